@@ -1,0 +1,71 @@
+"""The named troubles of the pipeline, one type per kind.
+
+A message says what happened, where, and what to do. It holds no value of a personal field, and never the text of
+another package's error, which may hold one.
+"""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Base of every named trouble; safe to print."""
+
+
+class HomeError(PipelineError):
+    """LE_HOME is missing, incomplete or cannot be written."""
+
+
+class KeyFileError(PipelineError):
+    """The key is missing, too short, readable by others, inside LE_HOME, or not the one the lake was made with."""
+
+
+class VaultError(PipelineError):
+    """A vault file cannot be decrypted with this key, or was changed."""
+
+
+class StepError(PipelineError):
+    """The SQL of a table failed."""
+
+
+class GateError(PipelineError):
+    """The tables did not meet their expectations, so the warehouse was not replaced."""
+
+
+class BusyError(PipelineError):
+    """Another run is writing to this home."""
+
+
+class RefusedError(PipelineError):
+    """A delivered file cannot be taken in; nothing of it was written."""
+
+
+class UnknownFileError(RefusedError):
+    """No layout recognises the file."""
+
+
+class AmbiguousFileError(RefusedError):
+    """Several layouts of one feed recognise the file."""
+
+
+class EmptyFileError(RefusedError):
+    """The file is empty, or holds a header and no row."""
+
+
+class UnreadableFileError(RefusedError):
+    """The file is not what its name or layout says, or is damaged."""
+
+
+class TruncatedFileError(RefusedError):
+    """The file ends before it should."""
+
+
+class EncodingFileError(RefusedError):
+    """The file is not in the encoding its layout names."""
+
+
+class MissingColumnError(RefusedError):
+    """A column that the layout needs is not in the file, or a lookup file is not beside it."""
+
+
+class ToleranceError(RefusedError):
+    """More rows break rules than the layout tolerates."""

@@ -1,0 +1,142 @@
+"""LE_HOME: the one folder that holds deliveries, vault, lake and warehouse."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from le_pipeline.errors import BusyError, HomeError
+from schemas import layout
+
+STATE_FOLDER = re.compile(r"^[A-Z][A-Z0-9]{1,15}$")
+LOCK_SECONDS = 600
+YEAR_FOLDER = re.compile(r"^(19|20)\d\d$")
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """A landing folder: state and school year (the ending year)."""
+
+    state: str
+    school_year: int
+
+    def __str__(self) -> str:
+        return f"{self.state}-{self.school_year}"
+
+    @classmethod
+    def parse(cls, key: str) -> Partition:
+        """The partition of a key such as `LA-2016`.
+
+        Raises:
+            HomeError: the key is not a state and a year.
+        """
+        state, _, year = key.rpartition("-")
+        if not STATE_FOLDER.match(state) or not YEAR_FOLDER.match(year):
+            raise HomeError(f"{key!r} is not a state and a school year such as LA-2016")
+        return cls(state, int(year))
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders below LE_HOME. `landing` may lie elsewhere; the pipeline never writes there."""
+
+    root: Path
+    landing: Path
+
+    @classmethod
+    def at(cls, root: str | Path | None = None, landing: str | Path | None = None) -> Home:
+        """The home at `root`, else at the environment's LE_HOME, else `./le_home`."""
+        base = Path(root or os.environ.get("LE_HOME") or "le_home").resolve()
+        return cls(base, Path(landing or os.environ.get("LE_LANDING") or base / "landing").resolve())
+
+    @property
+    def vault(self) -> Path:
+        """Encrypted identities and quarantined rows."""
+        return self.root / "vault"
+
+    @property
+    def lake(self) -> Path:
+        """Every table as Parquet, pseudonyms only."""
+        return self.root / "lake"
+
+    @property
+    def warehouse(self) -> Path:
+        """The analysts' DuckDB file."""
+        return self.root / "warehouse" / "current.duckdb"
+
+    @property
+    def dagster(self) -> Path:
+        """DAGSTER_HOME."""
+        return self.root / "dagster"
+
+    @property
+    def layouts(self) -> Path:
+        """The user's own layouts."""
+        return self.root / "layouts"
+
+    @property
+    def reference(self) -> Path:
+        """The user's own reference tables; each replaces the shipped one of its name."""
+        return self.root / "reference"
+
+    def create(self) -> None:
+        """Make the folders that are missing.
+
+        Raises:
+            HomeError: the folder cannot be written.
+        """
+        try:
+            for folder in (self.vault, self.lake, self.warehouse.parent, self.dagster, self.layouts, self.reference):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.vault.chmod(0o700)
+            if self.landing == self.root / "landing":
+                self.landing.mkdir(exist_ok=True)
+        except OSError as error:
+            raise HomeError(f"cannot make the home {self.root}: {error.strerror}. Set LE_HOME to a folder you may write") from None
+
+    def partitions(self) -> list[Partition]:
+        """Every state and school year that has a landing folder with a file in it."""
+        found = (
+            Partition(year.parent.name, int(year.name))
+            for year in self.landing.glob("*/*/")
+            if STATE_FOLDER.match(year.parent.name) and YEAR_FOLDER.match(year.name)
+        )
+        return sorted(partition for partition in found if self.files(partition))
+
+    def files(self, partition: Partition) -> list[Path]:
+        """The delivered files of a partition, in order of name; hidden files are not deliveries."""
+        folder = self.landing / partition.state / str(partition.school_year)
+        found = (path for path in folder.rglob("*") if path.is_file())
+        return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+    def all_layouts(self) -> dict[str, layout.Layout]:
+        """The shipped layouts and the user's own; a user's layout replaces the shipped one of its name.
+
+        Raises:
+            ContractError: a layout file is wrong; names file, line and key.
+        """
+        return layout.load_layouts(layout.SHIPPED) | layout.load_layouts(self.layouts)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the home's lock of that name, so that two runs do not write one thing at once.
+
+        Raises:
+            BusyError: the lock is held for longer than ten minutes.
+        """
+        folder = self.root / ".lock"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / name, timeout=LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise BusyError(
+                f"another run has been writing {name} for over {LOCK_SECONDS // 60} minutes; wait for it, or end it, and run again"
+            ) from None
+

@@ -1,0 +1,224 @@
+"""The engine: binds table names to the lake, runs a step's SQL in DuckDB, replaces the table.
+
+A step knows no path, no connection and no engine. Its inputs are read off its SQL: every `layer.table` it names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import sqlglot
+from sqlglot import exp
+
+from le_pipeline.errors import StepError
+from le_pipeline.home import Home
+from le_pipeline.warehouse import ddl
+from le_pipeline.warehouse.lake import Lake, polars_schema
+from schemas import registry
+from schemas.registry import Table
+
+REFERENCE = "reference"
+Finish = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One table made by one SQL file; `finish` adds the figures that need a statistics library to the SQL's rows.
+
+    `partitioned` says that the table is kept by state and school year.
+    """
+
+    table: Table
+    sql_path: Path
+    finish: Finish | None = None
+    partitioned: bool = False
+
+    @cached_property
+    def sql(self) -> str:
+        """The SQL text."""
+        return self.sql_path.read_text(encoding="utf-8")
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names (`layer.table`) that the SQL reads, in order of name."""
+        parsed = sqlglot.parse_one(self.sql, dialect="duckdb")
+        return tuple(sorted({f"{t.db}.{t.name}" for t in parsed.find_all(exp.Table) if t.db}))
+
+    @property
+    def version(self) -> str:
+        """Changes when the SQL or the code of the step's folder changes."""
+        return code_version(self.sql_path.parent, self.sql_path)
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What a step did. `is_current` says that nothing had changed, so nothing was done."""
+
+    table: Table
+    rows: int
+    is_current: bool
+    frame: pl.DataFrame | None = None
+
+
+def step(name: str, module_file: str, finish: Finish | None = None, *, partitioned: bool = False) -> Step:
+    """The step that makes table `name` with the SQL file of that name beside the module."""
+    return Step(registry.tables()[name], Path(module_file).with_name(f"{name}.sql"), finish, partitioned)
+
+
+def code_version(folder: Path, *more: Path) -> str:
+    """Hash over the Python files of a folder, more files, and the contracts."""
+    digest = hashlib.sha256()
+    contracts = [registry.HERE / "fields.yaml", *registry.HERE.glob("tables/*/*.yaml"), *registry.HERE.glob("*.py")]
+    for path in sorted({*folder.glob("*.py"), *more, *contracts}):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+class Engine:
+    """Runs steps over the lake of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.lake = Lake(home.lake)
+
+    def run(self, step: Step) -> TableReport:
+        """Make the step's table, unless neither its inputs nor its code have changed.
+
+        Raises:
+            StepError: the SQL failed, or gave other columns than the registry's.
+        """
+        with self.home.lock(step.table.qualified_name):
+            made_from = self._made_from(step)
+            note = self.lake.note(step.table.qualified_name)
+            if note and note["from"] == made_from and note["files"] == self.lake.stamp(step.table):
+                return TableReport(step.table, note["rows"], is_current=True)
+            frame = self._query(step) if step.finish else None
+            rows = self._replace(step) if frame is None else self._replace_by(step, frame)
+            self.lake.write_note(
+                step.table.qualified_name,
+                {"from": made_from, "files": self.lake.stamp(step.table), "rows": rows},
+            )
+            return TableReport(step.table, rows, is_current=False)
+
+    def is_current(self, step: Step) -> bool:
+        """Whether running the step would change nothing."""
+        note = self.lake.note(step.table.qualified_name)
+        return bool(
+            note and note["from"] == self._made_from(step) and note["files"] == self.lake.stamp(step.table)
+        )
+
+    @contextmanager
+    def connection(self, names: tuple[str, ...]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """An in-memory DuckDB in which the named tables can be read; a table without rows yet is empty."""
+        con = duckdb.connect(config={"autoinstall_known_extensions": False, "preserve_insertion_order": True})
+        try:
+            con.execute(f"set temp_directory = {ddl.literal(str(self.home.lake / '.tmp'))}")
+            for name in names:
+                layer, _, table = name.partition(".")
+                con.execute(f"create schema if not exists {layer}")
+                con.execute(f"create view {name} as {self._source(layer, table)}")
+            yield con
+        finally:
+            con.close()
+
+    def _source(self, layer: str, name: str) -> str:
+        if layer == REFERENCE:
+            return f"select * from read_csv({ddl.literal(str(self.reference(name)))}, header = true)"
+        table = registry.tables()[name]
+        files = self.lake.files(table)
+        if not files:
+            empty = ", ".join(f"cast(null as {ddl.sql_type(c)}) as {c.name}" for c in table.columns)
+            return f"select {empty} where false"
+        listed = ", ".join(ddl.literal(str(path)) for path in files)
+        return f"select * from read_parquet([{listed}], hive_partitioning = false)"
+
+    def reference(self, name: str) -> Path:
+        """The reference table: the user's own where there is one, else the shipped one."""
+        own = self.home.reference / f"{name}.csv"
+        return own if own.exists() else registry.HERE / "reference" / f"{name}.csv"
+
+    def _made_from(self, step: Step) -> list[object]:
+        stamps: list[object] = [step.version]
+        for name in step.inputs:
+            layer, _, table = name.partition(".")
+            if layer == REFERENCE:
+                stamps.append(hashlib.sha256(self.reference(table).read_bytes()).hexdigest())
+            else:
+                stamps.append(self.lake.stamp(registry.tables()[table]))
+        return stamps
+
+    def _query(self, step: Step) -> pl.DataFrame:
+        with self.connection(step.inputs) as con:
+            try:
+                return con.sql(step.sql).pl()
+            except duckdb.Error as error:
+                raise _failure(step, error) from None
+
+    def _replace_by(self, step: Step, counted: pl.DataFrame) -> int:
+        assert step.finish is not None  # noqa: S101
+        frame = step.finish(counted)
+        _same_columns(step, frame.columns)
+        self.lake.write(step.table, "all", frame.sort(step.table.key))
+        return frame.height
+
+    def _replace(self, step: Step) -> int:
+        """Let DuckDB write the table itself, out of memory's way, then move each part into place."""
+        beside = self.home.lake / ".tmp" / step.table.qualified_name
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        key = ", ".join(step.table.key)
+        columns = ", ".join(f"cast({c.name} as {ddl.sql_type(c)}) as {c.name}" for c in step.table.columns)
+        with self.connection(step.inputs) as con:
+            try:
+                _same_columns(step, con.sql(f"describe ({step.sql})").pl()["column_name"].to_list())
+                con.execute(f"create temp table made as select {columns} from ({step.sql})")
+                parts = self._parts(step, con)
+                for where, target in parts.items():
+                    file = beside / target.relative_to(self.home.lake)
+                    file.parent.mkdir(parents=True)
+                    con.execute(f"copy (from made {where} order by {key}) to {ddl.literal(str(file))} (format parquet, compression zstd)")
+                (rows,) = con.execute("select count(*) from made").fetchone() or (0,)
+            except duckdb.Error as error:
+                raise _failure(step, error) from None
+        for target in parts.values():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (beside / target.relative_to(self.home.lake)).replace(target)
+        for stale in set(self.lake.files(step.table)) - set(parts.values()):
+            stale.unlink()
+        shutil.rmtree(beside)
+        return int(rows)
+
+    def _parts(self, step: Step, con: duckdb.DuckDBPyConnection) -> dict[str, Path]:
+        if not step.partitioned:
+            return {"": self.lake.part(step.table, "all")}
+        found = con.execute("select distinct state, school_year from made order by all").fetchall()
+        return {
+            f"where state = {ddl.literal(state)} and school_year = {int(year)}": self.lake.part(step.table, "all", state, year)
+            for state, year in found
+        }
+
+
+def _same_columns(step: Step, columns: list[str]) -> None:
+    expected = list(step.table.column_names)
+    if columns != expected:
+        raise StepError(f"{step.sql_path.name} gives the columns {columns}, the registry has {expected} for {step.table.name}")
+
+
+def _failure(step: Step, error: duckdb.Error) -> StepError:
+    # the text of a conversion or constraint error holds the value; the kind is enough to start from
+    kind = type(error).__name__
+    shown = str(error).splitlines()[0] if isinstance(error, (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)) else ""
+    return StepError(f"the SQL of {step.table.qualified_name} failed ({kind}) {shown}".rstrip())
+
+
+def empty(table: Table) -> pl.DataFrame:
+    """An empty frame with the table's columns."""
+    return pl.DataFrame(schema=polars_schema(table))

@@ -1,0 +1,100 @@
+"""The lake: every table as Parquet, in `lake/<layer>/<table>/[state=../school_year=../]<part>.parquet`.
+
+A part is one file, written beside and moved into place, so that a reader sees the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.registry import Table
+
+POLARS_TYPES: dict[str, pl.DataType] = {
+    "text": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us"),
+    "boolean": pl.Boolean(),
+    "yes_no": pl.String(),
+    "grade": pl.String(),
+    "school_year": pl.Int32(),
+    "key": pl.String(),
+}
+
+
+def polars_schema(table: Table) -> dict[str, pl.DataType]:
+    """Column names and Polars types of a table."""
+    return {column.name: POLARS_TYPES[column.field.type] for column in table.columns}
+
+
+def replace(target: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside `target` with `write`, make it durable and move it into place in one step."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        write(beside)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class Lake:
+    """Reads and replaces the tables below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, table: Table) -> Path:
+        """Where the table's files are."""
+        return self.root / table.layer / table.name
+
+    def part(self, table: Table, part: str, state: str | None = None, school_year: int | None = None) -> Path:
+        """The file of one part of a table, inside its state and school year where it has them."""
+        folder = self.folder(table)
+        if state is not None:
+            folder = folder / f"state={state}" / f"school_year={school_year}"
+        return folder / f"{part}.parquet"
+
+    def files(self, table: Table) -> list[Path]:
+        """The table's files, in order of path."""
+        return sorted(path for path in self.folder(table).rglob("*.parquet") if not path.name.startswith("."))
+
+    def read(self, table: Table) -> pl.DataFrame:
+        """The whole table; empty, with its columns, where nothing was written yet."""
+        files = self.files(table)
+        if not files:
+            return pl.DataFrame(schema=polars_schema(table))
+        return pl.read_parquet(files, hive_partitioning=False)
+
+    def write(self, table: Table, part: str, frame: pl.DataFrame, state: str | None = None, school_year: int | None = None) -> None:
+        """Replace one part of a table."""
+        ordered = frame.select(pl.col(name).cast(type_) for name, type_ in polars_schema(table).items())
+        replace(self.part(table, part, state, school_year), lambda path: ordered.write_parquet(path, compression="zstd"))
+
+    def stamp(self, table: Table) -> list[list[Any]]:
+        """What tells this version of the table from another: path, size and time of each file."""
+        stats = ((path.relative_to(self.root).as_posix(), path.stat()) for path in self.files(table))
+        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+
+    def note(self, name: str) -> Any:
+        """The note of that name from the last successful work, or None."""
+        try:
+            return json.loads(self._note(name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def write_note(self, name: str, content: Any) -> None:
+        """Remember under a name what the last successful work was made from."""
+        replace(self._note(name), lambda path: path.write_text(json.dumps(content), encoding="utf-8"))
+
+    def _note(self, name: str) -> Path:
+        return self.root / ".notes" / f"{name}.json"

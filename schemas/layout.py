@@ -1,0 +1,272 @@
+"""The layout format: how one kind of delivered file is recognised, read and brought into canonical fields.
+
+A layout is a YAML file; docs/layouts.md explains every key with examples. Adding a source, or a new year of one, is a
+new file in `schemas/layouts/` or in `LE_HOME/layouts/` and nothing else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from schemas import registry, yaml_file
+
+SHIPPED = registry.HERE / "layouts"
+NO_FEED = "none"  # a file that is known and holds nothing the pipeline needs, such as a manifest
+ANY_ISSUER = "*"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _as_tuple(value: Any) -> Any:
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+
+
+class Recognise(_Part):
+    """How a file is known: these columns must all be there; name and years narrow the choice."""
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    name: Texts = ("*",)
+    school_years: tuple[int, int] | None = None
+    states: Texts | None = None
+
+
+class Read(_Part):
+    """How the bytes become rows of text."""
+
+    format: Literal["delimited", "excel"]
+    delimiter: str = ","
+    quote: str | None = '"'
+    encoding: str = "utf-8"
+    nulls: tuple[str, ...] = ("",)
+    sheet: str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Read:
+        if len(self.delimiter) != 1:
+            raise ValueError('delimiter must be one character; a tab is "\\t"')
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise ValueError(f"encoding {self.encoding!r} is not known; use utf-8 or windows-1252") from None
+        return self
+
+
+class Source(_Part):
+    """Where one field comes from.
+
+    `from` names a column, or several that are put together with `join`; `lookup` takes the column from a file of the
+    same set. `value` is a constant. `date` is one or more formats, tried in order; `map` turns the file's values into
+    allowed ones (`"*"` stands for any other); `width` fills up with leading zeros.
+    """
+
+    from_: Texts | None = Field(default=None, alias="from")
+    value: str | None = None
+    lookup: str | None = None
+    join: str = ""
+    date: Texts | None = None
+    map: dict[str, str | None] | None = None
+    width: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        return {"from": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        if (self.from_ is None) == (self.value is None):
+            raise ValueError("give either `from` (a column) or `value` (a constant)")
+        return self
+
+
+class Lookup(_Part):
+    """Another file of the same folder, joined by `by` (a column of this file, or of another lookup) = `key`."""
+
+    file: str
+    key: str
+    by: Source
+
+
+class Condition(_Part):
+    """Values that a field or column has, or (`not`) does not have; null means empty."""
+
+    values: tuple[str | None, ...]
+    negated: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            if set(data) != {"not"}:
+                raise ValueError("give a value, a list of values, or {not: ...}")
+            return {"values": _as_tuple(data["not"]), "negated": True}
+        return {"values": _as_tuple(data)}
+
+
+class Levels(_Part):
+    """Achievement levels from the lowest to the highest, and the first that counts as proficient."""
+
+    order: tuple[str, ...]
+    proficient_from: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_reference(cls, data: Any) -> Any:
+        return reference_levels(data) if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _knows_proficient(self) -> Levels:
+        if self.proficient_from not in self.order:
+            raise ValueError(f"proficient_from {self.proficient_from!r} is not one of the levels in order")
+        return self
+
+
+class Unpivot(_Part):
+    """Several columns into rows: `over` is the field, `stems` its values with what stands for `{}` in the columns."""
+
+    over: str
+    stems: dict[str, str]
+    fill: dict[str, Source]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        over = [key for key in data if key != "fill"]
+        if len(over) != 1 or "fill" not in data:
+            raise ValueError("give one field with its values and column stems, and `fill`")
+        return {"over": over[0], "stems": data[over[0]], "fill": data["fill"]}
+
+
+class Layout(_Part):
+    """One kind of delivered file."""
+
+    name: str = Field(alias="layout", pattern="^[a-z0-9_]+$")
+    feed: str
+    issuer: str
+    about: str
+    recognise: Recognise
+    read: Read
+    fill: dict[str, Source] = {}
+    unpivot: Unpivot | None = None
+    lookup: dict[str, Lookup] = {}
+    levels: Levels | None = None
+    exclude: dict[str, dict[str, Condition]] = {}
+    correction: Literal["file", "rows"] = "rows"
+    tolerance: float = Field(default=0.01, ge=0, le=1)
+    hash: str = ""
+
+    @property
+    def table(self) -> registry.Table:
+        """The canonical table that the layout's feed fills."""
+        return registry.feeds()[self.feed]
+
+    def sources(self) -> Iterator[tuple[tuple[str, ...], Source]]:
+        """Every source of the layout with its place in the file."""
+        for name, source in self.fill.items():
+            yield ("fill", name), source
+        if self.unpivot:
+            for name, source in self.unpivot.fill.items():
+                yield ("unpivot", "fill", name), source
+        for name, lookup in self.lookup.items():
+            yield ("lookup", name, "by"), lookup.by
+
+
+def load_layout(path: Path) -> Layout:
+    """Read and check one layout file.
+
+    Raises:
+        ContractError: names the file, line and key of every fault.
+    """
+    layout = yaml_file.load_model(path, Layout)
+    _, lines = yaml_file.load(path)
+    faults = [f"{path.name}, line {yaml_file.line_of(loc, lines)}: {'.'.join(loc)}: {say}" for loc, say in _faults(layout)]
+    if faults:
+        raise yaml_file.ContractError("\n".join(faults))
+    return layout.model_copy(update={"hash": _hash(path)})
+
+
+def load_layouts(folder: Path) -> dict[str, Layout]:
+    """Every layout of a folder, by name.
+
+    Raises:
+        ContractError: a layout is wrong, or two have one name.
+    """
+    layouts: dict[str, Layout] = {}
+    for path in sorted(folder.glob("*.y*ml")):
+        layout = load_layout(path)
+        if layout.name in layouts:
+            raise yaml_file.ContractError(f"{path.name}: layout {layout.name!r} is already defined in this folder")
+        layouts[layout.name] = layout
+    return layouts
+
+
+@cache
+def reference_levels(assessment: str) -> dict[str, Any]:
+    """Achievement levels of an assessment from `reference/achievement_level.csv`, in the form `levels` takes.
+
+    Raises:
+        ValueError: the reference table does not know the assessment.
+    """
+    with (registry.HERE / "reference" / "achievement_level.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["assessment"] == assessment]
+    if not rows:
+        raise ValueError(f"{assessment!r} is not in reference/achievement_level.csv; give order and proficient_from")
+    return {
+        "order": [row["performance_level"] for row in rows],
+        "proficient_from": next(row["performance_level"] for row in rows if row["proficient"] == "yes"),
+    }
+
+
+def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
+    if layout.feed == NO_FEED:
+        return
+    if layout.feed not in registry.feeds():
+        yield ("feed",), f"{layout.feed!r} is not a feed; the feeds are {', '.join(registry.feeds())}"
+        return
+    allowed = layout.table.source_fields
+    unpivoted = layout.unpivot
+    for loc, source in layout.sources():
+        name = loc[-1]
+        if loc[0] != "lookup" and name not in allowed:
+            yield loc, f"{name!r} is not a field of {layout.feed}; its fields are {', '.join(allowed)}"
+        elif loc[0] != "lookup" and source.date and allowed[name].type != "date":
+            yield loc, f"`date` is for dates, {name} is of type {allowed[name].type}"
+        if source.lookup and source.lookup not in layout.lookup:
+            yield loc, f"lookup {source.lookup!r} is not declared under `lookup`"
+        for value in (source.map or {}).values():
+            values = allowed[name].values if name in allowed else None
+            if values and value is not None and value not in values:
+                yield (*loc, "map"), f"{value!r} is not an allowed value of {name}: {', '.join(values)}"
+    if unpivoted and unpivoted.over not in allowed:
+        yield ("unpivot",), f"{unpivoted.over!r} is not a field of {layout.feed}"
+    elif unpivoted:
+        values = allowed[unpivoted.over].values or ()
+        for value in unpivoted.stems:
+            if values and value not in values:
+                yield ("unpivot", unpivoted.over, value), f"is not an allowed value: {', '.join(values)}"
+    filled = {*layout.fill, *(unpivoted.fill if unpivoted else ()), unpivoted.over if unpivoted else ""}
+    for column in layout.table.columns:
+        needed = column.field.of or column.name
+        if column.required and needed in allowed and needed not in filled and needed not in DEFAULTS:
+            yield ("fill",), f"{needed} is missing; {layout.feed} needs it in every row"
+
+
+# fields that have a value where a layout does not fill them (docs/layouts.md)
+DEFAULTS = ("school_year", "assessment", "is_teacher")
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

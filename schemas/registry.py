@@ -1,0 +1,174 @@
+"""The registry: every field once, every table as a list of fields.
+
+Pandera schemas, DuckDB DDL, the columns shown in Dagster and the checks are all rendered from here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from schemas import yaml_file
+
+HERE = Path(__file__).parent
+
+Type = Literal["text", "integer", "number", "date", "timestamp", "boolean", "yes_no", "grade", "school_year", "key"]
+Privacy = Literal["direct", "quasi", "pseudonym", "none"]
+Layer = Literal["canonical", "linked", "marts"]
+
+LAYERS: tuple[Layer, ...] = ("canonical", "linked", "marts")
+PROVENANCE = ("delivery_id", "source_row")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Field(_Strict):
+    """One field: meaning, type, allowed values and privacy class. `of` and `domain` are for key fields."""
+
+    name: str
+    type: Type
+    description: str
+    privacy: Privacy
+    unit: str | None = None
+    standard: str | None = None
+    values: tuple[str, ...] | None = None
+    min: str | None = None
+    max: str | None = None
+    pattern: str | None = None
+    keep_source: bool = False
+    of: str | None = None
+    domain: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yes_no_has_its_values(cls, data: Any) -> Any:
+        return {**data, "values": ("yes", "no")} if data.get("type") == "yes_no" else data
+
+
+class Column(_Strict):
+    """A field in a table: under its own name there, required or not, with values that only this table adds."""
+
+    name: str
+    field: Field
+    required: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[str, ...] | None:
+        """Allowed values in this table, or None where any value is."""
+        return None if self.field.values is None else self.field.values + self.also
+
+
+class Rule(_Strict):
+    """A rule over several fields of a row: one of `any_of` is filled; `ordered` dates do not run backwards."""
+
+    any_of: tuple[str, ...] = ()
+    ordered: tuple[str, ...] = ()
+
+
+class Table(_Strict):
+    """One table: grain in a sentence, columns, key, usage warnings.
+
+    `feed` names the canonical input that fills the table; `identity` the direct identifiers of that input, which go to
+    the vault; `estimate` the column that standard_error, ci_low and ci_high belong to.
+    """
+
+    name: str
+    layer: Layer
+    grain: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    feed: str | None = None
+    identity: tuple[Field, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    estimate: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def qualified_name(self) -> str:
+        """Layer and name, as SQL writes them."""
+        return f"{self.layer}.{self.name}"
+
+    def column(self, name: str) -> Column:
+        """The column of that name."""
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def source_fields(self) -> dict[str, Field]:
+        """Fields that a layout may fill: the table's own, with the direct id in place of its key, and the identity."""
+        filled = {c.field.of or c.name: field_of(c.field.of) if c.field.of else c.field for c in self.columns}
+        derived = {*PROVENANCE, "state"} | {name for name in filled if name.endswith("_source")}
+        return {
+            name: field
+            for name, field in (filled | {field.name: field for field in self.identity}).items()
+            if name not in derived
+        }
+
+
+@cache
+def fields() -> dict[str, Field]:
+    """Every field by name."""
+    content, _ = yaml_file.load(HERE / "fields.yaml")
+    return {name: Field(name=name, **spec) for name, spec in content.items()}
+
+
+def field_of(name: str) -> Field:
+    """The field of that name."""
+    return fields()[name]
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """Every table by its name; names are unique over the layers."""
+    found = (_table(path, layer) for layer in LAYERS for path in sorted((HERE / "tables" / layer).glob("*.yaml")))
+    return {table.name: table for table in found}
+
+
+@cache
+def feeds() -> dict[str, Table]:
+    """The canonical table that each feed fills."""
+    return {table.feed: table for table in tables().values() if table.feed}
+
+
+def _table(path: Path, layer: Layer) -> Table:
+    content, _ = yaml_file.load(path)
+    if content["table"] != path.stem:
+        raise yaml_file.ContractError(f"{path.name}: table {content['table']!r} must be named as its file")
+    columns = [_column(name, spec) for name, spec in content.pop("fields").items()]
+    if "feed" in content:
+        columns += [
+            Column(name=f"{c.name}_source", field=_source_of(c.field)) for c in columns if c.field.keep_source
+        ] + [_column(name, "required") for name in PROVENANCE]
+    return Table(
+        name=content.pop("table"),
+        layer=layer,
+        columns=tuple(columns),
+        identity=tuple(field_of(name) for name in content.pop("identity", ())),
+        **content,
+    )
+
+
+def _column(name: str, spec: Any) -> Column:
+    if spec is None or spec == "required":
+        return Column(name=name, field=field_of(name), required=spec == "required")
+    return Column(name=name, field=field_of(spec.pop("as", name)), **spec)
+
+
+def _source_of(field: Field) -> Field:
+    return Field(
+        name=f"{field.name}_source",
+        type="text",
+        description=f"{field.name} as the delivered file has it",
+        privacy=field.privacy,
+    )
