@@ -1,0 +1,135 @@
+"""The Pandera schema of a feed, rendered from the registry, and what a batch breaks of it.
+
+Pandera's own messages and failure cases hold values and whole rows, so of a failure only the rule, the column and the
+row's place are taken.
+"""
+
+from __future__ import annotations
+
+import datetime
+from functools import cache
+
+import pandera.polars as pa
+import polars as pl
+from pandera.errors import SchemaErrors
+
+from le_pipeline.ingest.filling import DAMAGED, UNREADABLE
+from le_pipeline.ingest.reading import OVERFLOW
+from le_pipeline.warehouse.lake import POLARS_TYPES
+from schemas.registry import Column, Field, Rule, Table
+
+BROKEN_SCHEMA = {"index": pl.UInt32(), "rule": pl.String(), "field": pl.String()}
+
+
+@cache
+def pandera_schema(table: Table) -> pa.DataFrameSchema:
+    """The schema of a canonical table's records, with the identity fields that the vault will take."""
+    identity = tuple(Column(name=field.name, field=field) for field in table.identity)
+    return pa.DataFrameSchema(
+        {column.name: _column(column) for column in (*table.columns, *identity)},
+        checks=[_across(rule) for rule in table.rules],
+    )
+
+
+def broken(records: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Every broken rule: `index` (place of the record in the batch), `rule` and `field`. No value, ever."""
+    found = [_marked(records), _damaged(records)]
+    try:
+        pandera_schema(table).validate(records, lazy=True)
+    except SchemaErrors as errors:
+        found.append(_places(errors.failure_cases))
+    faults = pl.concat(found)
+    # a value that could not be read is empty afterwards; that it is missing is then no fault of its own
+    unreadable = faults.filter(pl.col("rule") == "unreadable").select("index", "field")
+    also_required = (pl.col("rule") == "required") & pl.col("was_unreadable").is_not_null()
+    marked = faults.join(unreadable.with_columns(was_unreadable=True), on=["index", "field"], how="left")
+    return marked.filter(~also_required).drop("was_unreadable").unique(maintain_order=True)
+
+
+def fix(rule: str, field: Field | None, label: str) -> str:
+    """What a person should do about a broken rule; `label` names the column or columns."""
+    if rule == "allowed_values" or (rule == "unreadable" and field is not None and field.values):
+        return f"{label}: give one of {', '.join((field.values if field else None) or ())}, or map the value in the layout"
+    kind = {"date": "a date in the layout's format", "integer": "a whole number", "number": "a number",
+            "school_year": "a school year such as 2016 or 2015-16"}.get(field.type if field else "", "a value of the map")
+    return {
+        "required": f"{label}: fill in the value; a record without it cannot be used",
+        "unreadable": f"{label}: give {kind}",
+        "range": f"{label}: give a value {_range(field)}",
+        "pattern": f"{label}: give a value in the form of the description: {field.description if field else ''}",
+        "any_of": f"{label}: fill in at least one",
+        "ordered": f"{label}: the first date must not be after the second",
+        "encoding": f"{label}: send the file in the encoding of its layout; a character of the row cannot be read",
+        "too_many_cells": f"{label}: the row has more cells than the header; quote the cells that hold the delimiter",
+        "conflict": f"{label}: the file gives this record twice with different values; say which one is right",
+    }[rule]
+
+
+def _range(field: Field | None) -> str:
+    if field is None:
+        return ""
+    parts = [f"from {field.min}"] if field.min else []
+    return " ".join(parts + ([f"to {field.max}"] if field.max else []))
+
+
+def _column(column: Column) -> pa.Column:
+    field = column.field
+    checks = []
+    if column.values and field.type != "key":
+        checks.append(pa.Check.isin(list(column.values), error="allowed_values"))
+    if field.min is not None or field.max is not None:
+        low, high = (_bound(field, text) for text in (field.min, field.max))
+        checks += [pa.Check.ge(low, error="range")] if low is not None else []
+        checks += [pa.Check.le(high, error="range")] if high is not None else []
+    if field.pattern:
+        checks.append(pa.Check.str_matches(field.pattern, error="pattern"))
+    return pa.Column(POLARS_TYPES[field.type], checks, nullable=not column.required)
+
+
+def _bound(field: Field, text: str | None) -> float | datetime.date | None:
+    if text is None:
+        return None
+    if field.type == "date":
+        return datetime.date.today() if text == "today" else datetime.date.fromisoformat(text)  # noqa: DTZ011
+    return float(text) if field.type == "number" else int(text)
+
+
+def _across(rule: Rule) -> pa.Check:
+    if rule.any_of:
+        names = list(rule.any_of)
+        return pa.Check(
+            lambda data: data.lazyframe.select(pl.any_horizontal(pl.col(names).is_not_null())), error=f"any_of {'+'.join(names)}"
+        )
+    first, second = rule.ordered
+    return pa.Check(
+        lambda data: data.lazyframe.select((pl.col(first) <= pl.col(second)).fill_null(value=True)),
+        error=f"ordered {first}+{second}",
+    )
+
+
+def _marked(records: pl.DataFrame) -> pl.DataFrame:
+    marks = [name for name in records.columns if name.startswith(UNREADABLE)]
+    found = [pl.DataFrame(schema=BROKEN_SCHEMA)]
+    for mark in marks:
+        if records[mark].any():
+            field = mark.removeprefix(UNREADABLE)
+            rule = "too_many_cells" if field == OVERFLOW else "unreadable"
+            found.append(_faults(records[mark].arg_true(), rule, "" if field == OVERFLOW else field))
+    return pl.concat(found)
+
+
+def _damaged(records: pl.DataFrame) -> pl.DataFrame:
+    return _faults(records[DAMAGED].arg_true(), "encoding", "")
+
+
+def _faults(index: pl.Series, rule: str, field: str) -> pl.DataFrame:
+    return pl.DataFrame({"index": index, "rule": rule, "field": field}, schema=BROKEN_SCHEMA)
+
+
+def _places(cases: pl.DataFrame) -> pl.DataFrame:
+    rule = pl.col("check").replace("not_nullable", "required")
+    return cases.select(
+        pl.col("index").cast(pl.UInt32),
+        rule.str.extract(r"^(\S+)").alias("rule"),
+        pl.coalesce(pl.col("column"), pl.col("check").str.extract(r"^\S+ (.*)$")).alias("field"),
+    )

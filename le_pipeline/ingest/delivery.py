@@ -1,0 +1,221 @@
+"""One delivered file, read as one feed: batch by batch into accepted records, quarantine and identities."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from le_pipeline.errors import EncodingFileError
+from le_pipeline.home import Partition
+from le_pipeline.ingest import contract, reading
+from le_pipeline.ingest.filling import EXCLUDED, PART, Filler
+from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.pseudonym import pseudonyms
+from le_pipeline.warehouse.lake import polars_schema
+from schemas.layout import ANY_ISSUER, Layout
+from schemas.registry import field_of
+
+INDEX = "index"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file of a partition and the layout it is read with."""
+
+    path: Path
+    name: str  # path below landing/, as messages and tables show it
+    layout: Layout
+    partition: Partition
+    file_hash: str
+
+    @property
+    def delivery_id(self) -> str:
+        """Tells this content, at this place, read as this feed, from every other."""
+        return identify(self.layout.feed, self.partition, self.name, self.file_hash)
+
+    @property
+    def issuer(self) -> str:
+        """Who gives the ids of the file: the layout's issuer, or the state for layouts of any issuer."""
+        return self.partition.state if self.layout.issuer == ANY_ISSUER else self.layout.issuer
+
+
+@dataclass
+class Batch:
+    """What one batch of a file came to. Frames may be empty."""
+
+    accepted: pl.DataFrame  # the table's columns
+    identity: pl.DataFrame  # keys with direct identifiers: for the vault only
+    quarantine: pl.DataFrame  # the quarantine table's columns: pointers, no values
+    rejected: pl.DataFrame  # the file's own rows: for the vault only
+
+
+@dataclass
+class Account:
+    """What became of every record of a file."""
+
+    file_rows: int = 0
+    read: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+    superseded: int = 0
+    excluded: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_conserved(self) -> bool:
+        """Whether no record was lost: read = accepted + quarantined + excluded + duplicate."""
+        return self.read == self.accepted + self.quarantined + self.excluded.total() + self.duplicate
+
+    @property
+    def quarantined_share(self) -> float:
+        """Share of the records that count (not excluded) that broke a rule."""
+        counted = self.read - self.excluded.total()
+        return self.quarantined / counted if counted else 0.0
+
+    def columns(self) -> dict[str, object]:
+        """The columns of the delivery table."""
+        return {
+            "file_rows": self.file_rows,
+            "rows_read": self.read,
+            "rows_accepted": self.accepted,
+            "rows_quarantined": self.quarantined,
+            "rows_excluded": self.excluded.total(),
+            "rows_duplicate": self.duplicate,
+            "rows_superseded": self.superseded,
+            "excluded_by_reason": json.dumps(dict(sorted(self.excluded.items()))),
+            "quarantined_by_rule": json.dumps(dict(sorted(self.rules.items()))),
+        }
+
+
+class DeliveryReader:
+    """Reads one delivery; after the last batch `account` holds what became of its records.
+
+    Raises:
+        RefusedError: when it is made or while it is read; nothing of the file may then be kept.
+    """
+
+    def __init__(self, delivery: Delivery, keys: Keys) -> None:
+        self.delivery = delivery
+        self.keys = keys
+        self.account = Account()
+        columns = reading.header(delivery.path, delivery.layout.read)
+        self.filler = Filler(delivery.layout, delivery.path, columns, delivery.partition)
+        self._id = delivery.delivery_id
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches of the file, in order."""
+        for raw in reading.batches(self.delivery.path, self.delivery.layout.read):
+            yield self._batch(raw)
+        share = self.account.rules["encoding"] / max(self.account.read, 1)
+        if share > self.delivery.layout.tolerance:
+            encoding = self.delivery.layout.read.encoding
+            raise EncodingFileError(f"has bytes that are not {encoding} in {share:.1%} of its records; ask for it in {encoding}")
+
+    def pointers(self, records: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
+        """The quarantine table's rows for faults (`index` is the place in `records`)."""
+        described = faults.join(
+            records.select(PART, "source_row").with_row_index(INDEX), on=INDEX, how="left", maintain_order="left"
+        )
+        known = described.select("rule", "field", PART).unique(maintain_order=True)
+        labels = [self._label(row["field"], row[PART]) for row in known.iter_rows(named=True)]
+        fixes = [
+            contract.fix(rule, field_of(name) if name and "+" not in name else None, label)
+            for (rule, name), label in zip(known.select("rule", "field").iter_rows(), labels, strict=True)
+        ]
+        said = known.with_columns(source_column=pl.Series(labels, dtype=pl.String), fix=pl.Series(fixes, dtype=pl.String))
+        partition = self.delivery.partition
+        return described.join(said, on=["rule", "field", PART], how="left", nulls_equal=True, maintain_order="left").select(
+            pl.lit(partition.state).alias("state"),
+            pl.lit(partition.school_year, pl.Int32).alias("school_year"),
+            pl.lit(self._id).alias("delivery_id"),
+            pl.lit(self.delivery.name).alias("path"),
+            *("source_row", PART, "rule", "source_column", "fix"),
+        )
+
+    def _batch(self, raw: pl.DataFrame) -> Batch:
+        account, layout = self.account, self.delivery.layout
+        records = self._with_keys(self.filler.fill(raw))
+        account.file_rows += raw.height
+        account.read += records.height
+        for reason, count in records[EXCLUDED].drop_nulls().value_counts().iter_rows():
+            account.excluded[reason] += count
+        records = records.filter(pl.col(EXCLUDED).is_null())
+        faults = contract.broken(records, layout.table)
+        indexed = records.with_row_index(INDEX)
+        bad = faults.select(INDEX).unique()
+        good = indexed.join(bad, on=INDEX, how="anti", maintain_order="left") if bad.height else indexed
+        account.quarantined += bad.height
+        account.accepted += good.height
+        for rule, count in faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows():
+            account.rules[rule] += count
+        rows = indexed.join(bad, on=INDEX, how="semi")["source_row"].unique()
+        return Batch(
+            accepted=good.select(pl.col(name).cast(type_) for name, type_ in polars_schema(layout.table).items()),
+            identity=good.select(self.identity_columns).unique(maintain_order=True),
+            quarantine=self.pointers(records, faults),
+            rejected=rejected_rows(raw, rows, self._id),
+        )
+
+    @property
+    def identity_columns(self) -> list[str]:
+        """Keys of the table and the direct identifiers behind them."""
+        table = self.delivery.layout.table
+        keys = [column.name for column in table.columns if column.field.of]
+        ids = [column.field.of for column in table.columns if column.field.of]
+        return [*keys, *ids, *(f.name for f in table.identity if f.name not in ids)]
+
+    def _with_keys(self, records: pl.DataFrame) -> pl.DataFrame:
+        table = self.delivery.layout.table
+        made = [
+            pseudonyms(
+                records[column.field.of], domain=column.field.domain or "", issuer=self.delivery.issuer, keys=self.keys
+            ).alias(column.name)
+            for column in table.columns
+            if column.field.of
+        ]
+        sources = [pl.lit(None, pl.String).alias(n) for n in table.column_names if n.endswith("_source") and n not in records.columns]
+        return records.with_columns(*made, *sources, self._is_teacher(records), pl.lit(self._id).alias("delivery_id"))
+
+    def _is_teacher(self, records: pl.DataFrame) -> list[pl.Expr]:
+        """Where a staff file does not say who teaches, its positions do."""
+        if "is_teacher" not in records.columns or "is_teacher" in self.delivery.layout.fill:
+            return []
+        teaches = pl.when(pl.col("position") == "teacher").then(pl.lit("yes")).otherwise(pl.lit("no"))
+        return [pl.when(pl.col("position").is_not_null()).then(teaches).alias("is_teacher")]
+
+    def _label(self, name: str, part: str | None) -> str:
+        """The column or columns of the file behind a field, a key or several."""
+        if not name:
+            return "the row"
+        columns = {c.name: c.field.of or c.name for c in self.delivery.layout.table.columns}
+        return " or ".join(self.filler.source_columns(columns.get(one, one), part) for one in name.split("+"))
+
+
+def rejected_rows(raw: pl.DataFrame, rows: pl.Series, delivery_id: str) -> pl.DataFrame:
+    """The file's own rows by their row number, as they came; for the vault only."""
+    kept = raw.filter(pl.col(reading.ROW).is_in(rows.cast(raw.schema[reading.ROW]).to_list()))
+    cells = [name for name in raw.columns if name != reading.ROW]
+    return kept.select(
+        pl.lit(delivery_id).alias("delivery_id"),
+        pl.col(reading.ROW).cast(pl.Int64).alias("source_row"),
+        pl.struct(cells).struct.json_encode().alias("row"),
+    )
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+
+def identify(feed: str, partition: Partition, name: str, file_hash: str) -> str:
+    """The delivery_id of a file's content at a place, read as a feed."""
+    return hashlib.sha256(f"{feed}|{partition}|{name}|{file_hash}".encode()).hexdigest()[:16]

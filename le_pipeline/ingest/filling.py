@@ -1,0 +1,272 @@
+"""Text to canonical fields, as a layout says: columns, maps, dates, lookups, several columns into rows.
+
+A value that cannot be read as its field's type becomes empty, and its place is marked, so that the row is quarantined
+and never kept with a silent gap.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from le_pipeline.errors import MissingColumnError
+from le_pipeline.home import Partition
+from le_pipeline.ingest import reading
+from le_pipeline.ingest.reading import OVERFLOW, REPLACEMENT, ROW
+from le_pipeline.warehouse.lake import POLARS_TYPES
+from schemas.layout import Condition, Layout, Source
+from schemas.registry import Field
+
+PART = "part"
+EXCLUDED = "excluded_by"
+UNREADABLE = "__unreadable_"  # prefix of the marks
+DAMAGED = "__damaged"
+NOT_TESTED = "not_tested"
+
+YES = ("Y", "YES", "T", "TRUE", "1")
+NO = ("N", "NO", "F", "FALSE", "0")
+GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
+
+
+class Filler:
+    """Brings the batches of one file into the fields of its layout's feed."""
+
+    def __init__(self, layout: Layout, path: Path, columns: list[str], partition: Partition) -> None:
+        self.layout = layout
+        self.partition = partition
+        self.fields = layout.table.source_fields
+        self._columns = set(columns)
+        self._lookups = {name: _lookup(layout, name, path) for name in layout.lookup}
+        self._require_columns()
+
+    @property
+    def used_columns(self) -> list[str]:
+        """Columns of the delivered file that the layout reads, in order."""
+        named = [column for _, source in self.layout.sources() if not source.lookup for column in self._named(source)]
+        return list(dict.fromkeys(named + self._condition_columns()))
+
+    @property
+    def unknown_columns(self) -> list[str]:
+        """Columns of the delivered file that the layout does not read."""
+        return sorted(self._columns - set(self.used_columns))
+
+    def source_columns(self, field: str, part: str | None) -> str:
+        """The column or columns of the file that a field comes from, for messages."""
+        source = self._source(field)
+        if source is None or source.from_ is None:
+            return field
+        return "+".join(self._stem(name, part) for name in source.from_)
+
+    def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """One row per record of the batch: the feed's fields, `part`, `excluded_by` and the marks of what was unreadable."""
+        clean = self._look_up(self._clean(raw))
+        unpivot = self.layout.unpivot
+        if unpivot is None:
+            return self._records(clean, None)
+        return pl.concat([self._records(clean, part) for part in unpivot.stems])
+
+    def _clean(self, raw: pl.DataFrame) -> pl.DataFrame:
+        used = [name for name in self.used_columns if name in self._columns]
+        text = pl.col(used).str.strip_chars()
+        present = raw.with_columns(pl.when(text.is_in(self.layout.read.nulls)).then(None).otherwise(text))
+        damaged = pl.any_horizontal(pl.col(used).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
+        return present.with_columns(damaged.alias(DAMAGED))
+
+    def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
+        for name, lookup in self.layout.lookup.items():
+            by = self._text(lookup.by, None).alias("__by")
+            clean = clean.with_columns(by).join(
+                self._lookups[name], left_on="__by", right_on=f"{name}.{lookup.key}", how="left", maintain_order="left"
+            )
+        return clean
+
+    def _records(self, clean: pl.DataFrame, part: str | None) -> pl.DataFrame:
+        values: list[pl.Expr] = []
+        marks: list[pl.Expr] = []
+        for name, field in self.fields.items():
+            source = self._source(name)
+            if source is None:
+                values.append(self._default(name, field, part).alias(name))
+                continue
+            text = self._text(source, part)
+            value = _typed(text, field, source)
+            values.append(value.alias(name))
+            if not (field.type == "text" and field.values is None and source.map is None):
+                meant = [given for given, value_ in (source.map or {}).items() if value_ is None]
+                unreadable = text.is_not_null() & value.is_null() & ~text.is_in(meant)
+                marks.append(unreadable.alias(UNREADABLE + name))
+            if field.keep_source:
+                values.append(text.alias(f"{name}_source"))
+        kept = [pl.lit(part, pl.String).alias(PART), pl.col(ROW).cast(pl.Int64).alias("source_row")]
+        long = (pl.col(OVERFLOW).is_not_null()).alias(UNREADABLE + OVERFLOW)
+        raw_conditions = [pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()]
+        records = clean.select(*kept, *values, *marks, long, DAMAGED, *raw_conditions).with_columns(
+            self._levels(), pl.lit(self.partition.state).alias("state")
+        )
+        return records.with_columns(self._excluded(part)).drop(pl.selectors.starts_with("__raw_"))
+
+    def _levels(self) -> list[pl.Expr]:
+        levels = self.layout.levels
+        if levels is None:
+            return []
+        order = {level: place for place, level in enumerate(levels.order, start=1)}
+        place = pl.col("performance_level").replace_strict(order, default=None, return_dtype=pl.Int64)
+        first = order[levels.proficient_from]
+        return [
+            place.alias("level_order"),
+            pl.when(place >= first).then(pl.lit("yes")).when(place < first).then(pl.lit("no")).alias("proficient"),
+        ]
+
+    def _excluded(self, part: str | None) -> pl.Expr:
+        chosen = pl.when(self._not_tested(part)).then(pl.lit(NOT_TESTED))
+        for reason, conditions in self.layout.exclude.items():
+            met = pl.all_horizontal(self._met(name, condition) for name, condition in conditions.items())
+            chosen = chosen.when(met).then(pl.lit(reason))
+        return chosen.otherwise(None).cast(pl.String).alias(EXCLUDED)
+
+    def _not_tested(self, part: str | None) -> pl.Expr:
+        """A record of which the file holds nothing but flags: the student did not sit the subject."""
+        unpivot = self.layout.unpivot
+        if unpivot is None or part is None:
+            return pl.lit(value=False)
+        told = [name for name in unpivot.fill if self.fields[name].type != "yes_no"]
+        marks = [UNREADABLE + name for name in told if not _is_free_text(self.fields[name], unpivot.fill[name])]
+        nothing = pl.all_horizontal(pl.col(name).is_null() for name in told)
+        return nothing & ~pl.any_horizontal(marks) if marks else nothing
+
+    def _met(self, name: str, condition: Condition) -> pl.Expr:
+        if name in self.fields:
+            value, field = pl.col(name).cast(pl.String), self.fields[name]
+            wanted = [_canonical(text, field) for text in condition.values if text is not None]
+        else:
+            value, wanted = pl.col(f"__raw_{name}"), [text for text in condition.values if text is not None]
+        met = value.is_in(wanted).fill_null(value=False) if wanted else pl.lit(value=False)
+        if None in condition.values:
+            met = met | value.is_null()
+        return ~met if condition.negated else met
+
+    def _default(self, name: str, field: Field, part: str | None) -> pl.Expr:
+        unpivot = self.layout.unpivot
+        if unpivot and name == unpivot.over:
+            return pl.lit(part)
+        if name == "school_year":
+            return pl.lit(self.partition.school_year, pl.Int32)
+        if name == "assessment":
+            return pl.lit(self.layout.name)
+        return pl.lit(None, POLARS_TYPES[field.type])
+
+    def _source(self, name: str) -> Source | None:
+        unpivot = self.layout.unpivot
+        if unpivot and name in unpivot.fill:
+            return unpivot.fill[name]
+        source = self.layout.fill.get(name)
+        if source and source.from_ and not source.lookup and not self._columns.issuperset(self._named(source)):
+            return None  # an optional column that this file does not have; the delivery names it
+        return source
+
+    def _text(self, source: Source, part: str | None) -> pl.Expr:
+        if source.from_ is None:
+            text = pl.lit(source.value)
+        else:
+            names = [f"{source.lookup}.{name}" if source.lookup else self._stem(name, part) for name in source.from_]
+            text = pl.col(names[0]) if len(names) == 1 else pl.concat_str(names, separator=source.join)
+        return text.str.zfill(source.width) if source.width else text
+
+    def _stem(self, column: str, part: str | None) -> str:
+        unpivot = self.layout.unpivot
+        return column.replace("{}", unpivot.stems[part]) if unpivot and part else column
+
+    def _named(self, source: Source) -> list[str]:
+        names = source.from_ or ()
+        unpivot = self.layout.unpivot
+        stems = unpivot.stems.values() if unpivot else ()
+        return [name.replace("{}", stem) for name in names for stem in (stems if "{}" in name else ("",))]
+
+    def _condition_columns(self) -> list[str]:
+        named = [name for conditions in self.layout.exclude.values() for name in conditions]
+        return list(dict.fromkeys(name for name in named if name not in self.fields))
+
+    def _require_columns(self) -> None:
+        required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
+        needed = set(self.layout.recognise.columns) | set(self._condition_columns())
+        for loc, source in self.layout.sources():
+            if not source.lookup and (loc[0] != "fill" or loc[-1] in required):
+                needed |= set(self._named(source))
+        if missing := sorted(needed - self._columns):
+            raise MissingColumnError(
+                f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
+            )
+
+
+def _lookup(layout: Layout, name: str, path: Path) -> pl.DataFrame:
+    lookup = layout.lookup[name]
+    beside = path.with_name(lookup.file)
+    if not beside.exists():
+        raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
+    frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
+    wanted = {lookup.key} | {
+        column for _, source in layout.sources() if source.lookup == name for column in source.from_ or ()
+    }
+    if missing := sorted(wanted - set(frame.columns)):
+        raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
+    text = pl.col(sorted(wanted)).str.strip_chars()
+    clean = frame.select(pl.when(text.is_in(layout.read.nulls)).then(None).otherwise(text))
+    # a key that stands twice would multiply rows; the first stands, as the file's own order says
+    return clean.unique(lookup.key, keep="first", maintain_order=True).rename(lambda column: f"{name}.{column}")
+
+
+def _is_free_text(field: Field, source: Source) -> bool:
+    return field.type == "text" and field.values is None and source.map is None
+
+
+def _typed(text: pl.Expr, field: Field, source: Source) -> pl.Expr:
+    """The text as a value of the field; empty where it cannot be read as one."""
+    if source.map is not None:
+        other = source.map.get("*")
+        known = {k: v for k, v in source.map.items() if k != "*"}
+        default = pl.when(text.is_not_null()).then(pl.lit(other)) if "*" in source.map else pl.lit(None, pl.String)
+        text = text.replace_strict(known, default=default, return_dtype=pl.String)
+    if source.date is not None:
+        return pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in source.date)
+    return _parse(text, field)
+
+
+def _parse(text: pl.Expr, field: Field) -> pl.Expr:
+    match field.type:
+        case "integer":
+            return text.cast(pl.Int64, strict=False)
+        case "number":
+            number = text.cast(pl.Float64, strict=False)
+            return pl.when(number.is_finite()).then(number)
+        case "date":
+            return text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+        case "yes_no":
+            upper = text.str.to_uppercase()
+            return upper.replace_strict(dict.fromkeys(YES, "yes") | dict.fromkeys(NO, "no"), default=None, return_dtype=pl.String)
+        case "grade":
+            bare = text.str.to_uppercase().replace(GRADE_WORDS)
+            padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
+            return pl.when(padded.is_in(list(field.values or ()))).then(padded)
+        case "school_year":
+            return _school_year(text)
+        case _ if field.values is not None:
+            word = text.str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_").str.strip_chars("_")
+            return pl.when(word.is_in(list(field.values))).then(word)
+        case _:
+            return text
+
+
+def _school_year(text: pl.Expr) -> pl.Expr:
+    """2016, 2015-16, 2015-2016 and 2015_2016 are all the year that ends in 2016."""
+    single = text.str.extract(r"^(\d{4})$").cast(pl.Int32, strict=False)
+    start = text.str.extract(r"^(\d{4})[-_/ ]+(?:\d{4}|\d{2})$").cast(pl.Int32, strict=False)
+    end = text.str.extract(r"^\d{4}[-_/ ]+(\d{4}|\d{2})$").cast(pl.Int32, strict=False)
+    return pl.when((end % 100) == ((start + 1) % 100)).then(start + 1).otherwise(single)
+
+
+def _canonical(text: str, field: Field) -> str:
+    """A value of an exclusion as the field would hold it: `Y` of a yes_no field is `yes`."""
+    value = pl.select(_parse(pl.lit(text), field).cast(pl.String)).item()
+    return text if value is None else str(value)
+

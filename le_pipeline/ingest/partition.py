@@ -1,0 +1,412 @@
+"""One feed of one state and school year, whole: a pure function of the landing folder, the layouts and the key.
+
+What is written, in this order: identities to the vault, the table, the quarantine, the delivery, and last the note of
+what it was made from. A run that is cut off leaves the note behind, so the next one does the work again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from le_pipeline.errors import RefusedError, ToleranceError, TruncatedFileError
+from le_pipeline.home import Home, Partition
+from le_pipeline.ingest import reading
+from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, identify, rejected_rows
+from le_pipeline.ingest.recognition import Recognised, recognise_all
+from le_pipeline.ingest.resolution import FATE, RESOLUTION_COLUMNS, fates, resolution_columns
+from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.vault import Vault, VaultWriter
+from le_pipeline.warehouse.engine import code_version, empty
+from le_pipeline.warehouse.lake import Lake, polars_schema, replace
+from schemas import registry
+from schemas.layout import NO_FEED
+from schemas.registry import Table
+
+UNCLAIMED = "landing"  # part of the delivery table for files that no feed claims
+SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
+CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"))
+
+
+@dataclass
+class FeedReport:
+    """What became of one feed of one partition.
+
+    `is_current`: nothing had changed, so nothing was done. `held_by`: why the table was not replaced, per file.
+    """
+
+    feed: str
+    partition: Partition
+    rows: int = 0
+    is_current: bool = False
+    deliveries: pl.DataFrame = field(default_factory=lambda: empty(_delivery()))
+    held_by: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the table holds what the landing folder says."""
+        return not self.held_by
+
+
+@dataclass
+class _Read:
+    """A delivery that was read: its account, and why it is refused or held, if it is."""
+
+    delivery: Delivery
+    received_at: datetime.datetime
+    account: Account
+    reader: DeliveryReader | None = None
+    refusal: RefusedError | None = None
+
+
+def ingest_feed(home: Home, keys: Keys, feed: str, partition: Partition) -> FeedReport:
+    """Bring one feed of one partition into the lake.
+
+    Returns:
+        The report. A file that is refused, or over its tolerance, holds the table as it was and is named in `held_by`;
+        a refused file that was never part of the table does not.
+
+    Raises:
+        ContractError: a layout of the user's is wrong.
+        KeyFileError, BusyError: as their names say.
+    """
+    with home.lock(f"ingest.{feed}.{partition}"):
+        return _Ingest(home, keys, feed, partition).run()
+
+
+def record_unclaimed(home: Home, partition: Partition) -> pl.DataFrame:
+    """Record the files of a partition that no layout recognises, with what to do; returns their deliveries."""
+    with home.lock(f"ingest.{UNCLAIMED}.{partition}"):
+        lake, table = Lake(home.lake), _delivery()
+        before = _read_part(lake, table, UNCLAIMED, partition)
+        received = dict(before.select("delivery_id", "received_at").iter_rows())
+        rows = []
+        for item in recognise_all(home, partition, home.all_layouts()):
+            if item.refusal:
+                name = item.path.relative_to(home.landing).as_posix()
+                file_hash = hash_of(item.path)
+                row = _row(name, partition, file_hash, item.path.stat().st_size, None, Account())
+                row |= {"delivery_status": "refused", "delivery_reason": f"{name} {item.refusal}"}
+                row["received_at"] = received.get(row["delivery_id"]) or _now()
+                rows.append(row)
+        found = pl.DataFrame(rows, schema=polars_schema(table))
+        if not found.equals(before):
+            lake.write(table, UNCLAIMED, found, partition.state, partition.school_year)
+        return found
+
+
+class _Ingest:
+    def __init__(self, home: Home, keys: Keys, feed: str, partition: Partition) -> None:
+        self.home, self.keys, self.feed, self.partition = home, keys, feed, partition
+        self.table = registry.feeds()[feed]
+        self.lake = Lake(home.lake)
+        self.vault = Vault(home, keys)
+        self.before = _read_part(self.lake, _delivery(), feed, partition)
+        self.note = f"ingest/{feed}.{partition}"
+
+    def run(self) -> FeedReport:
+        recognised = recognise_all(self.home, self.partition, self.home.all_layouts())
+        deliveries = self._in_order(recognised)
+        made_from = self._made_from(deliveries, recognised)
+        note = self.lake.note(self.note)
+        if note and note["from"] == made_from:
+            return FeedReport(self.feed, self.partition, note["rows"], True, self.before, note["held_by"])
+        report = FeedReport(self.feed, self.partition, held_by=self._spoiled(recognised))
+        if not deliveries and self.before.is_empty():
+            report.held_by = {}
+        else:
+            self._bring_in(deliveries, report)
+        self.lake.write_note(self.note, {"from": made_from, "rows": report.rows, "held_by": report.held_by})
+        return report
+
+    # -- what there is to read -----------------------------------------------------------------------------------
+
+    def _in_order(self, recognised: list[Recognised]) -> list[tuple[Delivery, datetime.datetime]]:
+        """This feed's deliveries, the earliest first: by when they were first seen, then by file time and name."""
+        seen = dict(self.before.select("delivery_id", "received_at").iter_rows())
+        now = _now()
+        found = []
+        for item in recognised:
+            for layout in item.layouts:
+                if layout.feed == self.feed:
+                    name = item.path.relative_to(self.home.landing).as_posix()
+                    delivery = Delivery(item.path, name, layout, self.partition, hash_of(item.path))
+                    found.append((delivery, seen.get(delivery.delivery_id, now)))
+        return sorted(found, key=lambda pair: (pair[1], pair[0].path.stat().st_mtime_ns, pair[0].name))
+
+    def _made_from(self, deliveries: list[tuple[Delivery, datetime.datetime]], recognised: list[Recognised]) -> list[Any]:
+        looked_up = sorted({d.path.with_name(look.file) for d, _ in deliveries for look in d.layout.lookup.values()})
+        return [
+            CODE,
+            self.keys.key_id,
+            hash_of(registry.HERE / "reference" / "achievement_level.csv"),
+            [[d.delivery_id, d.layout.hash] for d, _ in deliveries],
+            [hash_of(path) for path in looked_up if path.exists()],
+            sorted(self._spoiled(recognised).items()),
+        ]
+
+    def _spoiled(self, recognised: list[Recognised]) -> dict[str, str]:
+        """Files that were part of the table and have been overwritten by something that cannot be read."""
+        earlier = set(self.before.filter(pl.col("delivery_status") == "accepted")["path"])
+        refused = {
+            item.path.relative_to(self.home.landing).as_posix(): str(item.refusal) for item in recognised if item.refusal
+        }
+        return {name: f"{name} {why}" for name, why in refused.items() if name in earlier}
+
+    # -- reading it ----------------------------------------------------------------------------------------------
+
+    def _bring_in(self, deliveries: list[tuple[Delivery, datetime.datetime]], report: FeedReport) -> None:
+        name = f"{self.feed}/{self.partition}"
+        with (
+            self._staging() as staging,
+            self.vault.replacing(f"{name}.identity") as identity,
+            self.vault.replacing(f"{name}.quarantine") as rejected,
+        ):
+            pointers: list[pl.DataFrame] = [empty(registry.tables()["quarantine"])]
+            reads = [
+                self._read(order, delivery, received, staging, identity, rejected, pointers)
+                for order, (delivery, received) in enumerate(_once_per_content(deliveries))
+            ]
+            gone = self._resolve(staging, reads, rejected, pointers)
+            self._judge(reads, report)
+            repeats = self._repeats(deliveries, reads)
+            if report.is_replaced:
+                identity.keep()
+                self._replace_table(staging, gone)
+            rejected.keep()
+            self._record(reads, repeats, pointers, report)
+        report.rows = self._rows_in_lake()
+
+    def _read(
+        self, order: int, delivery: Delivery, received: datetime.datetime, staging: Path,
+        identity: VaultWriter, rejected: VaultWriter, pointers: list[pl.DataFrame],
+    ) -> _Read:  # fmt: skip
+        try:
+            reader = DeliveryReader(delivery, self.keys)
+            for number, batch in enumerate(reader.batches()):
+                staged = batch.accepted.with_columns(resolution_columns(self.table, order))
+                staged.write_parquet(staging / f"{order:04d}-{number:06d}.parquet", compression="lz4")
+                identity.add(batch.identity)
+                rejected.add(batch.rejected)
+                pointers.append(batch.quarantine)
+            self._refuse_remnant(delivery, reader.account)
+        except RefusedError as refusal:
+            for part in staging.glob(f"{order:04d}-*.parquet"):
+                part.unlink()
+            return _Read(delivery, received, Account(), refusal=refusal)
+        return _Read(delivery, received, reader.account, reader)
+
+    def _refuse_remnant(self, delivery: Delivery, account: Account) -> None:
+        """A file overwritten by one with less than half of its rows was most likely cut off on its way."""
+        earlier = self.before.filter(
+            (pl.col("path") == delivery.name)
+            & (pl.col("delivery_status") == "accepted")
+            & (pl.col("file_hash") != delivery.file_hash)
+        )
+        rows = max(earlier["file_rows"].to_list(), default=0)
+        if rows >= SHRINK_ROWS and account.file_rows < SHRINK_SHARE * rows:
+            raise TruncatedFileError(
+                f"has {account.file_rows} rows where the file of this name had {rows}; if that is meant, land it under another name"
+            )
+
+    # -- records that stand more than once -----------------------------------------------------------------------
+
+    def _resolve(self, staging: Path, reads: list[_Read], rejected: VaultWriter, pointers: list[pl.DataFrame]) -> pl.DataFrame:
+        """Book corrections, duplicates and conflicts; returns the places of the records that do not stay."""
+        staged = sorted(staging.glob("*.parquet"))
+        if not staged:
+            return pl.DataFrame(schema={"index": pl.UInt32, FATE: pl.String})
+        marks = pl.read_parquet(staged, columns=list(RESOLUTION_COLUMNS))
+        gone = fates(marks, [read.delivery.layout for read in reads])
+        counted = gone.join(marks.with_row_index("index"), on="index").group_by("__delivery", FATE).len()
+        for order, fate, count in counted.iter_rows():
+            account = reads[order].account
+            if fate == "superseded":
+                account.superseded += count
+                continue
+            account.accepted -= count
+            if fate == "duplicate":
+                account.duplicate += count
+            else:
+                account.quarantined += count
+                account.rules["conflict"] += count
+        self._quarantine_conflicts(staged, gone.filter(pl.col(FATE) == "conflict"), reads, rejected, pointers)
+        return gone
+
+    def _quarantine_conflicts(
+        self, staged: list[Path], conflicts: pl.DataFrame, reads: list[_Read], rejected: VaultWriter, pointers: list[pl.DataFrame]
+    ) -> None:
+        if conflicts.is_empty():
+            return
+        rows = (
+            pl.scan_parquet(staged).with_row_index("index").join(conflicts.lazy(), on="index", how="semi")
+            .select("__delivery", "source_row", *self._part_column()).collect()
+        )  # fmt: skip
+        for order, read in enumerate(reads):
+            mine = rows.filter(pl.col("__delivery") == order)
+            if mine.is_empty() or read.reader is None:
+                continue
+            faults = pl.DataFrame({"index": range(mine.height), "rule": "conflict", "field": ""}).cast({"index": pl.UInt32})
+            pointers.append(read.reader.pointers(mine.drop("__delivery"), faults))
+            for raw in reading.batches(read.delivery.path, read.delivery.layout.read):
+                rejected.add(rejected_rows(raw, mine["source_row"].unique(), read.delivery.delivery_id))
+
+    def _part_column(self) -> list[pl.Expr]:
+        """Where a file holds several records in a row, the part is the field they are unpivoted over: the subject."""
+        return [(pl.col("subject") if "subject" in self.table.column_names else pl.lit(None, pl.String)).alias("part")]
+
+    # -- judging and writing -------------------------------------------------------------------------------------
+
+    def _judge(self, reads: list[_Read], report: FeedReport) -> None:
+        earlier = set(self.before.filter(pl.col("delivery_status") == "accepted")["path"])
+        for read in reads:
+            delivery, account = read.delivery, read.account
+            if read.refusal is None and account.quarantined_share > delivery.layout.tolerance:
+                read.refusal = ToleranceError(
+                    f"breaks rules in {account.quarantined_share:.2%} of its records, over the tolerance of"
+                    f" {delivery.layout.tolerance:.2%} of layout {delivery.layout.name}; see the quarantine for rows and fixes"
+                )
+            if read.refusal and (isinstance(read.refusal, ToleranceError) or delivery.name in earlier):
+                report.held_by[delivery.name] = f"{delivery.name} {read.refusal}"
+
+    def _replace_table(self, staging: Path, gone: pl.DataFrame) -> None:
+        part = f"landed_{self.partition.school_year}"
+        stale = {path for path in self.lake.files(self.table) if path.stem == part and f"state={self.partition.state}" in path.parts}
+        staged = sorted(staging.glob("*.parquet"))
+        if staged:
+            kept = pl.scan_parquet(staged).with_row_index("index")
+            if gone.height:
+                kept = kept.join(gone.lazy().select("index"), on="index", how="anti", maintain_order="left")
+            columns = kept.select(self.table.column_names)
+            years = pl.scan_parquet(staged).select(pl.col("school_year").unique().sort()).collect()["school_year"]
+            for year in years:
+                target = self.lake.part(self.table, part, self.partition.state, year)
+                of_year = columns.filter(pl.col("school_year") == year) if len(years) > 1 else columns
+                replace(target, lambda path, rows=of_year: rows.sink_parquet(path, compression="zstd"))  # type: ignore[misc]
+                stale.discard(target)
+        for path in stale:
+            path.unlink()
+
+    def _record(
+        self, reads: list[_Read], repeats: list[dict[str, Any]], pointers: list[pl.DataFrame], report: FeedReport
+    ) -> None:
+        rows = [self._delivery_row(read, report) for read in reads] + repeats
+        now = {row["delivery_id"] for row in rows}
+        table = _delivery()
+        fresh = pl.DataFrame(rows, schema=polars_schema(table))
+        report.deliveries = pl.concat([self._history(now, set(fresh["path"]), report), fresh])
+        where = (self.partition.state, self.partition.school_year)
+        quarantine = registry.tables()["quarantine"]
+        self.lake.write(quarantine, self.feed, pl.concat(pointers).sort(quarantine.key, nulls_last=True), *where)
+        self.lake.write(table, self.feed, report.deliveries, *where)
+
+    def _history(self, now: set[str], paths: set[str], report: FeedReport) -> pl.DataFrame:
+        """Earlier deliveries whose file is no longer there: they stay on record."""
+        earlier = self.before.filter(~pl.col("delivery_id").is_in(list(now)))
+        if not report.is_replaced:
+            return earlier
+        current = pl.col("delivery_status").is_in(["accepted", "held", "refused"])
+        overwritten = pl.col("path").is_in(list(paths))
+        status = pl.when(current & overwritten).then(pl.lit("superseded")).when(current).then(pl.lit("withdrawn"))
+        why = pl.when(current & overwritten).then(pl.lit("another file was landed under its name"))
+        why = why.when(current).then(pl.lit("its file is no longer in landing"))
+        return earlier.with_columns(
+            status.otherwise(pl.col("delivery_status")).alias("delivery_status"),
+            why.otherwise(pl.col("delivery_reason")).alias("delivery_reason"),
+        )
+
+    def _delivery_row(self, read: _Read, report: FeedReport) -> dict[str, Any]:
+        delivery, account = read.delivery, read.account
+        row = _row(delivery.name, self.partition, delivery.file_hash, delivery.path.stat().st_size, delivery, account)
+        row["received_at"] = read.received_at
+        if read.reader:
+            row["unknown_columns"] = ", ".join(read.reader.filler.unknown_columns) or None
+        if read.refusal:
+            held = isinstance(read.refusal, ToleranceError)
+            return row | {"delivery_status": "held" if held else "refused", "delivery_reason": f"{delivery.name} {read.refusal}"}
+        if not report.is_replaced:
+            return row | {"delivery_status": "held", "delivery_reason": f"waits for {', '.join(report.held_by)}"}
+        if account.accepted and account.superseded == account.accepted:
+            return row | {"delivery_status": "superseded", "delivery_reason": "a later delivery sends all its records again"}
+        return row
+
+    def _repeats(self, deliveries: list[tuple[Delivery, datetime.datetime]], reads: list[_Read]) -> list[dict[str, Any]]:
+        """Files that are byte for byte another one of the folder: on record, not read."""
+        read = {item.delivery.delivery_id: item.delivery for item in reads}
+        first = {item.delivery.file_hash: item.delivery.name for item in reads}
+        return [
+            _row(d.name, self.partition, d.file_hash, d.path.stat().st_size, d, Account())
+            | {"received_at": received, "delivery_status": "superseded", "delivery_reason": f"is identical to {first[d.file_hash]}"}
+            for d, received in deliveries
+            if d.delivery_id not in read
+        ]
+
+    def _rows_in_lake(self) -> int:
+        part = f"landed_{self.partition.school_year}"
+        mine = [p for p in self.lake.files(self.table) if p.stem == part and f"state={self.partition.state}" in p.parts]
+        return sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in mine)
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """A folder for accepted records, pseudonyms only, that never outlives the run."""
+        base = self.home.lake / ".tmp"
+        base.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{self.feed}.{self.partition}.", dir=base))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def feeds_in(home: Home, partition: Partition) -> set[str]:
+    """The feeds that have a recognised file in a partition."""
+    recognised = recognise_all(home, partition, home.all_layouts())
+    return {layout.feed for item in recognised for layout in item.layouts} - {NO_FEED}
+
+
+def _delivery() -> Table:
+    return registry.tables()["delivery"]
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def _read_part(lake: Lake, table: Table, part: str, partition: Partition) -> pl.DataFrame:
+    path = lake.part(table, part, partition.state, partition.school_year)
+    return pl.read_parquet(path, hive_partitioning=False) if path.exists() else empty(table)
+
+
+def _once_per_content(deliveries: list[tuple[Delivery, datetime.datetime]]) -> list[tuple[Delivery, datetime.datetime]]:
+    """The latest of files with the same content: resending what was sent stands for the last word."""
+    latest = {(delivery.file_hash, delivery.path.parent): (delivery, at) for delivery, at in deliveries}
+    return [pair for pair in deliveries if latest[pair[0].file_hash, pair[0].path.parent] == pair]
+
+
+def _row(
+    name: str, partition: Partition, file_hash: str, size: int, delivery: Delivery | None, account: Account
+) -> dict[str, Any]:
+    """A row of the delivery table for a file that is accepted; the caller says otherwise."""
+    return {
+        "state": partition.state,
+        "school_year": partition.school_year,
+        "delivery_id": delivery.delivery_id if delivery else identify(UNCLAIMED, partition, name, file_hash),
+        "feed": delivery.layout.feed if delivery else None,
+        "layout": delivery.layout.name if delivery else None,
+        "layout_hash": delivery.layout.hash if delivery else None,
+        "path": name,
+        "file_hash": file_hash,
+        "file_bytes": size,
+        "delivery_status": "accepted",
+        "delivery_reason": None,
+        "unknown_columns": None,
+        **account.columns(),
+    }

@@ -1,0 +1,197 @@
+"""Bytes to rows of text: one header, then batches in which every column is text.
+
+Nothing is guessed and nothing is typed here; a value is what the file holds. Rows are numbered as a spreadsheet shows
+them (the header is row 1).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import fastexcel
+import polars as pl
+
+from le_pipeline.errors import (
+    EmptyFileError,
+    EncodingFileError,
+    RefusedError,
+    TruncatedFileError,
+    UnreadableFileError,
+)
+from schemas.layout import Read
+
+ROW = "__row"
+OVERFLOW = "__overflow"
+BATCH_ROWS = 250_000
+HEAD_BYTES = 1 << 20
+TAIL_BYTES = 1 << 16
+REPLACEMENT = "\ufffd"  # what a byte that is not UTF-8 is read as
+UTF8 = ("utf-8", "utf8", "utf-8-sig")
+SIGNATURES = {
+    b"PK\x03\x04": "a ZIP archive or Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook or Office document",
+    b"%PDF": "a PDF document",
+    b"\x1f\x8b": "a gzip archive",
+    b"PAR1": "a Parquet file",
+}
+BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def header(path: Path, read: Read) -> list[str]:
+    """The column names of a file, without outer spaces.
+
+    Raises:
+        RefusedError: the file is empty, not of this format, in another encoding, or damaged.
+    """
+    _not_empty(path)
+    return _excel_header(path, read) if read.format == "excel" else _delimited_header(path, read)
+
+
+def batches(path: Path, read: Read, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+    """The rows below the header, as text, with their row number in `__row`.
+
+    A row with more cells than the header has text in `__overflow`; a byte that is not in the encoding shows as U+FFFD.
+
+    Raises:
+        RefusedError: as `header`, or the file ends inside a row, or has no row below its header.
+    """
+    columns = header(path, read)
+    frames = _excel_batches(path, read, columns, rows) if read.format == "excel" else _delimited_batches(path, read, columns, rows)
+    seen = False
+    for frame in frames:
+        seen = True
+        yield frame
+    if not seen:
+        raise EmptyFileError("has a header and no row below it; ask the sender for the rows")
+
+
+def whole(path: Path, read: Read) -> pl.DataFrame:
+    """The whole file at once, for files that others look values up in; may have no row."""
+    columns = header(path, read)
+    try:
+        return pl.concat(batches(path, read))
+    except EmptyFileError:
+        return pl.DataFrame(schema=dict.fromkeys([ROW, *columns, OVERFLOW], pl.String))
+
+
+def _not_empty(path: Path) -> None:
+    if path.stat().st_size == 0:
+        raise EmptyFileError("is empty (0 bytes); ask the sender for it again")
+
+
+def _looks_like(head: bytes) -> str | None:
+    if head.lstrip()[:1] == b"<":
+        return "a web page or XML file"
+    return next((kind for signature, kind in SIGNATURES.items() if head.startswith(signature)), None)
+
+
+# -- delimited ---------------------------------------------------------------------------------------------------
+
+
+def _delimited_header(path: Path, read: Read) -> list[str]:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if kind := _looks_like(head):
+        raise UnreadableFileError(f"is {kind}, not delimited text; ask the sender for the export itself")
+    if read.encoding in UTF8:
+        for mark, encoding in BYTE_ORDER_MARKS.items():
+            if head.startswith(mark):
+                raise EncodingFileError(f"is in {encoding}, its layout says {read.encoding}; save it as {read.encoding}")
+    text = head.decode("utf-8-sig" if read.encoding in UTF8 else read.encoding, errors="replace")
+    if "\0" in text:
+        raise EncodingFileError(f"holds NUL characters, so it is not {read.encoding} text; ask for it in {read.encoding}")
+    if not text.strip():
+        raise EmptyFileError("holds nothing but blanks; ask the sender for it again")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=read.delimiter, quotechar=read.quote or None,
+                        quoting=csv.QUOTE_MINIMAL if read.quote else csv.QUOTE_NONE)
+    try:
+        columns = [name.strip() for name in next(reader)]
+    except csv.Error:
+        raise UnreadableFileError("has a first line that is not a header of columns") from None
+    if len(set(columns)) < len(columns):
+        # by place, not by name: where the header is missing, the first row is somebody's record
+        twice = [str(place) for place, name in enumerate(columns, start=1) if name in columns[: place - 1]]
+        raise UnreadableFileError(f"repeats a column name (columns {', '.join(twice)}); ask for a file with distinct headers")
+    return columns
+
+
+def _delimited_batches(path: Path, read: Read, columns: list[str], rows: int) -> Iterator[pl.DataFrame]:
+    _complete(path, read, len(columns))
+    source: Path | io.BytesIO = path
+    if read.encoding not in UTF8:
+        # in memory, because text with names must not be written to disk in the clear
+        source = io.BytesIO(path.read_bytes().decode(read.encoding, errors="replace").encode())
+    scan = pl.scan_csv(
+        source,
+        has_header=False,
+        skip_rows=1,
+        separator=read.delimiter,
+        quote_char=read.quote,
+        schema=dict.fromkeys([*columns, OVERFLOW], pl.String()),
+        missing_columns="insert",
+        truncate_ragged_lines=True,
+        encoding="utf8-lossy",
+        row_index_name=ROW,
+        row_index_offset=2,
+        glob=False,
+    )
+    try:
+        yield from scan.collect_batches(chunk_size=rows, maintain_order=True)
+    except pl.exceptions.NoDataError:
+        return
+    except pl.exceptions.PolarsError:
+        # the text of a Polars error can hold the line it failed on
+        raise UnreadableFileError("has rows that cannot be split into cells; check its quotes and delimiter") from None
+
+
+def _complete(path: Path, read: Read, width: int) -> None:
+    """A file that was cut off ends inside a row: no line end, and fewer cells than the header, or an open quote."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        tail = file.read().decode("utf-8" if read.encoding in UTF8 else read.encoding, errors="replace")
+    if tail.endswith(("\n", "\r")):
+        return
+    last = tail.splitlines()[-1]
+    quotes = last.count(read.quote) if read.quote else 0
+    if quotes % 2 or (quotes == 0 and last.count(read.delimiter) + 1 < width):
+        raise TruncatedFileError("ends inside a row, so it was cut off on its way; ask the sender for it again")
+
+
+# -- Excel -------------------------------------------------------------------------------------------------------
+
+
+def _open(path: Path, read: Read) -> fastexcel.ExcelSheet:
+    with path.open("rb") as file:
+        head = file.read(512)
+    if _looks_like(head) not in {SIGNATURES[b"PK\x03\x04"], SIGNATURES[b"\xd0\xcf\x11\xe0"]}:
+        kind = _looks_like(head) or "text"
+        raise UnreadableFileError(f"is {kind}, not an Excel workbook, whatever its name says; ask the sender for the workbook")
+    try:
+        book = fastexcel.read_excel(path)
+        name = read.sheet or book.sheet_names[0]
+        if name not in book.sheet_names:
+            raise UnreadableFileError(f"has no sheet {name!r}")
+        return book.load_sheet(name, header_row=None, dtypes="string", skip_rows=0)
+    except fastexcel.FastExcelError:
+        raise UnreadableFileError("is damaged: Excel's own format is broken inside; ask the sender for it again") from None
+
+
+def _excel_header(path: Path, read: Read) -> list[str]:
+    frame: pl.DataFrame = _open(path, read).to_polars()
+    if frame.is_empty():
+        raise EmptyFileError("holds no cell on its sheet; ask the sender for it again")
+    return [(name or "").strip() or f"column {place}" for place, name in enumerate(frame.row(0), start=1)]
+
+
+def _excel_batches(path: Path, read: Read, columns: list[str], rows: int) -> Iterator[pl.DataFrame]:
+    frame: pl.DataFrame = _open(path, read).to_polars()
+    frame.columns = columns
+    numbered = frame.with_row_index(ROW, offset=1)[1:].with_columns(pl.lit(None, pl.String).alias(OVERFLOW))
+    filled = numbered.filter(pl.any_horizontal(pl.col(columns).is_not_null()))
+    for start in range(0, filled.height, rows):
+        yield filled[start : start + rows]
+
+

@@ -1,0 +1,73 @@
+"""Records that stand more than once: corrections, exact duplicates and conflicts.
+
+A later delivery replaces the records of an earlier one. Inside one delivery the same record twice is a duplicate, and
+the same record with different values is a conflict: nobody can say which is right, so all of them are quarantined.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from schemas.layout import Layout
+from schemas.registry import PROVENANCE, Table
+
+ORDER = "__delivery"  # place of the delivery among those of the partition, the earliest first
+KEY = "__key"
+CONTENT = "__content"
+SCOPE = "__scope"
+FATE = "fate"
+RESOLUTION_COLUMNS = (ORDER, KEY, CONTENT, SCOPE)
+
+# a resend with less than half of a district's records is a list of corrections, not the district over again
+WHOLE_RESEND_SHARE = 0.5
+
+
+def resolution_columns(table: Table, order: int) -> list[pl.Expr]:
+    """What `fates` needs of each record: hashes of its key and of its content, stable within one run."""
+    content = [name for name in table.column_names if name not in PROVENANCE]
+    scope = pl.col("lea_id") if "lea_id" in table.column_names else pl.lit(None, pl.String)
+    return [
+        pl.lit(order, pl.Int32).alias(ORDER),
+        pl.struct(table.key).hash().alias(KEY),
+        pl.struct(content).hash().alias(CONTENT),
+        scope.hash().alias(SCOPE),
+    ]
+
+
+def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
+    """The records that do not stay, as `index` and `fate` (superseded, duplicate, conflict).
+
+    Args:
+        records: the resolution columns of all accepted records, in order of delivery and row.
+        layouts: the layout of each delivery, by its order.
+    """
+    indexed = records.with_row_index("index")
+    replaced = _superseded_files(indexed, layouts)
+    left = indexed.join(replaced, on="index", how="anti", maintain_order="left") if replaced.height else indexed
+    repeated = left.filter(pl.col(KEY).is_duplicated())
+    newest = pl.col(ORDER).max().over(KEY)
+    superseded = repeated.filter(pl.col(ORDER) < newest).select("index")
+    current = repeated.filter(pl.col(ORDER) == newest)
+    differs = pl.col(CONTENT).n_unique().over(KEY) > 1
+    conflict = current.filter(differs).select("index")
+    duplicate = current.filter(~differs & ~pl.col("index").eq(pl.col("index").min().over(KEY))).select("index")
+    named = {"superseded": pl.concat([replaced, superseded]), "duplicate": duplicate, "conflict": conflict}
+    return pl.concat([rows.with_columns(pl.lit(fate).alias(FATE)) for fate, rows in named.items()]).sort("index")
+
+
+def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
+    """Records of whole files that a later file of the same layout sends again, district by district."""
+    found = [indexed.select("index").clear()]
+    corrections = [order for order, layout in enumerate(layouts) if layout.correction == "file"]
+    sizes = indexed.filter(pl.col(ORDER).is_in(corrections)).group_by(ORDER, SCOPE).len() if len(corrections) > 1 else None
+    for later in corrections:
+        for earlier in (order for order in corrections if order < later and layouts[order].name == layouts[later].name):
+            if sizes is None:
+                continue
+            old, new = (sizes.filter(pl.col(ORDER) == order) for order in (earlier, later))
+            resent = old.join(new, on=SCOPE, suffix="_new").filter(
+                pl.col("len_new") >= WHOLE_RESEND_SHARE * pl.col("len")
+            )
+            of_earlier = indexed.filter(pl.col(ORDER) == earlier)
+            found.append(of_earlier.join(resent, on=SCOPE, how="semi").select("index"))
+    return pl.concat(found).unique()

@@ -1,0 +1,106 @@
+"""Key material: where it comes from, what is derived from it, and how a wrong key is noticed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from le_pipeline.errors import KeyFileError
+from le_pipeline.home import Home
+from le_pipeline.warehouse.lake import Lake
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of one master key. The master never shows in a repr, a log or an error."""
+
+    master: bytes = field(repr=False)
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose (HKDF-SHA-256, RFC 5869), so that no key serves two."""
+        info = b"le_pipeline|1|" + purpose.encode()
+        return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self.master)
+
+    @property
+    def key_id(self) -> str:
+        """Tells this key from another without giving it away; safe to record."""
+        return self.derive("key id").hex()[:16]
+
+
+def key_file() -> Path:
+    """Where the key is: LE_KEY_FILE, else a file in the user's configuration folder."""
+    if named := os.environ.get("LE_KEY_FILE"):
+        return Path(named).expanduser()
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    return base / "le_pipeline" / "key"
+
+
+def create_key_file(home: Home) -> Path:
+    """Make a random key with mode 0600, unless there is one.
+
+    Raises:
+        KeyFileError: the place is inside LE_HOME, where whoever copies the lake would copy the key.
+    """
+    path = key_file()
+    _outside(path, home)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+    return path
+
+
+def load_keys(home: Home) -> Keys:
+    """The keys from LE_KEY (64 hexadecimal digits) or from the key file, checked against the lake.
+
+    Raises:
+        KeyFileError: no key, a weak or readable one, or not the one that this home was made with.
+    """
+    keys = Keys(_decode(os.environ["LE_KEY"], "LE_KEY") if "LE_KEY" in os.environ else _from_file(key_file(), home))
+    lake = Lake(home.lake)
+    known = lake.note("key_id")
+    if known is None:
+        lake.write_note("key_id", keys.key_id)
+    elif known != keys.key_id:
+        raise KeyFileError(
+            f"this home was made with the key {known}, not with {keys.key_id}; point LE_KEY_FILE at the right key. Nothing was written"
+        )
+    return keys
+
+
+def _from_file(path: Path, home: Home) -> bytes:
+    _outside(path, home)
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        raise KeyFileError(f"there is no key at {path}; run `le init`, or set LE_KEY_FILE") from None
+    except (OSError, UnicodeDecodeError):
+        raise KeyFileError(f"the key at {path} cannot be read as text") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise KeyFileError(f"others may read the key at {path}; run `chmod 600 {path}`")
+    return _decode(text, str(path))
+
+
+def _decode(text: str, where: str) -> bytes:
+    try:
+        master = bytes.fromhex(text.strip())
+    except ValueError:
+        master = b""
+    if len(master) != KEY_BYTES or len(set(master)) < KEY_BYTES // 4:
+        raise KeyFileError(f"the key in {where} must be {KEY_BYTES * 2} random hexadecimal digits; run `le init` to make one")
+    return master
+
+
+def _outside(path: Path, home: Home) -> None:
+    if path.resolve().is_relative_to(home.root):
+        raise KeyFileError(f"the key must not lie in LE_HOME ({home.root}); set LE_KEY_FILE to a place outside it")
