@@ -181,7 +181,7 @@ class DeliveryReader:
             if column.field.of
         ]
         sources = [pl.lit(None, pl.String).alias(n) for n in table.column_names if n.endswith("_source") and n not in records.columns]
-        return records.with_columns(*made, *sources, self._is_teacher(records), pl.lit(self._id).alias("delivery_id"))
+        return records.with_columns(*made, *sources, *self._is_teacher(records), pl.lit(self._id).alias("delivery_id"))
 
     def _is_teacher(self, records: pl.DataFrame) -> list[pl.Expr]:
         """Where a staff file does not say who teaches, its positions do."""

@@ -69,7 +69,7 @@ class Filler:
     def _clean(self, raw: pl.DataFrame) -> pl.DataFrame:
         used = [name for name in self.used_columns if name in self._columns]
         text = pl.col(used).str.strip_chars()
-        present = raw.with_columns(pl.when(text.is_in(self.layout.read.nulls)).then(None).otherwise(text))
+        present = raw.with_columns(pl.when(~text.is_in(list(self.layout.read.nulls))).then(text))
         damaged = pl.any_horizontal(pl.col(used).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
         return present.with_columns(damaged.alias(DAMAGED))
 
@@ -102,7 +102,7 @@ class Filler:
         long = (pl.col(OVERFLOW).is_not_null()).alias(UNREADABLE + OVERFLOW)
         raw_conditions = [pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()]
         records = clean.select(*kept, *values, *marks, long, DAMAGED, *raw_conditions).with_columns(
-            self._levels(), pl.lit(self.partition.state).alias("state")
+            *self._levels(), pl.lit(self.partition.state).alias("state")
         )
         return records.with_columns(self._excluded(part)).drop(pl.selectors.starts_with("__raw_"))
 
@@ -211,7 +211,7 @@ def _lookup(layout: Layout, name: str, path: Path) -> pl.DataFrame:
     if missing := sorted(wanted - set(frame.columns)):
         raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
     text = pl.col(sorted(wanted)).str.strip_chars()
-    clean = frame.select(pl.when(text.is_in(layout.read.nulls)).then(None).otherwise(text))
+    clean = frame.select(pl.when(~text.is_in(list(layout.read.nulls))).then(text))
     # a key that stands twice would multiply rows; the first stands, as the file's own order says
     return clean.unique(lookup.key, keep="first", maintain_order=True).rename(lambda column: f"{name}.{column}")
 

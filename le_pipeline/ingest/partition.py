@@ -28,7 +28,6 @@ from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
 from le_pipeline.warehouse.lake import Lake, polars_schema, replace
 from schemas import registry
-from schemas.layout import NO_FEED
 from schemas.registry import Table
 
 UNCLAIMED = "landing"  # part of the delivery table for files that no feed claims
@@ -191,17 +190,19 @@ class _Ingest:
     ) -> _Read:  # fmt: skip
         try:
             reader = DeliveryReader(delivery, self.keys)
+            found: list[pl.DataFrame] = []
             for number, batch in enumerate(reader.batches()):
                 staged = batch.accepted.with_columns(resolution_columns(self.table, order))
                 staged.write_parquet(staging / f"{order:04d}-{number:06d}.parquet", compression="lz4")
                 identity.add(batch.identity)
                 rejected.add(batch.rejected)
-                pointers.append(batch.quarantine)
+                found.append(batch.quarantine)
             self._refuse_remnant(delivery, reader.account)
         except RefusedError as refusal:
             for part in staging.glob(f"{order:04d}-*.parquet"):
                 part.unlink()
             return _Read(delivery, received, Account(), refusal=refusal)
+        pointers.extend(found)
         return _Read(delivery, received, reader.account, reader)
 
     def _refuse_remnant(self, delivery: Delivery, account: Account) -> None:
@@ -299,6 +300,9 @@ class _Ingest:
         self, reads: list[_Read], repeats: list[dict[str, Any]], pointers: list[pl.DataFrame], report: FeedReport
     ) -> None:
         rows = [self._delivery_row(read, report) for read in reads] + repeats
+        if not report.is_replaced:  # what the table holds from before stays on record as it was
+            in_table = set(self.before.filter(pl.col("delivery_status") == "accepted")["delivery_id"])
+            rows = [row for row in rows if row["delivery_id"] not in in_table]
         now = {row["delivery_id"] for row in rows}
         table = _delivery()
         fresh = pl.DataFrame(rows, schema=polars_schema(table))
@@ -364,12 +368,6 @@ class _Ingest:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def feeds_in(home: Home, partition: Partition) -> set[str]:
-    """The feeds that have a recognised file in a partition."""
-    recognised = recognise_all(home, partition, home.all_layouts())
-    return {layout.feed for item in recognised for layout in item.layouts} - {NO_FEED}
 
 
 def _delivery() -> Table:

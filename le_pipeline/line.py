@@ -1,0 +1,69 @@
+"""The whole line: landing to lake, links, marts and warehouse, one report at a time.
+
+`le run` and `make run` both walk it; the Dagster assets call the same functions, each from its own asset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from le_pipeline.home import Home, Partition
+from le_pipeline.ingest.partition import FeedReport, ingest_feed, record_unclaimed
+from le_pipeline.link import steps as link
+from le_pipeline.measure import steps as measure
+from le_pipeline.privacy.keys import Keys
+from le_pipeline.warehouse import build, gate
+from le_pipeline.warehouse.build import WarehouseReport
+from le_pipeline.warehouse.engine import Engine, Step, TableReport
+from schemas import registry
+
+STEPS: tuple[Step, ...] = (*link.STEPS, *measure.STEPS)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file of a partition that no layout takes; `reason` says what to do."""
+
+    partition: Partition
+    path: str
+    reason: str
+
+
+Report = Refused | FeedReport | TableReport | WarehouseReport
+
+
+def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]:
+    """Bring the partitions in, then every table up to date, then the warehouse; yields a report per piece of work.
+
+    Raises:
+        PipelineError: a named trouble; what was done before it stays.
+    """
+    for partition in partitions:
+        yield from ingest(home, keys, partition)
+    engine = Engine(home)
+    for step in STEPS:
+        yield engine.run(step)
+    yield publish(home)
+
+
+def ingest(home: Home, keys: Keys, partition: Partition) -> Iterator[Refused | FeedReport]:
+    """Bring every feed of one partition in, those that had files earlier included."""
+    for path, reason in record_unclaimed(home, partition).select("path", "delivery_reason").iter_rows():
+        yield Refused(partition, path, reason)
+    for feed in registry.feeds():
+        yield ingest_feed(home, keys, feed, partition)
+
+
+def publish(home: Home) -> WarehouseReport:
+    """Build, check and promote the warehouse, unless it is up to date.
+
+    Raises:
+        GateError: the current warehouse stays in place.
+    """
+    with home.lock("warehouse"):
+        built = build.build(home)
+        if built.is_current:
+            return built
+        gate.require(gate.check_marts(home))
+        return build.promote(home)

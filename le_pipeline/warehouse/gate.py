@@ -1,0 +1,91 @@
+"""The gate before the swap: Great Expectations over the marts of the candidate, rendered from the registry.
+
+Results are boolean only: what Great Expectations would tell of a failure can hold values.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from le_pipeline.errors import GateError
+from le_pipeline.home import Home
+from le_pipeline.warehouse.build import candidate
+from schemas import registry
+from schemas.registry import Column, Table
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One expectation of one mart and whether it was met."""
+
+    table: str
+    name: str
+    column: str | None
+    is_met: bool
+
+
+def check_marts(home: Home) -> list[Expectation]:
+    """Check every mart of the candidate warehouse; without a candidate there is nothing to check."""
+    if not candidate(home).exists():
+        return []
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_pandas("marts")
+    results: list[Expectation] = []
+    with duckdb.connect(candidate(home), read_only=True) as con:
+        for table in (table for table in registry.tables().values() if table.layer == "marts"):
+            frame = con.execute(f"from {table.qualified_name}").df()
+            batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all")
+            suite = gx.ExpectationSuite(name=table.name, expectations=_expectations(gx, table, frame))
+            outcome = batch.get_batch({"dataframe": frame}).validate(suite, result_format="BOOLEAN_ONLY")
+            results += [
+                Expectation(table.name, r.expectation_config.type, r.expectation_config.kwargs.get("column"), bool(r.success))
+                for r in outcome.results
+            ]
+    return results
+
+
+def require(expectations: list[Expectation]) -> None:
+    """Stop the swap where an expectation is not met.
+
+    Raises:
+        GateError: names tables, columns and expectations, no value.
+    """
+    failed = [f"{e.table}.{e.column or '(rows)'}: {e.name}" for e in expectations if not e.is_met]
+    if failed:
+        raise GateError(f"the marts do not meet their expectations, so the warehouse was not replaced: {'; '.join(failed)}")
+
+
+def _expectations(gx: Any, table: Table, frame: pd.DataFrame) -> list[Any]:
+    expect = gx.expectations
+    suite = [
+        expect.ExpectTableColumnsToMatchOrderedList(column_list=list(table.column_names)),
+        expect.ExpectCompoundColumnsToBeUnique(column_list=list(table.key)),
+    ]
+    for column in table.columns:
+        suite += _of_column(expect, column, has_values=bool(frame[column.name].notna().any()))
+    if table.estimate and frame["ci_low"].notna().any():
+        for low, high in (("ci_low", table.estimate), (table.estimate, "ci_high")):
+            suite.append(expect.ExpectColumnPairValuesAToBeGreaterThanB(column_A=high, column_B=low, or_equal=True))
+    return suite
+
+
+def _of_column(expect: Any, column: Column, *, has_values: bool) -> list[Any]:
+    found: list[Any] = []
+    if column.required:
+        found.append(expect.ExpectColumnValuesToNotBeNull(column=column.name))
+    if column.values:
+        found.append(expect.ExpectColumnValuesToBeInSet(column=column.name, value_set=list(column.values)))
+    if column.field.type in ("integer", "number") and has_values:
+        # the widest bounds still refuse infinity
+        low, high = float(column.field.min or -1e15), float(column.field.max or 1e15)
+        found.append(expect.ExpectColumnValuesToBeBetween(column=column.name, min_value=low, max_value=high))
+    return found
