@@ -6,6 +6,11 @@ another package's error, which may hold one.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
+from schemas.yaml_file import ContractError
+
 
 class PipelineError(Exception):
     """Base of every named trouble; safe to print."""
@@ -69,3 +74,15 @@ class MissingColumnError(RefusedError):
 
 class ToleranceError(RefusedError):
     """More rows break rules than the layout tolerates."""
+
+
+def describe(error: BaseException) -> str:
+    """What may be shown of any exception: the message of a named trouble; of others only the type and the places.
+
+    The message of another package's exception can hold a value, a line or a whole row.
+    """
+    if isinstance(error, (PipelineError, ContractError)):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-6:]))
+    return f"unexpected {type(error).__name__} at {places}. Its message is not shown, since it may hold data"

@@ -1,0 +1,67 @@
+"""`python -m assets`: run the whole line in Dagster, in this process, against the home's own Dagster instance.
+
+So `make run` and the UI share one home: what is made here shows there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+
+from assets import automation, partitions
+from assets.definitions import build_defs
+from le_pipeline import line, summary
+from le_pipeline.home import Home
+from le_pipeline.privacy.keys import create_key_file
+
+CONFIG = Path(__file__).with_name("dagster.yaml")
+
+
+def prepare(home: Home) -> None:
+    """Make the home, the key where there is none, and Dagster's own folder and configuration."""
+    create_key_file(home)
+    home.create()
+    config = home.dagster / "dagster.yaml"
+    if not config.exists():
+        config.write_text(CONFIG.read_text(encoding="utf-8"), encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+
+
+def run_all(home: Home) -> bool:
+    """Run the job over every landing folder; returns whether it succeeded."""
+    with dg.DagsterInstance.get() as instance:
+        partitions.register(instance, home)
+        keys = list(instance.get_dynamic_partitions("landing"))
+        job = build_defs(home).resolve_job_def(automation.JOB)
+        return job.execute_in_process(instance=instance, tags=partitions.range_tags(keys), raise_on_error=False).success
+
+
+def main() -> int:
+    """Prepare, run where there is something to do, and tell what came of it."""
+    out = Console()
+    home = Home.at()
+    prepare(home)
+    if sys.argv[1:] == ["prepare"]:
+        return 0
+    if line.is_current(home):
+        out.print("Nothing new: every table is up to date with what has landed.")
+        out.print(f"warehouse  {home.warehouse}", soft_wrap=True)
+        return 0
+    if not run_all(home):
+        out.print("The run failed; `make ui` shows which asset and why.")
+        return 1
+    out.print(summary.deliveries(home), summary.figures(home))
+    reasons = summary.open_troubles(home)
+    if reasons:
+        out.print(summary.troubles(reasons))
+    out.print(f"\nwarehouse  {home.warehouse} (open it read-only: `duckdb -readonly`, or Python; see README)", soft_wrap=True)
+    out.print("next       `make ui` serves Dagster at http://127.0.0.1:3000; `le status` says what landed", soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

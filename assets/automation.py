@@ -1,0 +1,70 @@
+"""The job, the nightly schedule and the landing sensor."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import dagster as dg
+
+from assets.partitions import LANDING, range_tags, register
+from assets.resources import HomeResource
+from le_pipeline.home import Home, Partition
+
+JOB = "whole_line"
+
+whole_line = dg.define_asset_job(
+    JOB,
+    selection=dg.AssetSelection.all(),
+    partitions_def=LANDING,
+    # few, coarse steps that use all cores by themselves: a process for each would cost more than it gives
+    executor_def=dg.in_process_executor,
+    description="Landing to warehouse. Partitions without anything new cost next to nothing.",
+    tags={"pipeline": "le"},
+)
+
+
+@dg.schedule(
+    job=whole_line,
+    cron_schedule="0 2 * * *",
+    execution_timezone="America/Chicago",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def nightly(context: dg.ScheduleEvaluationContext, home: HomeResource) -> dg.RunRequest | dg.SkipReason:
+    """Every night at 02:00 in Louisiana: one run over all landing folders."""
+    register(context.instance, home.home())
+    keys = list(context.instance.get_dynamic_partitions("landing"))
+    if not keys:
+        return dg.SkipReason("nothing has landed yet")
+    return dg.RunRequest(tags=range_tags(keys))
+
+
+@dg.sensor(job=whole_line, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.STOPPED)
+def landed(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.SensorResult | dg.SkipReason:
+    """Runs a landing folder when its files change; switch it on where runs should not wait for the night."""
+    place = home.home()
+    seen = _decode(context.cursor)
+    now = {str(partition): _stamp(place, partition) for partition in place.partitions()}
+    changed = [key for key, stamp in now.items() if seen.get(key) != stamp]
+    new = [key for key in now if key not in set(context.instance.get_dynamic_partitions("landing"))]
+    if not changed:
+        return dg.SkipReason("no file has come or changed")
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"{key}:{now[key]}", partition_key=key) for key in changed],
+        dynamic_partitions_requests=[LANDING.build_add_request(new)] if new else [],
+        cursor=_encode(now),
+    )
+
+
+def _stamp(home: Home, partition: Partition) -> str:
+    """Changes with any file's name, size or time; a run whose contents turn out the same does nothing."""
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in home.files(partition)]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
+
+
+def _encode(stamps: dict[str, str]) -> str:
+    return json.dumps(stamps, sort_keys=True)
+
+
+def _decode(cursor: str | None) -> dict[str, str]:
+    return dict(json.loads(cursor)) if cursor else {}

@@ -1,0 +1,24 @@
+"""All definitions, put together in one place."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets import automation, ingest, steps, warehouse
+from assets.resources import HomeResource
+from le_pipeline.home import Home
+
+
+def build_defs(home: Home) -> dg.Definitions:
+    """The definitions for one home."""
+    return dg.Definitions(
+        assets=[*ingest.ASSETS, *steps.ASSETS, *warehouse.ASSETS],
+        jobs=[automation.whole_line],
+        schedules=[automation.nightly],
+        sensors=[automation.landed],
+        resources={"home": HomeResource.at(home)},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs(Home.at())

@@ -1,0 +1,181 @@
+"""Ingest assets: one per feed, by landing folder; the deliveries and the quarantine beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.columns import asset_key, column_schema, description
+from assets.failures import told_plainly
+from assets.partitions import LANDING
+from assets.resources import HomeResource
+from le_pipeline.home import Partition
+from le_pipeline.ingest.partition import FeedReport, ingest_feed, record_unclaimed
+from le_pipeline.warehouse.lake import Lake
+from schemas import registry
+from schemas.registry import Table
+
+OWNERS = ["team:data-engineering"]
+LANDING_KEY = dg.AssetKey(["landing"])
+COMMON: dict[str, Any] = {
+    "group_name": "ingest",
+    "owners": OWNERS,
+    "partitions_def": LANDING,
+    "backfill_policy": dg.BackfillPolicy.single_run(),
+}
+
+landing = dg.AssetSpec(
+    LANDING_KEY,
+    description="Deliveries as they came: `landing/<STATE>/<school year>/...`. Never changed by the pipeline.",
+    group_name="ingest",
+    kinds={"csv", "excel"},
+    owners=OWNERS,
+)
+
+
+def feed_asset(table: Table) -> dg.AssetsDefinition:
+    """The asset of one feed: recognise, read, validate, pseudonymise, replace the partition."""
+    feed = str(table.feed)
+
+    @dg.asset(
+        key=asset_key(table.qualified_name),
+        deps=[LANDING_KEY],
+        description=description(table),
+        kinds={"polars", "parquet"},
+        tags={"feed": feed, "layer": table.layer, "personal_data": "pseudonyms"},
+        metadata={"dagster/column_schema": column_schema(table)},
+        check_specs=[
+            _spec(table, "rows_conserved", "Read = accepted + quarantined + excluded + duplicate, for every file", blocking=True),
+            _spec(table, "files_taken", "No file is refused or held; the table holds what the landing folder says"),
+            _spec(table, "columns_known", "Files have no column that their layout does not know"),
+        ],
+        **COMMON,
+    )
+    def ingest(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+        with told_plainly():
+            keys = home.keys()
+            reports = [ingest_feed(home.home(), keys, feed, Partition.parse(key)) for key in context.partition_keys]
+        return dg.MaterializeResult(metadata=_metadata(reports), check_results=list(_checks(table, reports)))
+
+    return ingest
+
+
+def _spec(table: Table, name: str, says: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset=asset_key(table.qualified_name), description=says, blocking=blocking)
+
+
+def _metadata(reports: list[FeedReport]) -> dict[str, Any]:
+    files = pl.concat([report.deliveries for report in reports])
+    taken = files.filter(pl.col("delivery_status") == "accepted")
+    counts = {name: int(taken[name].sum()) for name in files.columns if name.startswith("rows_")}
+    return {
+        "dagster/row_count": sum(report.rows for report in reports),
+        "unchanged": f"{sum(r.is_current for r in reports)} of {len(reports)} partitions had nothing new",
+        **counts,
+        "files": dg.MetadataValue.md(_files(files)),
+    }
+
+
+def _files(files: pl.DataFrame) -> str:
+    lines = ["| file | SHA-256 | layout | read | accepted | quarantined | excluded | duplicate | status |", "|" + "---|" * 9]
+    for row in files.iter_rows(named=True):
+        cells = [row["path"], row["file_hash"][:12], row["layout"], row["rows_read"], row["rows_accepted"]]
+        cells += [row["rows_quarantined"], row["rows_excluded"], row["rows_duplicate"], row["delivery_status"]]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def _checks(table: Table, reports: list[FeedReport]) -> Iterable[dg.AssetCheckResult]:
+    files = pl.concat([report.deliveries for report in reports])
+    parts = ["rows_accepted", "rows_quarantined", "rows_excluded", "rows_duplicate"]
+    lost = files.filter(pl.col("rows_read") != pl.sum_horizontal(parts))
+    yield dg.AssetCheckResult(
+        check_name="rows_conserved", passed=lost.is_empty(), metadata={"files": ", ".join(lost["path"]) or "all add up"}
+    )
+    why = [reason for report in reports for reason in report.held_by.values()]
+    why += files.filter(pl.col("delivery_status").is_in(["refused", "held"]))["delivery_reason"].drop_nulls().to_list()
+    yield dg.AssetCheckResult(
+        check_name="files_taken",
+        passed=not why,
+        description="\n".join(dict.fromkeys(why)) or None,
+        metadata={"held_partitions": ", ".join(str(r.partition) for r in reports if not r.is_replaced) or "none"},
+    )
+    unknown = files.filter(pl.col("unknown_columns").is_not_null() & (pl.col("delivery_status") == "accepted"))
+    said = [f"{path}: {columns}" for path, columns in unknown.select("path", "unknown_columns").iter_rows()]
+    yield dg.AssetCheckResult(
+        check_name="columns_known",
+        passed=not said,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(said) or None,
+    )
+
+
+def _of_partitions(home: HomeResource, table: Table, keys: Iterable[str]) -> pl.DataFrame:
+    frame = Lake(home.home().lake).read(table)
+    return frame.filter((pl.col("state") + "-" + pl.col("school_year").cast(pl.String)).is_in(list(keys)))
+
+
+DELIVERY, QUARANTINE = registry.tables()["delivery"], registry.tables()["quarantine"]
+FEED_KEYS = [asset_key(table.qualified_name) for table in registry.feeds().values()]
+
+
+@dg.asset(
+    key=asset_key(DELIVERY.qualified_name),
+    deps=FEED_KEYS,
+    description=description(DELIVERY),
+    kinds={"polars", "parquet"},
+    tags={"layer": "canonical", "personal_data": "none"},
+    metadata={"dagster/column_schema": column_schema(DELIVERY)},
+    check_specs=[_spec(DELIVERY, "files_recognised", "Every file of the landing folder is known to a layout")],
+    **COMMON,
+)
+def delivery(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+    """Every file that landed and what became of it; files of no known layout are recorded here."""
+    with told_plainly():
+        refused = [record_unclaimed(home.home(), Partition.parse(key)) for key in context.partition_keys]
+        files = _of_partitions(home, DELIVERY, context.partition_keys)
+    why = [reason for frame in refused for reason in frame["delivery_reason"]]
+    result = dg.AssetCheckResult(check_name="files_recognised", passed=not why, description="\n".join(why) or None)
+    status = dict(files["delivery_status"].value_counts().iter_rows())
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": files.height, **status, "files": dg.MetadataValue.md(_files(files))},
+        check_results=[result],
+    )
+
+
+@dg.asset(
+    key=asset_key(QUARANTINE.qualified_name),
+    deps=FEED_KEYS,
+    description=description(QUARANTINE),
+    kinds={"polars", "parquet"},
+    tags={"layer": "canonical", "personal_data": "none"},
+    metadata={"dagster/column_schema": column_schema(QUARANTINE)},
+    check_specs=[_spec(QUARANTINE, "nothing_waits", "No record waits in quarantine")],
+    **COMMON,
+)
+def quarantine(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+    """Records that broke a rule: file, row, column, rule and fix; never the value."""
+    with told_plainly():
+        frame = _of_partitions(home, QUARANTINE, context.partition_keys)
+    rules = Counter(frame["rule"].to_list())
+    passed = frame.is_empty()
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": frame.height, "rows": dg.MetadataValue.md(_pointers(frame)), **rules},
+        check_results=[
+            dg.AssetCheckResult(check_name="nothing_waits", passed=passed, severity=dg.AssetCheckSeverity.WARN)
+        ],
+    )
+
+
+def _pointers(frame: pl.DataFrame, most: int = 50) -> str:
+    lines = ["| file | row | rule | column | fix |", "|" + "---|" * 5]
+    shown = frame.head(most).select("path", "source_row", "rule", "source_column", "fix")
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in shown.iter_rows()]
+    return "\n".join(lines + ([f"\n{frame.height - most} more in canonical.quarantine"] if frame.height > most else []))
+
+
+ASSETS = [landing, *(feed_asset(table) for table in registry.feeds().values()), delivery, quarantine]

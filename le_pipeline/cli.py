@@ -1,0 +1,118 @@
+"""`le`, the command line. It calls the functions that the Dagster assets call, and shows what they report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+out = Console()
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
+LandingOption = Annotated[Path | None, typer.Option(help="Read deliveries from here; else LE_HOME/landing")]
+
+
+@app.command()
+def init(home: HomeOption = None) -> None:
+    """Make the home's folders and a key file (mode 0600) outside it, where they are missing."""
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import create_key_file, load_keys
+
+    place = Home.at(home)
+    key = create_key_file(place)
+    place.create()
+    out.print(f"home     {place.root}", soft_wrap=True)
+    out.print(f"landing  {place.landing}/<STATE>/<school year>/", soft_wrap=True)
+    out.print(f"key      {key} (id {load_keys(place).key_id}). Without it nobody can open the vault: keep a copy elsewhere.", soft_wrap=True)
+
+
+@app.command()
+def run(
+    home: HomeOption = None,
+    landing: LandingOption = None,
+    state: Annotated[str | None, typer.Option(help="Only this state, such as LA")] = None,
+    year: Annotated[int | None, typer.Option(help="Only this school year, such as 2016 for 2015-16")] = None,
+) -> None:
+    """Bring in what has landed, then links, marts and warehouse. What has not changed is not done again."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from le_pipeline import line, summary
+    from le_pipeline.errors import HomeError
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+    from schemas import registry
+
+    place = Home.at(home, landing)
+    keys = load_keys(place)
+    place.create()
+    chosen = [p for p in place.partitions() if state in (None, p.state) and year in (None, p.school_year)]
+    if not chosen:
+        raise HomeError(f"nothing has landed in {place.landing}/<STATE>/<school year>/ for that choice")
+    outcome = summary.Outcome()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    with Progress(*columns, console=out, transient=True) as progress:
+        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 1)
+        for report in line.run(place, keys, chosen):
+            outcome.add(report)
+            progress.update(task, advance=0 if isinstance(report, line.Refused) else 1, description=outcome.last)
+    out.print(summary.after_run(place, outcome))
+    if outcome.reasons:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(home: HomeOption = None) -> None:
+    """What has landed, what became of it, and whether the warehouse is up to date."""
+    from le_pipeline import summary
+    from le_pipeline.home import Home
+    from le_pipeline.warehouse import build
+
+    place = Home.at(home)
+    landed = place.partitions()
+    out.print(f"landing    {len(landed)} folders: {', '.join(map(str, landed)) or 'none yet'}", soft_wrap=True)
+    out.print(summary.deliveries(place))
+    reasons = summary.open_troubles(place)
+    if reasons:
+        out.print(summary.troubles(reasons))
+    if not place.warehouse.exists():
+        out.print("warehouse  not built yet; `le run` builds it")
+    else:
+        fresh = "up to date with the lake" if build.is_current(place) else "older than the lake; `le run` brings it up to date"
+        out.print(f"warehouse  {place.warehouse}: {fresh}", soft_wrap=True)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Delivered files, landed or not")],
+    home: HomeOption = None,
+    state: Annotated[str | None, typer.Option(help="State the file is for; else read off its folder")] = None,
+    year: Annotated[int | None, typer.Option(help="School year the file is for; else read off its folder")] = None,
+) -> None:
+    """What layout a file is, what would be accepted and what quarantined and why. Writes nothing."""
+    from le_pipeline.home import Home
+    from le_pipeline.ingest.rehearsal import rehearse
+    from le_pipeline.summary import rehearsed
+
+    place = Home.at(home)
+    trouble = False
+    for file in files:
+        found = rehearse(place, file, state, year)
+        out.print(rehearsed(found))
+        trouble = trouble or bool(found.refusal) or any(part.refusal for part in found.parts)
+    if trouble:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """The entry point: named troubles are told in a line, unnamed ones without their message."""
+    from le_pipeline.errors import describe
+
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001  # the message of any other exception may hold somebody's record
+        Console(stderr=True).print(f"[bold red]le:[/] {describe(error)}", soft_wrap=True, highlight=False)
+        sys.exit(1)

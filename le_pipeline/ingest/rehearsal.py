@@ -1,0 +1,95 @@
+"""What would become of a file, without writing anything: recognised, read and judged as a run would, then forgotten."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from le_pipeline.errors import RefusedError, ToleranceError
+from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition
+from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of
+from le_pipeline.ingest.recognition import recognise
+from le_pipeline.ingest.resolution import FATE, fates, resolution_columns
+from le_pipeline.privacy.keys import KEY_BYTES, Keys
+from schemas.layout import ANY_ISSUER, NO_FEED, Layout
+
+
+@dataclass
+class Part:
+    """What one layout would make of the file. `pointers` are the quarantine's rows: places and fixes, no values."""
+
+    layout: Layout
+    account: Account = field(default_factory=Account)
+    pointers: pl.DataFrame = field(default_factory=pl.DataFrame)
+    unknown_columns: list[str] = field(default_factory=list)
+    refusal: RefusedError | None = None
+
+
+@dataclass
+class Rehearsal:
+    """What would become of one file. Without a partition its state and year were not known."""
+
+    path: Path
+    partition: Partition | None
+    parts: list[Part] = field(default_factory=list)
+    refusal: RefusedError | None = None
+
+
+def rehearse(home: Home, path: Path, state: str | None = None, year: int | None = None) -> Rehearsal:
+    """Read a file as a run would, in memory.
+
+    Raises:
+        ContractError: a layout of the user's is wrong.
+    """
+    partition = _partition(path, state, year)
+    found = recognise(path, partition, home.all_layouts())
+    result = Rehearsal(path, partition, refusal=found.refusal)
+    for layout in found.layouts:
+        result.parts.append(Part(layout) if layout.feed == NO_FEED else _read(path, layout, partition))
+    return result
+
+
+def _partition(path: Path, state: str | None, year: int | None) -> Partition | None:
+    folders = path.resolve().parts[:-1]
+    pairs = [(a, b) for a, b in zip(folders, folders[1:], strict=False) if STATE_FOLDER.match(a) and YEAR_FOLDER.match(b)]
+    state = state or (pairs[-1][0] if pairs else None)
+    year = year or (int(pairs[-1][1]) if pairs else None)
+    return Partition(state, year) if state and year else None
+
+
+def _read(path: Path, layout: Layout, partition: Partition | None) -> Part:
+    years = layout.recognise.school_years
+    if partition is None:  # no folder tells: any state and year of the layout will do to try the rows
+        partition = Partition("XX" if layout.issuer == ANY_ISSUER else layout.issuer, years[1] if years else 2000)
+    delivery = Delivery(path, path.name, layout, partition, hash_of(path))
+    part = Part(layout)
+    try:
+        reader = DeliveryReader(delivery, Keys(secrets.token_bytes(KEY_BYTES)))
+        part.account, part.unknown_columns = reader.account, reader.filler.unknown_columns
+        marks, pointers = [], []
+        for batch in reader.batches():
+            marks.append(batch.accepted.select(*resolution_columns(layout.table, 0), "source_row"))
+            pointers.append(batch.quarantine)
+        part.pointers = pl.concat(pointers)
+        _book_repeats(part, pl.concat(marks), layout)
+    except RefusedError as refusal:
+        part.refusal = refusal
+        return part
+    share = part.account.quarantined_share
+    if share > layout.tolerance:
+        part.refusal = ToleranceError(f"breaks rules in {share:.2%} of its records, over its tolerance of {layout.tolerance:.2%}")
+    return part
+
+
+def _book_repeats(part: Part, marks: pl.DataFrame, layout: Layout) -> None:
+    gone = fates(marks, [layout])
+    for fate, count in gone[FATE].value_counts().iter_rows():
+        part.account.accepted -= count
+        if fate == "duplicate":
+            part.account.duplicate += count
+        else:
+            part.account.quarantined += count
+            part.account.rules[fate] += count

@@ -1,0 +1,172 @@
+"""What a run came to, for people at a terminal: rows, headline figures, troubles, where to look next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import duckdb
+import polars as pl
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from le_pipeline import line
+from le_pipeline.home import Home
+from le_pipeline.ingest.partition import FeedReport
+from le_pipeline.ingest.rehearsal import Part, Rehearsal
+from le_pipeline.warehouse.build import WarehouseReport
+from le_pipeline.warehouse.engine import TableReport
+from le_pipeline.warehouse.lake import Lake
+from schemas import registry
+
+HEADLINES = {
+    "Do teachers stay in their school? (percent, last observed year)": """
+        select state, role, school_year as year, n, round(100 * retention_share, 1) as stayed,
+               round(100 * ci_low, 1) as ci_low, round(100 * ci_high, 1) as ci_high
+        from marts.teacher_retention
+        where definition = 'strict' and level = 'school' and region = 'all' and cohort = 'all' and poverty_band = 'all'
+          and state <> 'all' and role in ('fellow', 'mentee', 'none') and n > 0
+        qualify school_year = max(school_year) over (partition by state)
+        order by state, role""",
+    "How far behind are economically disadvantaged students? (Hedges g, last year)": """
+        select state, subject, school_year as year, n, round(hedges_g, 3) as gap, round(ci_low, 3) as ci_low,
+               round(ci_high, 3) as ci_high
+        from marts.achievement_gap
+        where subgroup = 'economically_disadvantaged' and role = 'all' and region = 'all' and grade_band = 'all'
+          and state <> 'all' and subject in ('mathematics', 'ela', 'reading')
+        qualify school_year = max(school_year) over (partition by state)
+        order by state, subject""",
+    "Whom did the programme reach? (last year)": """
+        select state, school_year as year, n_fellows as fellows, n_mentees as mentees, n_students as students,
+               n_schools as schools
+        from marts.program_reach where region = 'all' and state <> 'all' and n_fellows > 0
+        qualify school_year = max(school_year) over (partition by state)
+        order by state""",
+}
+POINTERS_SHOWN = 20
+
+
+@dataclass
+class Outcome:
+    """The reports of a run, added up. `reasons` are the files that need somebody, each with what to do."""
+
+    began: float = field(default_factory=time.monotonic)
+    done: int = 0
+    current: int = 0
+    reasons: list[str] = field(default_factory=list)
+    last: str = ""
+
+    def add(self, report: line.Report) -> None:
+        """Count a report."""
+        match report:
+            case line.Refused():
+                self.reasons.append(report.reason)
+                return
+            case FeedReport():
+                self.last = f"{report.partition} {report.feed}"
+                self.reasons += report.held_by.values()
+                refused = report.deliveries.filter(pl.col("delivery_status") == "refused")["delivery_reason"]
+                self.reasons += [reason for reason in refused if reason not in self.reasons]
+            case TableReport():
+                self.last = report.table.qualified_name
+            case WarehouseReport():
+                self.last = "warehouse"
+        self.current += report.is_current
+        self.done += not report.is_current
+
+
+def after_run(home: Home, outcome: Outcome) -> RenderableType:
+    """What to show at the end of a run."""
+    seconds = time.monotonic() - outcome.began
+    parts: list[RenderableType] = []
+    if outcome.done:
+        parts += [deliveries(home), figures(home), f"\n{outcome.done} tables made, {outcome.current} were up to date, in {seconds:.0f} s"]
+    else:
+        parts.append(f"Nothing new: all {outcome.current} tables are up to date ({seconds:.1f} s)")
+    parts.append(f"warehouse  {home.warehouse}")
+    if outcome.reasons:
+        parts.append(troubles(outcome.reasons))
+    return Group(*parts)
+
+
+def figures(home: Home) -> RenderableType:
+    """Row counts of the marts and the headline rows, read from the warehouse."""
+    marts = [table for table in registry.tables().values() if table.layer == "marts"]
+    with duckdb.connect(home.warehouse, read_only=True) as con:
+        counts = [(t.name, con.execute(f"select count(*) from {t.qualified_name}").fetchall()[0][0], t.grain) for t in marts]
+        shown = [_table("Marts", ["mart", "rows", "one row is"], counts)]
+        for title, query in HEADLINES.items():
+            answer = con.execute(query)
+            shown.append(_table(title, [column[0] for column in answer.description or ()], answer.fetchall()))
+    return Group(*shown)
+
+
+def deliveries(home: Home) -> RenderableType:
+    """The records of every delivery in the lake, by state, year and feed."""
+    counts = ["rows_read", "rows_accepted", "rows_quarantined", "rows_excluded", "rows_duplicate"]
+    files = Lake(home.lake).read(registry.tables()["delivery"]).filter(pl.col("feed").is_not_null())
+    rows = (
+        files.filter(pl.col("delivery_status") == "accepted")
+        .group_by("state", "school_year", "feed")
+        .agg(pl.len().alias("files"), *(pl.col(name).sum().alias(name.removeprefix("rows_")) for name in counts))
+        .sort("state", "school_year", "feed")
+    )
+    return _table("Deliveries", rows.columns, rows.rows())
+
+
+def open_troubles(home: Home) -> list[str]:
+    """Why files are refused or held, as the last run left it."""
+    files = Lake(home.lake).read(registry.tables()["delivery"])
+    waiting = files.filter(pl.col("delivery_status").is_in(["refused", "held"]))
+    return list(dict.fromkeys(waiting["delivery_reason"].drop_nulls()))
+
+
+def troubles(reasons: Iterable[str]) -> RenderableType:
+    """Files that were refused or held, each with what to do."""
+    return _table("Files that need somebody", ["file and what to do"], [(reason,) for reason in dict.fromkeys(reasons)])
+
+
+def rehearsed(found: Rehearsal) -> RenderableType:
+    """What `le check` says of one file."""
+    where = f"as {found.partition}" if found.partition else "state and year unknown: give --state and --year to be exact"
+    lines: list[RenderableType] = [f"[bold]{found.path.name}[/] ({where})"]
+    if found.refusal:
+        lines.append(f"  would be refused: {found.refusal}")
+    for part in found.parts:
+        lines += _rehearsed_part(part)
+    return Group(*lines)
+
+
+def _rehearsed_part(part: Part) -> list[RenderableType]:
+    account, layout = part.account, part.layout
+    if layout.feed == "none":
+        return [f"  layout {layout.name}: known, holds nothing that the pipeline needs"]
+    reasons = "".join(f", {reason} {count}" for reason, count in sorted(account.excluded.items()))
+    lines: list[RenderableType] = [
+        f"  layout {layout.name}, feed {layout.feed}: {layout.about}",
+        f"  {account.file_rows} rows, {account.read} records: {account.accepted} would be accepted, "
+        f"{account.quarantined} quarantined, {account.excluded.total()} excluded{reasons}, {account.duplicate} duplicate",
+    ]
+    if part.refusal:
+        lines.append(f"  would be refused: {part.refusal}")
+    if part.unknown_columns:
+        lines.append(f"  columns the layout does not read: {', '.join(part.unknown_columns)}")
+    if account.rules:
+        lines.append("  broken rules: " + ", ".join(f"{rule} {count}" for rule, count in sorted(account.rules.items())))
+    if part.pointers.height:
+        shown = part.pointers.head(POINTERS_SHOWN).select("source_row", "part", "rule", "source_column", "fix")
+        lines.append(_table("", shown.columns, shown.rows()))
+        if part.pointers.height > POINTERS_SHOWN:
+            lines.append(f"  and {part.pointers.height - POINTERS_SHOWN} more")
+    return lines
+
+
+def _table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> Table:
+    table = Table(title=title or None, title_justify="left")
+    for place, column in enumerate(columns):
+        numeric = any(isinstance(row[place], (int, float)) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*("" if value is None else f"{value:,}" if isinstance(value, int) and value > 9999 else str(value) for value in row))
+    return table
