@@ -10,7 +10,7 @@ import codecs
 import csv
 import hashlib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,18 +67,20 @@ class Read(_Part):
 class Source(_Part):
     """Where one field comes from.
 
-    `from` names a column, or several that are put together with `join`; `lookup` takes the column from a file of the
-    same set. `value` is a constant. `date` is one or more formats, tried in order; `map` turns the file's values into
-    allowed ones (`"*"` stands for any other); `width` fills up with leading zeros.
+    `from` names a column, or several that are put together with `join`; `school.identifier` is the column identifier of
+    the lookup school. `value` is a constant. `date` is one or more formats, tried in order; `map` turns the file's values
+    into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` fills up with leading zeros. `range`
+    and `allowed` narrow what the field may hold in this file.
     """
 
     from_: Texts | None = Field(default=None, alias="from")
     value: str | None = None
-    lookup: str | None = None
     join: str = ""
     date: Texts | None = None
     map: dict[str, str | None] | None = None
     width: int | None = None
+    range: tuple[str, str] | None = None
+    allowed: tuple[str, ...] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -93,7 +95,7 @@ class Source(_Part):
 
 
 class Lookup(_Part):
-    """Another file of the same folder, joined by `by` (a column of this file, or of another lookup) = `key`."""
+    """Another file of the same folder, joined by `by` (a column of this file, or of a lookup above) = `key`."""
 
     file: str
     key: str
@@ -170,8 +172,25 @@ class Layout(_Part):
 
     @property
     def table(self) -> registry.Table:
-        """The canonical table that the layout's feed fills."""
-        return registry.feeds()[self.feed]
+        """The canonical table that the layout's feed fills, narrowed to what this file may hold."""
+        table = registry.feeds()[self.feed]
+        narrowed = {loc[-1]: narrowing for loc, source in self.sources() if (narrowing := _narrowing(source))}
+        if self.levels:
+            narrowed["performance_level"] = {"values": self.levels.order}
+        if not narrowed:
+            return table
+        columns = tuple(
+            column.model_copy(update={"field": column.field.model_copy(update=narrowed[column.name])})
+            if column.name in narrowed
+            else column
+            for column in table.columns
+        )
+        return table.model_copy(update={"columns": columns})
+
+    def split(self, name: str) -> tuple[str | None, str]:
+        """The lookup that a column name points into, if it does, and the column's own name."""
+        lookup, dot, column = name.partition(".")
+        return (lookup, column) if dot and lookup in self.lookup else (None, name)
 
     def sources(self) -> Iterator[tuple[tuple[str, ...], Source]]:
         """Every source of the layout with its place in the file."""
@@ -190,12 +209,17 @@ def load_layout(path: Path) -> Layout:
     Raises:
         ContractError: names the file, line and key of every fault.
     """
+    return _load_layout(path, _hash(path))
+
+
+@lru_cache(maxsize=1024)
+def _load_layout(path: Path, file_hash: str) -> Layout:
     layout = yaml_file.load_model(path, Layout)
     _, lines = yaml_file.load(path)
     faults = [f"{path.name}, line {yaml_file.line_of(loc, lines)}: {'.'.join(loc)}: {say}" for loc, say in _faults(layout)]
     if faults:
         raise yaml_file.ContractError("\n".join(faults))
-    return layout.model_copy(update={"hash": _hash(path)})
+    return layout.model_copy(update={"hash": file_hash})
 
 
 def load_layouts(folder: Path) -> dict[str, Layout]:
@@ -244,8 +268,8 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
             yield loc, f"{name!r} is not a field of {layout.feed}; its fields are {', '.join(allowed)}"
         elif loc[0] != "lookup" and source.date and allowed[name].type != "date":
             yield loc, f"`date` is for dates, {name} is of type {allowed[name].type}"
-        if source.lookup and source.lookup not in layout.lookup:
-            yield loc, f"lookup {source.lookup!r} is not declared under `lookup`"
+        if _narrowing(source) and (loc[0] == "lookup" or name not in {c.name for c in layout.table.columns}):
+            yield loc, "`range` and `allowed` are for fields of the table"
         for value in (source.map or {}).values():
             values = allowed[name].values if name in allowed else None
             if values and value is not None and value not in values:
@@ -266,6 +290,11 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
 
 # fields that have a value where a layout does not fill them (docs/layouts.md)
 DEFAULTS = ("school_year", "assessment", "is_teacher")
+
+
+def _narrowing(source: Source) -> dict[str, Any]:
+    low_high = {"min": source.range[0], "max": source.range[1]} if source.range else {}
+    return low_high | ({"values": source.allowed} if source.allowed else {})
 
 
 def _hash(path: Path) -> str:

@@ -52,6 +52,8 @@ def load(path: Path) -> tuple[Any, dict[Loc, int]]:
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line + 1) if error.problem_mark else 1
         raise ContractError(f"{path.name}, line {line}: is not valid YAML: {error.problem}") from None
+    except yaml.YAMLError:
+        raise ContractError(f"{path.name}: holds characters that YAML does not allow; save it as plain UTF-8 text") from None
 
 
 def load_model(path: Path, model: type[Model]) -> Model:
@@ -78,6 +80,8 @@ def _walk(node: yaml.Node, loc: Loc, lines: dict[Loc, int], path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key.value, str):
+                raise ContractError(f"{path.name}, line {key.start_mark.line + 1}: a key must be a word")
             if key.value in seen:
                 raise ContractError(f"{path.name}, line {key.start_mark.line + 1}: key {key.value!r} stands twice")
             seen.add(key.value)

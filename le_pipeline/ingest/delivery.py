@@ -19,7 +19,7 @@ from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
 from le_pipeline.warehouse.lake import polars_schema
 from schemas.layout import ANY_ISSUER, Layout
-from schemas.registry import field_of
+from schemas.registry import Field, field_of
 
 INDEX = "index"
 
@@ -126,7 +126,7 @@ class DeliveryReader:
         known = described.select("rule", "field", PART).unique(maintain_order=True)
         labels = [self._label(row["field"], row[PART]) for row in known.iter_rows(named=True)]
         fixes = [
-            contract.fix(rule, field_of(name) if name and "+" not in name else None, label)
+            contract.fix(rule, self._field(name), label)
             for (rule, name), label in zip(known.select("rule", "field").iter_rows(), labels, strict=True)
         ]
         said = known.with_columns(source_column=pl.Series(labels, dtype=pl.String), fix=pl.Series(fixes, dtype=pl.String))
@@ -189,6 +189,12 @@ class DeliveryReader:
             return []
         teaches = pl.when(pl.col("position") == "teacher").then(pl.lit("yes")).otherwise(pl.lit("no"))
         return [pl.when(pl.col("position").is_not_null()).then(teaches).alias("is_teacher")]
+
+    def _field(self, name: str) -> Field | None:
+        if not name or "+" in name:
+            return None
+        table = self.delivery.layout.table
+        return table.column(name).field if name in table.column_names else field_of(name)
 
     def _label(self, name: str, part: str | None) -> str:
         """The column or columns of the file behind a field, a key or several."""

@@ -6,6 +6,7 @@ and never kept with a silent gap.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -43,7 +44,7 @@ class Filler:
     @property
     def used_columns(self) -> list[str]:
         """Columns of the delivered file that the layout reads, in order."""
-        named = [column for _, source in self.layout.sources() if not source.lookup for column in self._named(source)]
+        named = [column for _, source in self.layout.sources() for column in self._named(source)]
         return list(dict.fromkeys(named + self._condition_columns()))
 
     @property
@@ -76,9 +77,8 @@ class Filler:
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
             by = self._text(lookup.by, None).alias("__by")
-            clean = clean.with_columns(by).join(
-                self._lookups[name], left_on="__by", right_on=f"{name}.{lookup.key}", how="left", maintain_order="left"
-            )
+            right = {"right_on": f"{name}.{lookup.key}", "how": "left", "coalesce": False, "maintain_order": "left"}
+            clean = clean.with_columns(by).join(self._lookups[name], left_on="__by", **right)
         return clean
 
     def _records(self, clean: pl.DataFrame, part: str | None) -> pl.DataFrame:
@@ -161,7 +161,7 @@ class Filler:
         if unpivot and name in unpivot.fill:
             return unpivot.fill[name]
         source = self.layout.fill.get(name)
-        if source and source.from_ and not source.lookup and not self._columns.issuperset(self._named(source)):
+        if source and not self._columns.issuperset(self._named(source)):
             return None  # an optional column that this file does not have; the delivery names it
         return source
 
@@ -169,7 +169,7 @@ class Filler:
         if source.from_ is None:
             text = pl.lit(source.value)
         else:
-            names = [f"{source.lookup}.{name}" if source.lookup else self._stem(name, part) for name in source.from_]
+            names = [name if self.layout.split(name)[0] else self._stem(name, part) for name in source.from_]
             text = pl.col(names[0]) if len(names) == 1 else pl.concat_str(names, separator=source.join)
         return text.str.zfill(source.width) if source.width else text
 
@@ -178,7 +178,8 @@ class Filler:
         return column.replace("{}", unpivot.stems[part]) if unpivot and part else column
 
     def _named(self, source: Source) -> list[str]:
-        names = source.from_ or ()
+        """Columns of the delivered file (not of its lookups) that a source names."""
+        names = [name for name in source.from_ or () if not self.layout.split(name)[0]]
         unpivot = self.layout.unpivot
         stems = unpivot.stems.values() if unpivot else ()
         return [name.replace("{}", stem) for name in names for stem in (stems if "{}" in name else ("",))]
@@ -191,7 +192,7 @@ class Filler:
         required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
         needed = set(self.layout.recognise.columns) | set(self._condition_columns())
         for loc, source in self.layout.sources():
-            if not source.lookup and (loc[0] != "fill" or loc[-1] in required):
+            if loc[0] != "fill" or loc[-1] in required:
                 needed |= set(self._named(source))
         if missing := sorted(needed - self._columns):
             raise MissingColumnError(
@@ -205,9 +206,8 @@ def _lookup(layout: Layout, name: str, path: Path) -> pl.DataFrame:
     if not beside.exists():
         raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
     frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
-    wanted = {lookup.key} | {
-        column for _, source in layout.sources() if source.lookup == name for column in source.from_ or ()
-    }
+    named = [layout.split(column) for _, source in layout.sources() for column in source.from_ or ()]
+    wanted = {lookup.key} | {column for owner, column in named if owner == name}
     if missing := sorted(wanted - set(frame.columns)):
         raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
     text = pl.col(sorted(wanted)).str.strip_chars()
@@ -226,7 +226,8 @@ def _typed(text: pl.Expr, field: Field, source: Source) -> pl.Expr:
         other = source.map.get("*")
         known = {k: v for k, v in source.map.items() if k != "*"}
         default = pl.when(text.is_not_null()).then(pl.lit(other)) if "*" in source.map else pl.lit(None, pl.String)
-        text = text.replace_strict(known, default=default, return_dtype=pl.String)
+        filled = text.fill_null("") if "" in known else text
+        text = filled.replace_strict(known, default=default, return_dtype=pl.String)
     if source.date is not None:
         return pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in source.date)
     return _parse(text, field)
@@ -251,10 +252,15 @@ def _parse(text: pl.Expr, field: Field) -> pl.Expr:
         case "school_year":
             return _school_year(text)
         case _ if field.values is not None:
+            known = {_word(value): value for value in field.values}
             word = text.str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_").str.strip_chars("_")
-            return pl.when(word.is_in(list(field.values))).then(word)
+            return word.replace_strict(known, default=None, return_dtype=pl.String)
         case _:
             return text
+
+
+def _word(value: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", value.lower()).strip("_")
 
 
 def _school_year(text: pl.Expr) -> pl.Expr:
