@@ -16,7 +16,7 @@ from assets import automation, partitions
 from assets.definitions import build_defs
 from le_pipeline import line, summary
 from le_pipeline.home import Home
-from le_pipeline.privacy.keys import create_key_file
+from le_pipeline.privacy.keys import create_key_file, load_keys
 
 CONFIG = Path(__file__).with_name("dagster.yaml")
 
@@ -47,7 +47,7 @@ def main() -> int:
     prepare(home)
     if sys.argv[1:] == ["prepare"]:
         return 0
-    if line.is_current(home):
+    if line.is_current(home, load_keys(home)):
         out.print("Nothing new: every table is up to date with what has landed.")
         out.print(f"warehouse  {home.warehouse}", soft_wrap=True)
         return 0
@@ -58,8 +58,12 @@ def main() -> int:
     reasons = summary.open_troubles(home)
     if reasons:
         out.print(summary.troubles(reasons))
-    out.print(f"\nwarehouse  {home.warehouse} (open it read-only: `duckdb -readonly`, or Python; see README)", soft_wrap=True)
-    out.print("next       `make ui` serves Dagster at http://127.0.0.1:3000; `le status` says what landed", soft_wrap=True)
+    out.print(
+        f"\nwarehouse  {home.warehouse} (open it read-only: `duckdb -readonly`, or Python; see README)", soft_wrap=True
+    )
+    out.print(
+        "next       `make ui` serves Dagster at http://127.0.0.1:3000; `le status` says what landed", soft_wrap=True
+    )
     return 0
 
 

@@ -14,7 +14,8 @@ from assets.failures import told_plainly
 from assets.partitions import LANDING
 from assets.resources import HomeResource
 from le_pipeline.home import Partition
-from le_pipeline.ingest.partition import FeedReport, ingest_feed, record_unclaimed
+from le_pipeline.ingest.partition import FeedReport, ingest_feed
+from le_pipeline.ingest.record import record_unclaimed
 from le_pipeline.warehouse.lake import Lake
 from schemas import registry
 from schemas.registry import Table
@@ -49,7 +50,12 @@ def feed_asset(table: Table) -> dg.AssetsDefinition:
         tags={"feed": feed, "layer": table.layer, "personal_data": "pseudonyms"},
         metadata={"dagster/column_schema": column_schema(table)},
         check_specs=[
-            _spec(table, "rows_conserved", "Read = accepted + quarantined + excluded + duplicate, for every file", blocking=True),
+            _spec(
+                table,
+                "rows_conserved",
+                "Read = accepted + quarantined + excluded + duplicate, for every file",
+                blocking=True,
+            ),
             _spec(table, "files_taken", "No file is refused or held; the table holds what the landing folder says"),
             _spec(table, "columns_known", "Files have no column that their layout does not know"),
         ],
@@ -59,7 +65,7 @@ def feed_asset(table: Table) -> dg.AssetsDefinition:
         with told_plainly():
             keys = home.keys()
             reports = [ingest_feed(home.home(), keys, feed, Partition.parse(key)) for key in context.partition_keys]
-        return dg.MaterializeResult(metadata=_metadata(reports), check_results=list(_checks(table, reports)))
+        return dg.MaterializeResult(metadata=_metadata(reports), check_results=list(_checks(reports)))
 
     return ingest
 
@@ -81,7 +87,10 @@ def _metadata(reports: list[FeedReport]) -> dict[str, Any]:
 
 
 def _files(files: pl.DataFrame) -> str:
-    lines = ["| file | SHA-256 | layout | read | accepted | quarantined | excluded | duplicate | status |", "|" + "---|" * 9]
+    lines = [
+        "| file | SHA-256 | layout | read | accepted | quarantined | excluded | duplicate | status |",
+        "|" + "---|" * 9,
+    ]
     for row in files.iter_rows(named=True):
         cells = [row["path"], row["file_hash"][:12], row["layout"], row["rows_read"], row["rows_accepted"]]
         cells += [row["rows_quarantined"], row["rows_excluded"], row["rows_duplicate"], row["delivery_status"]]
@@ -89,7 +98,7 @@ def _files(files: pl.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _checks(table: Table, reports: list[FeedReport]) -> Iterable[dg.AssetCheckResult]:
+def _checks(reports: list[FeedReport]) -> Iterable[dg.AssetCheckResult]:
     files = pl.concat([report.deliveries for report in reports])
     parts = ["rows_accepted", "rows_quarantined", "rows_excluded", "rows_duplicate"]
     lost = files.filter(pl.col("rows_read") != pl.sum_horizontal(parts))

@@ -31,11 +31,17 @@ def step_asset(step: Step, group: str) -> dg.AssetsDefinition:
         owners=OWNERS[group],
         kinds={"duckdb", "sql"},
         tags={"layer": table.layer, "personal_data": "aggregate" if table.layer == "marts" else "pseudonyms"},
-        metadata={"dagster/column_schema": column_schema(table), "sql": dg.MetadataValue.md(f"```sql\n{step.sql}\n```")},
+        metadata={
+            "dagster/column_schema": column_schema(table),
+            "sql": dg.MetadataValue.md(f"```sql\n{step.sql}\n```"),
+        },
         code_version=step.version[:12],
         check_specs=[
             dg.AssetCheckSpec(
-                CHECK, asset=key, blocking=True, description="Keys are unique; required, allowed and possible values only"
+                CHECK,
+                asset=key,
+                blocking=True,
+                description="Keys are unique; required, allowed and possible values only",
             )
         ],
     )

@@ -28,7 +28,9 @@ CANDIDATE, CURRENT = dg.AssetKey(["warehouse", "candidate"]), dg.AssetKey(["ware
     tags={"personal_data": "pseudonyms"},
     pool=POOL,
     check_specs=[
-        dg.AssetCheckSpec("marts_meet_expectations", asset=CANDIDATE, blocking=True, description="Great Expectations over every mart")
+        dg.AssetCheckSpec(
+            "marts_meet_expectations", asset=CANDIDATE, blocking=True, description="Great Expectations over every mart"
+        )
     ],
 )
 def candidate(home: HomeResource) -> dg.MaterializeResult[None]:

@@ -27,7 +27,10 @@ def init(home: HomeOption = None) -> None:
     place.create()
     out.print(f"home     {place.root}", soft_wrap=True)
     out.print(f"landing  {place.landing}/<STATE>/<school year>/", soft_wrap=True)
-    out.print(f"key      {key} (id {load_keys(place).key_id}). Without it nobody can open the vault: keep a copy elsewhere.", soft_wrap=True)
+    out.print(
+        f"key      {key} (id {load_keys(place).key_id}). Without it nobody can open the vault: keep a copy elsewhere.",
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -53,7 +56,12 @@ def run(
     if not chosen:
         raise HomeError(f"nothing has landed in {place.landing}/<STATE>/<school year>/ for that choice")
     outcome = summary.Outcome()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=out, transient=True) as progress:
         task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 1)
         for report in line.run(place, keys, chosen):
@@ -81,7 +89,11 @@ def status(home: HomeOption = None) -> None:
     if not place.warehouse.exists():
         out.print("warehouse  not built yet; `le run` builds it")
     else:
-        fresh = "up to date with the lake" if build.is_current(place) else "older than the lake; `le run` brings it up to date"
+        fresh = (
+            "up to date with the lake"
+            if build.is_current(place)
+            else "older than the lake; `le run` brings it up to date"
+        )
         out.print(f"warehouse  {place.warehouse}: {fresh}", soft_wrap=True)
 
 

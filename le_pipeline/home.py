@@ -98,7 +98,9 @@ class Home:
             if self.landing == self.root / "landing":
                 self.landing.mkdir(exist_ok=True)
         except OSError as error:
-            raise HomeError(f"cannot make the home {self.root}: {error.strerror}. Set LE_HOME to a folder you may write") from None
+            raise HomeError(
+                f"cannot make the home {self.root}: {error.strerror}. Set LE_HOME to a folder you may write"
+            ) from None
 
     def partitions(self) -> list[Partition]:
         """Every state and school year that has a landing folder with a file in it."""
@@ -113,7 +115,9 @@ class Home:
         """The delivered files of a partition, in order of name; hidden files are not deliveries."""
         folder = self.landing / partition.state / str(partition.school_year)
         found = (path for path in folder.rglob("*") if path.is_file())
-        return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+        return sorted(
+            path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        )
 
     def all_layouts(self) -> dict[str, layout.Layout]:
         """The shipped layouts and the user's own; a user's layout replaces the shipped one of its name.
@@ -137,6 +141,6 @@ class Home:
                 yield
         except Timeout:
             raise BusyError(
-                f"another run has been writing {name} for over {LOCK_SECONDS // 60} minutes; wait for it, or end it, and run again"
+                f"another run has been writing {name} for over {LOCK_SECONDS // 60} minutes;"
+                " wait for it, or end it, and run again"
             ) from None
-

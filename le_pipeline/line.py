@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from le_pipeline.home import Home, Partition
-from le_pipeline.ingest.partition import FeedReport, ingest_feed, record_unclaimed
+from le_pipeline.ingest import partition
+from le_pipeline.ingest.partition import FeedReport, ingest_feed
+from le_pipeline.ingest.record import record_unclaimed
 from le_pipeline.link import steps as link
 from le_pipeline.measure import steps as measure
 from le_pipeline.privacy.keys import Keys
@@ -39,20 +41,29 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
     Raises:
         PipelineError: a named trouble; what was done before it stays.
     """
-    for partition in partitions:
-        yield from ingest(home, keys, partition)
+    for landed in partitions:
+        yield from ingest(home, keys, landed)
     engine = Engine(home)
     for step in STEPS:
         yield engine.run(step)
     yield publish(home)
 
 
-def ingest(home: Home, keys: Keys, partition: Partition) -> Iterator[Refused | FeedReport]:
+def is_current(home: Home, keys: Keys) -> bool:
+    """Whether a run over everything that has landed would change nothing."""
+    return (
+        build.is_current(home)
+        and all(Engine(home).is_current(step) for step in STEPS)
+        and all(partition.is_current(home, keys, landed) for landed in home.partitions())
+    )
+
+
+def ingest(home: Home, keys: Keys, landed: Partition) -> Iterator[Refused | FeedReport]:
     """Bring every feed of one partition in, those that had files earlier included."""
-    for path, reason in record_unclaimed(home, partition).select("path", "delivery_reason").iter_rows():
-        yield Refused(partition, path, reason)
+    for path, reason in record_unclaimed(home, landed).select("path", "delivery_reason").iter_rows():
+        yield Refused(landed, path, reason)
     for feed in registry.feeds():
-        yield ingest_feed(home, keys, feed, partition)
+        yield ingest_feed(home, keys, feed, landed)
 
 
 def publish(home: Home) -> WarehouseReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -45,6 +45,7 @@ HEADLINES = {
         order by state""",
 }
 POINTERS_SHOWN = 20
+LARGEST_PLAIN = 9999  # above it thousands are parted; a school year is not
 
 
 @dataclass
@@ -81,7 +82,11 @@ def after_run(home: Home, outcome: Outcome) -> RenderableType:
     seconds = time.monotonic() - outcome.began
     parts: list[RenderableType] = []
     if outcome.done:
-        parts += [deliveries(home), figures(home), f"\n{outcome.done} tables made, {outcome.current} were up to date, in {seconds:.0f} s"]
+        parts += [
+            deliveries(home),
+            figures(home),
+            f"\n{outcome.done} tables made, {outcome.current} were up to date, in {seconds:.0f} s",
+        ]
     else:
         parts.append(f"Nothing new: all {outcome.current} tables are up to date ({seconds:.1f} s)")
     parts.append(f"warehouse  {home.warehouse}")
@@ -94,7 +99,9 @@ def figures(home: Home) -> RenderableType:
     """Row counts of the marts and the headline rows, read from the warehouse."""
     marts = [table for table in registry.tables().values() if table.layer == "marts"]
     with duckdb.connect(home.warehouse, read_only=True) as con:
-        counts = [(t.name, con.execute(f"select count(*) from {t.qualified_name}").fetchall()[0][0], t.grain) for t in marts]
+        counts = [
+            (t.name, con.execute(f"select count(*) from {t.qualified_name}").fetchall()[0][0], t.grain) for t in marts
+        ]
         shown = [_table("Marts", ["mart", "rows", "one row is"], counts)]
         for title, query in HEADLINES.items():
             answer = con.execute(query)
@@ -129,7 +136,9 @@ def troubles(reasons: Iterable[str]) -> RenderableType:
 
 def rehearsed(found: Rehearsal) -> RenderableType:
     """What `le check` says of one file."""
-    where = f"as {found.partition}" if found.partition else "state and year unknown: give --state and --year to be exact"
+    where = (
+        f"as {found.partition}" if found.partition else "state and year unknown: give --state and --year to be exact"
+    )
     lines: list[RenderableType] = [f"[bold]{found.path.name}[/] ({where})"]
     if found.refusal:
         lines.append(f"  would be refused: {found.refusal}")
@@ -145,8 +154,9 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
     reasons = "".join(f", {reason} {count}" for reason, count in sorted(account.excluded.items()))
     lines: list[RenderableType] = [
         f"  layout {layout.name}, feed {layout.feed}: {layout.about}",
-        f"  {account.file_rows} rows, {account.read} records: {account.accepted} would be accepted, "
-        f"{account.quarantined} quarantined, {account.excluded.total()} excluded{reasons}, {account.duplicate} duplicate",
+        f"  {account.file_rows} rows, {account.read} records: {account.accepted} would be accepted",
+        f"  {account.quarantined} quarantined, {account.excluded.total()} excluded{reasons}"
+        f", {account.duplicate} duplicate",
     ]
     if part.refusal:
         lines.append(f"  would be refused: {part.refusal}")
@@ -162,11 +172,17 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
     return lines
 
 
-def _table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> Table:
+def _table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -> Table:
     table = Table(title=title or None, title_justify="left")
     for place, column in enumerate(columns):
         numeric = any(isinstance(row[place], (int, float)) for row in rows)
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*("" if value is None else f"{value:,}" if isinstance(value, int) and value > 9999 else str(value) for value in row))
+        table.add_row(*map(_cell, row))
     return table
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) and value > LARGEST_PLAIN else str(value)

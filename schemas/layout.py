@@ -68,9 +68,9 @@ class Source(_Part):
     """Where one field comes from.
 
     `from` names a column, or several that are put together with `join`; `school.identifier` is the column identifier of
-    the lookup school. `value` is a constant. `date` is one or more formats, tried in order; `map` turns the file's values
-    into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` fills up with leading zeros. `range`
-    and `allowed` narrow what the field may hold in this file.
+    the lookup school. `value` is a constant. `date` is one or more formats, tried in order; `map` turns the file's
+    values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` fills up with leading zeros.
+    `range` and `allowed` narrow what the field may hold in this file.
     """
 
     from_: Texts | None = Field(default=None, alias="from")
@@ -79,7 +79,7 @@ class Source(_Part):
     date: Texts | None = None
     map: dict[str, str | None] | None = None
     width: int | None = None
-    range: tuple[str, str] | None = None
+    range: tuple[float, float] | None = None
     allowed: tuple[str, ...] | None = None
 
     @model_validator(mode="before")
@@ -216,7 +216,9 @@ def load_layout(path: Path) -> Layout:
 def _load_layout(path: Path, file_hash: str) -> Layout:
     layout = yaml_file.load_model(path, Layout)
     _, lines = yaml_file.load(path)
-    faults = [f"{path.name}, line {yaml_file.line_of(loc, lines)}: {'.'.join(loc)}: {say}" for loc, say in _faults(layout)]
+    faults = [
+        f"{path.name}, line {yaml_file.line_of(loc, lines)}: {'.'.join(loc)}: {say}" for loc, say in _faults(layout)
+    ]
     if faults:
         raise yaml_file.ContractError("\n".join(faults))
     return layout.model_copy(update={"hash": file_hash})
@@ -260,32 +262,50 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
     if layout.feed not in registry.feeds():
         yield ("feed",), f"{layout.feed!r} is not a feed; the feeds are {', '.join(registry.feeds())}"
         return
-    allowed = layout.table.source_fields
-    unpivoted = layout.unpivot
     for loc, source in layout.sources():
-        name = loc[-1]
-        if loc[0] != "lookup" and name not in allowed:
-            yield loc, f"{name!r} is not a field of {layout.feed}; its fields are {', '.join(allowed)}"
-        elif loc[0] != "lookup" and source.date and allowed[name].type != "date":
-            yield loc, f"`date` is for dates, {name} is of type {allowed[name].type}"
-        if _narrowing(source) and (loc[0] == "lookup" or name not in {c.name for c in layout.table.columns}):
-            yield loc, "`range` and `allowed` are for fields of the table"
-        for value in (source.map or {}).values():
-            values = allowed[name].values if name in allowed else None
-            if values and value is not None and value not in values:
-                yield (*loc, "map"), f"{value!r} is not an allowed value of {name}: {', '.join(values)}"
-    if unpivoted and unpivoted.over not in allowed:
-        yield ("unpivot",), f"{unpivoted.over!r} is not a field of {layout.feed}"
-    elif unpivoted:
-        values = allowed[unpivoted.over].values or ()
-        for value in unpivoted.stems:
-            if values and value not in values:
-                yield ("unpivot", unpivoted.over, value), f"is not an allowed value: {', '.join(values)}"
-    filled = {*layout.fill, *(unpivoted.fill if unpivoted else ()), unpivoted.over if unpivoted else ""}
+        yield from _source_faults(layout, loc, source)
+    filled = set(layout.fill)
+    if layout.unpivot:
+        yield from _unpivot_faults(layout, layout.unpivot)
+        filled |= {*layout.unpivot.fill, layout.unpivot.over}
+    allowed = layout.table.source_fields
     for column in layout.table.columns:
         needed = column.field.of or column.name
         if column.required and needed in allowed and needed not in filled and needed not in DEFAULTS:
             yield ("fill",), f"{needed} is missing; {layout.feed} needs it in every row"
+
+
+def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iterator[tuple[tuple[str, ...], str]]:
+    name, allowed = loc[-1], registry.feeds()[layout.feed].source_fields
+    if loc[0] == "lookup":
+        return
+    if name not in allowed:
+        yield loc, f"{name!r} is not a field of {layout.feed}; its fields are {', '.join(allowed)}"
+        return
+    field = allowed[name]
+    if source.date and field.type != "date":
+        yield loc, f"`date` is for dates, {name} is of type {field.type}"
+    if source.range and field.type not in ("number", "integer"):
+        yield loc, f"`range` is for numbers, {name} is of type {field.type}"
+    if source.allowed and not field.values:
+        yield loc, f"`allowed` is for fields with a list of values, {name} has none"
+    named = [("map", value) for value in (source.map or {}).values()] + [
+        ("allowed", value) for value in source.allowed or ()
+    ]
+    for key, value in named:
+        if field.values and value is not None and value not in field.values:
+            yield (*loc, key), f"{value!r} is not an allowed value of {name}: {', '.join(field.values)}"
+
+
+def _unpivot_faults(layout: Layout, unpivot: Unpivot) -> Iterator[tuple[tuple[str, ...], str]]:
+    allowed = layout.table.source_fields
+    if unpivot.over not in allowed:
+        yield ("unpivot",), f"{unpivot.over!r} is not a field of {layout.feed}"
+        return
+    values = allowed[unpivot.over].values or ()
+    for value in unpivot.stems:
+        if values and value not in values:
+            yield ("unpivot", unpivot.over, value), f"is not an allowed value: {', '.join(values)}"
 
 
 # fields that have a value where a layout does not fill them (docs/layouts.md)
@@ -293,7 +313,7 @@ DEFAULTS = ("school_year", "assessment", "is_teacher")
 
 
 def _narrowing(source: Source) -> dict[str, Any]:
-    low_high = {"min": source.range[0], "max": source.range[1]} if source.range else {}
+    low_high = {"min": f"{source.range[0]:g}", "max": f"{source.range[1]:g}"} if source.range else {}
     return low_high | ({"values": source.allowed} if source.allowed else {})
 
 

@@ -26,7 +26,9 @@ class _TextLoader(yaml.SafeLoader):
 
 
 _TextLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if tag in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -53,7 +55,9 @@ def load(path: Path) -> tuple[Any, dict[Loc, int]]:
         line = (error.problem_mark.line + 1) if error.problem_mark else 1
         raise ContractError(f"{path.name}, line {line}: is not valid YAML: {error.problem}") from None
     except yaml.YAMLError:
-        raise ContractError(f"{path.name}: holds characters that YAML does not allow; save it as plain UTF-8 text") from None
+        raise ContractError(
+            f"{path.name}: holds characters that YAML does not allow; save it as plain UTF-8 text"
+        ) from None
 
 
 def load_model(path: Path, model: type[Model]) -> Model:

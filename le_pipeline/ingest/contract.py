@@ -49,9 +49,15 @@ def broken(records: pl.DataFrame, table: Table) -> pl.DataFrame:
 def fix(rule: str, field: Field | None, label: str) -> str:
     """What a person should do about a broken rule; `label` names the column or columns."""
     if rule == "allowed_values" or (rule == "unreadable" and field is not None and field.values):
-        return f"{label}: give one of {', '.join((field.values if field else None) or ())}, or map the value in the layout"
-    kind = {"date": "a date in the layout's format", "integer": "a whole number", "number": "a number",
-            "school_year": "a school year such as 2016 or 2015-16"}.get(field.type if field else "", "a value of the map")
+        return (
+            f"{label}: give one of {', '.join((field.values if field else None) or ())}, or map the value in the layout"
+        )
+    kind = {
+        "date": "a date in the layout's format",
+        "integer": "a whole number",
+        "number": "a number",
+        "school_year": "a school year such as 2016 or 2015-16",
+    }.get(field.type if field else "", "a value of the map")
     return {
         "required": f"{label}: fill in the value; a record without it cannot be used",
         "unreadable": f"{label}: give {kind}",
@@ -90,7 +96,7 @@ def _bound(field: Field, text: str | None) -> float | datetime.date | None:
     if text is None:
         return None
     if field.type == "date":
-        return datetime.date.today() if text == "today" else datetime.date.fromisoformat(text)  # noqa: DTZ011
+        return datetime.date.today() if text == "today" else datetime.date.fromisoformat(text)
     return float(text) if field.type == "number" else int(text)
 
 
@@ -98,7 +104,8 @@ def _across(rule: Rule) -> pa.Check:
     if rule.any_of:
         names = list(rule.any_of)
         return pa.Check(
-            lambda data: data.lazyframe.select(pl.any_horizontal(pl.col(names).is_not_null())), error=f"any_of {'+'.join(names)}"
+            lambda data: data.lazyframe.select(pl.any_horizontal(pl.col(names).is_not_null())),
+            error=f"any_of {'+'.join(names)}",
         )
     first, second = rule.ordered
     return pa.Check(

@@ -116,7 +116,9 @@ class DeliveryReader:
         share = self.account.rules["encoding"] / max(self.account.read, 1)
         if share > self.delivery.layout.tolerance:
             encoding = self.delivery.layout.read.encoding
-            raise EncodingFileError(f"has bytes that are not {encoding} in {share:.1%} of its records; ask for it in {encoding}")
+            raise EncodingFileError(
+                f"has bytes that are not {encoding} in {share:.1%} of its records; ask for it in {encoding}"
+            )
 
     def pointers(self, records: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
         """The quarantine table's rows for faults (`index` is the place in `records`)."""
@@ -129,9 +131,13 @@ class DeliveryReader:
             contract.fix(rule, self._field(name), label)
             for (rule, name), label in zip(known.select("rule", "field").iter_rows(), labels, strict=True)
         ]
-        said = known.with_columns(source_column=pl.Series(labels, dtype=pl.String), fix=pl.Series(fixes, dtype=pl.String))
+        said = known.with_columns(
+            source_column=pl.Series(labels, dtype=pl.String), fix=pl.Series(fixes, dtype=pl.String)
+        )
         partition = self.delivery.partition
-        return described.join(said, on=["rule", "field", PART], how="left", nulls_equal=True, maintain_order="left").select(
+        return described.join(
+            said, on=["rule", "field", PART], how="left", nulls_equal=True, maintain_order="left"
+        ).select(
             pl.lit(partition.state).alias("state"),
             pl.lit(partition.school_year, pl.Int32).alias("school_year"),
             pl.lit(self._id).alias("delivery_id"),
@@ -180,7 +186,11 @@ class DeliveryReader:
             for column in table.columns
             if column.field.of
         ]
-        sources = [pl.lit(None, pl.String).alias(n) for n in table.column_names if n.endswith("_source") and n not in records.columns]
+        sources = [
+            pl.lit(None, pl.String).alias(n)
+            for n in table.column_names
+            if n.endswith("_source") and n not in records.columns
+        ]
         return records.with_columns(*made, *sources, *self._is_teacher(records), pl.lit(self._id).alias("delivery_id"))
 
     def _is_teacher(self, records: pl.DataFrame) -> list[pl.Expr]:
@@ -219,7 +229,6 @@ def hash_of(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
 
 
 def identify(feed: str, partition: Partition, name: str, file_hash: str) -> str:

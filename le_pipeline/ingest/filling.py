@@ -7,6 +7,7 @@ and never kept with a silent gap.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -60,7 +61,7 @@ class Filler:
         return "+".join(self._stem(name, part) for name in source.from_)
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
-        """One row per record of the batch: the feed's fields, `part`, `excluded_by` and the marks of what was unreadable."""
+        """One row per record: the feed's fields, `part`, `excluded_by` and the marks of what was unreadable."""
         clean = self._look_up(self._clean(raw))
         unpivot = self.layout.unpivot
         if unpivot is None:
@@ -77,8 +78,10 @@ class Filler:
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
             by = self._text(lookup.by, None).alias("__by")
-            right = {"right_on": f"{name}.{lookup.key}", "how": "left", "coalesce": False, "maintain_order": "left"}
-            clean = clean.with_columns(by).join(self._lookups[name], left_on="__by", **right)
+            key = f"{name}.{lookup.key}"
+            clean = clean.with_columns(by).join(
+                self._lookups[name], left_on="__by", right_on=key, how="left", coalesce=False, maintain_order="left"
+            )
         return clean
 
     def _records(self, clean: pl.DataFrame, part: str | None) -> pl.DataFrame:
@@ -119,11 +122,12 @@ class Filler:
         ]
 
     def _excluded(self, part: str | None) -> pl.Expr:
-        chosen = pl.when(self._not_tested(part)).then(pl.lit(NOT_TESTED))
+        """The first reason that holds."""
+        reasons = [pl.when(self._not_tested(part)).then(pl.lit(NOT_TESTED))]
         for reason, conditions in self.layout.exclude.items():
             met = pl.all_horizontal(self._met(name, condition) for name, condition in conditions.items())
-            chosen = chosen.when(met).then(pl.lit(reason))
-        return chosen.otherwise(None).cast(pl.String).alias(EXCLUDED)
+            reasons.append(pl.when(met).then(pl.lit(reason)))
+        return pl.coalesce(reasons).cast(pl.String).alias(EXCLUDED)
 
     def _not_tested(self, part: str | None) -> pl.Expr:
         """A record of which the file holds nothing but flags: the student did not sit the subject."""
@@ -234,36 +238,44 @@ def _typed(text: pl.Expr, field: Field, source: Source) -> pl.Expr:
 
 
 def _parse(text: pl.Expr, field: Field) -> pl.Expr:
-    match field.type:
-        case "integer":
-            return text.cast(pl.Int64, strict=False)
-        case "number":
-            number = text.cast(pl.Float64, strict=False)
-            return pl.when(number.is_finite()).then(number)
-        case "date":
-            return text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-        case "yes_no":
-            upper = text.str.to_uppercase()
-            return upper.replace_strict(dict.fromkeys(YES, "yes") | dict.fromkeys(NO, "no"), default=None, return_dtype=pl.String)
-        case "grade":
-            bare = text.str.to_uppercase().replace(GRADE_WORDS)
-            padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
-            return pl.when(padded.is_in(list(field.values or ()))).then(padded)
-        case "school_year":
-            return _school_year(text)
-        case _ if field.values is not None:
-            known = {_word(value): value for value in field.values}
-            word = text.str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_").str.strip_chars("_")
-            return word.replace_strict(known, default=None, return_dtype=pl.String)
-        case _:
-            return text
+    if parser := _PARSERS.get(field.type):
+        return parser(text, field)
+    if field.values is None:
+        return text
+    known = {_word(value): value for value in field.values}
+    word = text.str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_").str.strip_chars("_")
+    return word.replace_strict(known, default=None, return_dtype=pl.String)
+
+
+def _integer(text: pl.Expr, _: Field) -> pl.Expr:
+    return text.cast(pl.Int64, strict=False)
+
+
+def _number(text: pl.Expr, _: Field) -> pl.Expr:
+    number = text.cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
+
+
+def _date(text: pl.Expr, _: Field) -> pl.Expr:
+    return text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+
+
+def _yes_no(text: pl.Expr, _: Field) -> pl.Expr:
+    known = dict.fromkeys(YES, "yes") | dict.fromkeys(NO, "no")
+    return text.str.to_uppercase().replace_strict(known, default=None, return_dtype=pl.String)
+
+
+def _grade(text: pl.Expr, field: Field) -> pl.Expr:
+    bare = text.str.to_uppercase().replace(GRADE_WORDS)
+    padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
+    return pl.when(padded.is_in(list(field.values or ()))).then(padded)
 
 
 def _word(value: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", value.lower()).strip("_")
 
 
-def _school_year(text: pl.Expr) -> pl.Expr:
+def _school_year(text: pl.Expr, _: Field) -> pl.Expr:
     """2016, 2015-16, 2015-2016 and 2015_2016 are all the year that ends in 2016."""
     single = text.str.extract(r"^(\d{4})$").cast(pl.Int32, strict=False)
     start = text.str.extract(r"^(\d{4})[-_/ ]+(?:\d{4}|\d{2})$").cast(pl.Int32, strict=False)
@@ -271,8 +283,17 @@ def _school_year(text: pl.Expr) -> pl.Expr:
     return pl.when((end % 100) == ((start + 1) % 100)).then(start + 1).otherwise(single)
 
 
+_PARSERS: dict[str, Callable[[pl.Expr, Field], pl.Expr]] = {
+    "integer": _integer,
+    "number": _number,
+    "date": _date,
+    "yes_no": _yes_no,
+    "grade": _grade,
+    "school_year": _school_year,
+}
+
+
 def _canonical(text: str, field: Field) -> str:
     """A value of an exclusion as the field would hold it: `Y` of a yes_no field is `yes`."""
     value = pl.select(_parse(pl.lit(text), field).cast(pl.String)).item()
     return text if value is None else str(value)
-

@@ -19,8 +19,8 @@ import polars as pl
 
 from le_pipeline.errors import RefusedError, ToleranceError, TruncatedFileError
 from le_pipeline.home import Home, Partition
-from le_pipeline.ingest import reading
-from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, identify, rejected_rows
+from le_pipeline.ingest import reading, record
+from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, rejected_rows
 from le_pipeline.ingest.recognition import Recognised, recognise_all
 from le_pipeline.ingest.resolution import FATE, RESOLUTION_COLUMNS, fates, resolution_columns
 from le_pipeline.privacy.keys import Keys
@@ -28,9 +28,7 @@ from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
 from le_pipeline.warehouse.lake import Lake, polars_schema, replace
 from schemas import registry
-from schemas.registry import Table
 
-UNCLAIMED = "landing"  # part of the delivery table for files that no feed claims
 SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
 CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"))
 
@@ -46,7 +44,7 @@ class FeedReport:
     partition: Partition
     rows: int = 0
     is_current: bool = False
-    deliveries: pl.DataFrame = field(default_factory=lambda: empty(_delivery()))
+    deliveries: pl.DataFrame = field(default_factory=lambda: empty(record.TABLE))
     held_by: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -66,6 +64,20 @@ class _Read:
     refusal: RefusedError | None = None
 
 
+@dataclass
+class _Intake:
+    """Where the batches of all files go until it is known which of them stay."""
+
+    staging: Path
+    identity: VaultWriter
+    rejected: VaultWriter
+    pointers: list[pl.DataFrame]
+
+    @property
+    def staged(self) -> list[Path]:
+        return sorted(self.staging.glob("*.parquet"))
+
+
 def ingest_feed(home: Home, keys: Keys, feed: str, partition: Partition) -> FeedReport:
     """Bring one feed of one partition into the lake.
 
@@ -81,25 +93,10 @@ def ingest_feed(home: Home, keys: Keys, feed: str, partition: Partition) -> Feed
         return _Ingest(home, keys, feed, partition).run()
 
 
-def record_unclaimed(home: Home, partition: Partition) -> pl.DataFrame:
-    """Record the files of a partition that no layout recognises, with what to do; returns their deliveries."""
-    with home.lock(f"ingest.{UNCLAIMED}.{partition}"):
-        lake, table = Lake(home.lake), _delivery()
-        before = _read_part(lake, table, UNCLAIMED, partition)
-        received = dict(before.select("delivery_id", "received_at").iter_rows())
-        rows = []
-        for item in recognise_all(home, partition, home.all_layouts()):
-            if item.refusal:
-                name = item.path.relative_to(home.landing).as_posix()
-                file_hash = hash_of(item.path)
-                row = _row(name, partition, file_hash, item.path.stat().st_size, None, Account())
-                row |= {"delivery_status": "refused", "delivery_reason": f"{name} {item.refusal}"}
-                row["received_at"] = received.get(row["delivery_id"]) or _now()
-                rows.append(row)
-        found = pl.DataFrame(rows, schema=polars_schema(table))
-        if not found.equals(before):
-            lake.write(table, UNCLAIMED, found, partition.state, partition.school_year)
-        return found
+def is_current(home: Home, keys: Keys, partition: Partition) -> bool:
+    """Whether bringing the partition in would change nothing."""
+    before, now = record.unclaimed(home, partition)
+    return now.equals(before) and all(_Ingest(home, keys, feed, partition).is_current() for feed in registry.feeds())
 
 
 class _Ingest:
@@ -108,8 +105,13 @@ class _Ingest:
         self.table = registry.feeds()[feed]
         self.lake = Lake(home.lake)
         self.vault = Vault(home, keys)
-        self.before = _read_part(self.lake, _delivery(), feed, partition)
+        self.before = record.on_record(home, feed, partition)
         self.note = f"ingest/{feed}.{partition}"
+
+    def is_current(self) -> bool:
+        recognised = recognise_all(self.home, self.partition, self.home.all_layouts())
+        note = self.lake.note(self.note)
+        return bool(note and note["from"] == self._made_from(self._in_order(recognised), recognised))
 
     def run(self) -> FeedReport:
         recognised = recognise_all(self.home, self.partition, self.home.all_layouts())
@@ -131,7 +133,7 @@ class _Ingest:
     def _in_order(self, recognised: list[Recognised]) -> list[tuple[Delivery, datetime.datetime]]:
         """This feed's deliveries, the earliest first: by when they were first seen, then by file time and name."""
         seen = dict(self.before.select("delivery_id", "received_at").iter_rows())
-        now = _now()
+        now = record.now()
         found = []
         for item in recognised:
             for layout in item.layouts:
@@ -141,7 +143,9 @@ class _Ingest:
                     found.append((delivery, seen.get(delivery.delivery_id, now)))
         return sorted(found, key=lambda pair: (pair[1], pair[0].path.stat().st_mtime_ns, pair[0].name))
 
-    def _made_from(self, deliveries: list[tuple[Delivery, datetime.datetime]], recognised: list[Recognised]) -> list[Any]:
+    def _made_from(
+        self, deliveries: list[tuple[Delivery, datetime.datetime]], recognised: list[Recognised]
+    ) -> list[Any]:
         looked_up = sorted({d.path.with_name(look.file) for d, _ in deliveries for look in d.layout.lookup.values()})
         return [
             CODE,
@@ -156,7 +160,9 @@ class _Ingest:
         """Files that were part of the table and have been overwritten by something that cannot be read."""
         earlier = set(self.before.filter(pl.col("delivery_status") == "accepted")["path"])
         refused = {
-            item.path.relative_to(self.home.landing).as_posix(): str(item.refusal) for item in recognised if item.refusal
+            item.path.relative_to(self.home.landing).as_posix(): str(item.refusal)
+            for item in recognised
+            if item.refusal
         }
         return {name: f"{name} {why}" for name, why in refused.items() if name in earlier}
 
@@ -169,40 +175,37 @@ class _Ingest:
             self.vault.replacing(f"{name}.identity") as identity,
             self.vault.replacing(f"{name}.quarantine") as rejected,
         ):
-            pointers: list[pl.DataFrame] = [empty(registry.tables()["quarantine"])]
+            intake = _Intake(staging, identity, rejected, [empty(registry.tables()["quarantine"])])
             reads = [
-                self._read(order, delivery, received, staging, identity, rejected, pointers)
+                self._read(order, delivery, received, intake)
                 for order, (delivery, received) in enumerate(_once_per_content(deliveries))
             ]
-            gone = self._resolve(staging, reads, rejected, pointers)
+            gone = self._resolve(reads, intake)
             self._judge(reads, report)
             repeats = self._repeats(deliveries, reads)
             if report.is_replaced:
                 identity.keep()
-                self._replace_table(staging, gone)
+                self._replace_table(intake, gone)
             rejected.keep()
-            self._record(reads, repeats, pointers, report)
+            self._record(reads, repeats, intake, report)
         report.rows = self._rows_in_lake()
 
-    def _read(
-        self, order: int, delivery: Delivery, received: datetime.datetime, staging: Path,
-        identity: VaultWriter, rejected: VaultWriter, pointers: list[pl.DataFrame],
-    ) -> _Read:  # fmt: skip
+    def _read(self, order: int, delivery: Delivery, received: datetime.datetime, intake: _Intake) -> _Read:
         try:
             reader = DeliveryReader(delivery, self.keys)
             found: list[pl.DataFrame] = []
             for number, batch in enumerate(reader.batches()):
                 staged = batch.accepted.with_columns(resolution_columns(self.table, order))
-                staged.write_parquet(staging / f"{order:04d}-{number:06d}.parquet", compression="lz4")
-                identity.add(batch.identity)
-                rejected.add(batch.rejected)
+                staged.write_parquet(intake.staging / f"{order:04d}-{number:06d}.parquet", compression="lz4")
+                intake.identity.add(batch.identity)
+                intake.rejected.add(batch.rejected)
                 found.append(batch.quarantine)
             self._refuse_remnant(delivery, reader.account)
         except RefusedError as refusal:
-            for part in staging.glob(f"{order:04d}-*.parquet"):
+            for part in intake.staging.glob(f"{order:04d}-*.parquet"):
                 part.unlink()
             return _Read(delivery, received, Account(), refusal=refusal)
-        pointers.extend(found)
+        intake.pointers.extend(found)
         return _Read(delivery, received, reader.account, reader)
 
     def _refuse_remnant(self, delivery: Delivery, account: Account) -> None:
@@ -215,14 +218,15 @@ class _Ingest:
         rows = max(earlier["file_rows"].to_list(), default=0)
         if rows >= SHRINK_ROWS and account.file_rows < SHRINK_SHARE * rows:
             raise TruncatedFileError(
-                f"has {account.file_rows} rows where the file of this name had {rows}; if that is meant, land it under another name"
+                f"has {account.file_rows} rows where the file of this name had {rows};"
+                " if that is meant, land it under another name"
             )
 
     # -- records that stand more than once -----------------------------------------------------------------------
 
-    def _resolve(self, staging: Path, reads: list[_Read], rejected: VaultWriter, pointers: list[pl.DataFrame]) -> pl.DataFrame:
+    def _resolve(self, reads: list[_Read], intake: _Intake) -> pl.DataFrame:
         """Book corrections, duplicates and conflicts; returns the places of the records that do not stay."""
-        staged = sorted(staging.glob("*.parquet"))
+        staged = intake.staged
         if not staged:
             return pl.DataFrame(schema={"index": pl.UInt32, FATE: pl.String})
         marks = pl.read_parquet(staged, columns=list(RESOLUTION_COLUMNS))
@@ -239,26 +243,24 @@ class _Ingest:
             else:
                 account.quarantined += count
                 account.rules["conflict"] += count
-        self._quarantine_conflicts(staged, gone.filter(pl.col(FATE) == "conflict"), reads, rejected, pointers)
+        self._quarantine_conflicts(gone.filter(pl.col(FATE) == "conflict"), reads, intake)
         return gone
 
-    def _quarantine_conflicts(
-        self, staged: list[Path], conflicts: pl.DataFrame, reads: list[_Read], rejected: VaultWriter, pointers: list[pl.DataFrame]
-    ) -> None:
+    def _quarantine_conflicts(self, conflicts: pl.DataFrame, reads: list[_Read], intake: _Intake) -> None:
         if conflicts.is_empty():
             return
         rows = (
-            pl.scan_parquet(staged).with_row_index("index").join(conflicts.lazy(), on="index", how="semi")
+            pl.scan_parquet(intake.staged).with_row_index("index").join(conflicts.lazy(), on="index", how="semi")
             .select("__delivery", "source_row", *self._part_column()).collect()
         )  # fmt: skip
         for order, read in enumerate(reads):
             mine = rows.filter(pl.col("__delivery") == order)
             if mine.is_empty() or read.reader is None:
                 continue
-            faults = pl.DataFrame({"index": range(mine.height), "rule": "conflict", "field": ""}).cast({"index": pl.UInt32})
-            pointers.append(read.reader.pointers(mine.drop("__delivery"), faults))
+            faults = mine.select(rule=pl.lit("conflict"), field=pl.lit("")).with_row_index("index")
+            intake.pointers.append(read.reader.pointers(mine.drop("__delivery"), faults))
             for raw in reading.batches(read.delivery.path, read.delivery.layout.read):
-                rejected.add(rejected_rows(raw, mine["source_row"].unique(), read.delivery.delivery_id))
+                intake.rejected.add(rejected_rows(raw, mine["source_row"].unique(), read.delivery.delivery_id))
 
     def _part_column(self) -> list[pl.Expr]:
         """Where a file holds several records in a row, the part is the field they are unpivoted over: the subject."""
@@ -273,15 +275,20 @@ class _Ingest:
             if read.refusal is None and account.quarantined_share > delivery.layout.tolerance:
                 read.refusal = ToleranceError(
                     f"breaks rules in {account.quarantined_share:.2%} of its records, over the tolerance of"
-                    f" {delivery.layout.tolerance:.2%} of layout {delivery.layout.name}; see the quarantine for rows and fixes"
+                    f" {delivery.layout.tolerance:.2%} of layout {delivery.layout.name};"
+                    " see the quarantine for rows and fixes"
                 )
             if read.refusal and (isinstance(read.refusal, ToleranceError) or delivery.name in earlier):
                 report.held_by[delivery.name] = f"{delivery.name} {read.refusal}"
 
-    def _replace_table(self, staging: Path, gone: pl.DataFrame) -> None:
+    def _replace_table(self, intake: _Intake, gone: pl.DataFrame) -> None:
         part = f"landed_{self.partition.school_year}"
-        stale = {path for path in self.lake.files(self.table) if path.stem == part and f"state={self.partition.state}" in path.parts}
-        staged = sorted(staging.glob("*.parquet"))
+        stale = {
+            path
+            for path in self.lake.files(self.table)
+            if path.stem == part and f"state={self.partition.state}" in path.parts
+        }
+        staged = intake.staged
         if staged:
             kept = pl.scan_parquet(staged).with_row_index("index")
             if gone.height:
@@ -296,20 +303,18 @@ class _Ingest:
         for path in stale:
             path.unlink()
 
-    def _record(
-        self, reads: list[_Read], repeats: list[dict[str, Any]], pointers: list[pl.DataFrame], report: FeedReport
-    ) -> None:
+    def _record(self, reads: list[_Read], repeats: list[dict[str, Any]], intake: _Intake, report: FeedReport) -> None:
         rows = [self._delivery_row(read, report) for read in reads] + repeats
         if not report.is_replaced:  # what the table holds from before stays on record as it was
             in_table = set(self.before.filter(pl.col("delivery_status") == "accepted")["delivery_id"])
             rows = [row for row in rows if row["delivery_id"] not in in_table]
         now = {row["delivery_id"] for row in rows}
-        table = _delivery()
+        table = record.TABLE
         fresh = pl.DataFrame(rows, schema=polars_schema(table))
         report.deliveries = pl.concat([self._history(now, set(fresh["path"]), report), fresh])
         where = (self.partition.state, self.partition.school_year)
         quarantine = registry.tables()["quarantine"]
-        self.lake.write(quarantine, self.feed, pl.concat(pointers).sort(quarantine.key, nulls_last=True), *where)
+        self.lake.write(quarantine, self.feed, pl.concat(intake.pointers).sort(quarantine.key, nulls_last=True), *where)
         self.lake.write(table, self.feed, report.deliveries, *where)
 
     def _history(self, now: set[str], paths: set[str], report: FeedReport) -> pl.DataFrame:
@@ -320,8 +325,12 @@ class _Ingest:
         current = pl.col("delivery_status").is_in(["accepted", "held", "refused"])
         overwritten = pl.col("path").is_in(list(paths))
         status = pl.when(current & overwritten).then(pl.lit("superseded")).when(current).then(pl.lit("withdrawn"))
-        why = pl.when(current & overwritten).then(pl.lit("another file was landed under its name"))
-        why = why.when(current).then(pl.lit("its file is no longer in landing"))
+        why = (
+            pl.when(current & overwritten)
+            .then(pl.lit("another file was landed under its name"))
+            .when(current)
+            .then(pl.lit("its file is no longer in landing"))
+        )
         return earlier.with_columns(
             status.otherwise(pl.col("delivery_status")).alias("delivery_status"),
             why.otherwise(pl.col("delivery_reason")).alias("delivery_reason"),
@@ -329,26 +338,38 @@ class _Ingest:
 
     def _delivery_row(self, read: _Read, report: FeedReport) -> dict[str, Any]:
         delivery, account = read.delivery, read.account
-        row = _row(delivery.name, self.partition, delivery.file_hash, delivery.path.stat().st_size, delivery, account)
+        row = record.row_of(delivery.path, delivery.name, self.partition, account, delivery)
         row["received_at"] = read.received_at
         if read.reader:
             row["unknown_columns"] = ", ".join(read.reader.filler.unknown_columns) or None
         if read.refusal:
             held = isinstance(read.refusal, ToleranceError)
-            return row | {"delivery_status": "held" if held else "refused", "delivery_reason": f"{delivery.name} {read.refusal}"}
+            return row | {
+                "delivery_status": "held" if held else "refused",
+                "delivery_reason": f"{delivery.name} {read.refusal}",
+            }
         if not report.is_replaced:
             return row | {"delivery_status": "held", "delivery_reason": f"waits for {', '.join(report.held_by)}"}
         if account.accepted and account.superseded == account.accepted:
-            return row | {"delivery_status": "superseded", "delivery_reason": "a later delivery sends all its records again"}
+            return row | {
+                "delivery_status": "superseded",
+                "delivery_reason": "a later delivery sends all its records again",
+            }
         return row
 
-    def _repeats(self, deliveries: list[tuple[Delivery, datetime.datetime]], reads: list[_Read]) -> list[dict[str, Any]]:
+    def _repeats(
+        self, deliveries: list[tuple[Delivery, datetime.datetime]], reads: list[_Read]
+    ) -> list[dict[str, Any]]:
         """Files that are byte for byte another one of the folder: on record, not read."""
         read = {item.delivery.delivery_id: item.delivery for item in reads}
         first = {item.delivery.file_hash: item.delivery.name for item in reads}
         return [
-            _row(d.name, self.partition, d.file_hash, d.path.stat().st_size, d, Account())
-            | {"received_at": received, "delivery_status": "superseded", "delivery_reason": f"is identical to {first[d.file_hash]}"}
+            record.row_of(d.path, d.name, self.partition, Account(), d)
+            | {
+                "received_at": received,
+                "delivery_status": "superseded",
+                "delivery_reason": f"is identical to {first[d.file_hash]}",
+            }
             for d, received in deliveries
             if d.delivery_id not in read
         ]
@@ -370,41 +391,7 @@ class _Ingest:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _delivery() -> Table:
-    return registry.tables()["delivery"]
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-
-
-def _read_part(lake: Lake, table: Table, part: str, partition: Partition) -> pl.DataFrame:
-    path = lake.part(table, part, partition.state, partition.school_year)
-    return pl.read_parquet(path, hive_partitioning=False) if path.exists() else empty(table)
-
-
 def _once_per_content(deliveries: list[tuple[Delivery, datetime.datetime]]) -> list[tuple[Delivery, datetime.datetime]]:
     """The latest of files with the same content: resending what was sent stands for the last word."""
     latest = {(delivery.file_hash, delivery.path.parent): (delivery, at) for delivery, at in deliveries}
     return [pair for pair in deliveries if latest[pair[0].file_hash, pair[0].path.parent] == pair]
-
-
-def _row(
-    name: str, partition: Partition, file_hash: str, size: int, delivery: Delivery | None, account: Account
-) -> dict[str, Any]:
-    """A row of the delivery table for a file that is accepted; the caller says otherwise."""
-    return {
-        "state": partition.state,
-        "school_year": partition.school_year,
-        "delivery_id": delivery.delivery_id if delivery else identify(UNCLAIMED, partition, name, file_hash),
-        "feed": delivery.layout.feed if delivery else None,
-        "layout": delivery.layout.name if delivery else None,
-        "layout_hash": delivery.layout.hash if delivery else None,
-        "path": name,
-        "file_hash": file_hash,
-        "file_bytes": size,
-        "delivery_status": "accepted",
-        "delivery_reason": None,
-        "unknown_columns": None,
-        **account.columns(),
-    }

@@ -17,7 +17,6 @@ import polars as pl
 from le_pipeline.errors import (
     EmptyFileError,
     EncodingFileError,
-    RefusedError,
     TruncatedFileError,
     UnreadableFileError,
 )
@@ -59,7 +58,11 @@ def batches(path: Path, read: Read, rows: int = BATCH_ROWS) -> Iterator[pl.DataF
         RefusedError: as `header`, or the file ends inside a row, or has no row below its header.
     """
     columns = header(path, read)
-    frames = _excel_batches(path, read, columns, rows) if read.format == "excel" else _delimited_batches(path, read, columns, rows)
+    frames = (
+        _excel_batches(path, read, columns, rows)
+        if read.format == "excel"
+        else _delimited_batches(path, read, columns, rows)
+    )
     seen = False
     for frame in frames:
         seen = True
@@ -99,14 +102,22 @@ def _delimited_header(path: Path, read: Read) -> list[str]:
     if read.encoding in UTF8:
         for mark, encoding in BYTE_ORDER_MARKS.items():
             if head.startswith(mark):
-                raise EncodingFileError(f"is in {encoding}, its layout says {read.encoding}; save it as {read.encoding}")
+                raise EncodingFileError(
+                    f"is in {encoding}, its layout says {read.encoding}; save it as {read.encoding}"
+                )
     text = head.decode("utf-8-sig" if read.encoding in UTF8 else read.encoding, errors="replace")
     if "\0" in text:
-        raise EncodingFileError(f"holds NUL characters, so it is not {read.encoding} text; ask for it in {read.encoding}")
+        raise EncodingFileError(
+            f"holds NUL characters, so it is not {read.encoding} text; ask for it in {read.encoding}"
+        )
     if not text.strip():
         raise EmptyFileError("holds nothing but blanks; ask the sender for it again")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=read.delimiter, quotechar=read.quote or None,
-                        quoting=csv.QUOTE_MINIMAL if read.quote else csv.QUOTE_NONE)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=read.delimiter,
+        quotechar=read.quote or None,
+        quoting=csv.QUOTE_MINIMAL if read.quote else csv.QUOTE_NONE,
+    )
     try:
         columns = [name.strip() for name in next(reader)]
     except csv.Error:
@@ -114,7 +125,9 @@ def _delimited_header(path: Path, read: Read) -> list[str]:
     if len(set(columns)) < len(columns):
         # by place, not by name: where the header is missing, the first row is somebody's record
         twice = [str(place) for place, name in enumerate(columns, start=1) if name in columns[: place - 1]]
-        raise UnreadableFileError(f"repeats a column name (columns {', '.join(twice)}); ask for a file with distinct headers")
+        raise UnreadableFileError(
+            f"repeats a column name (columns {', '.join(twice)}); ask for a file with distinct headers"
+        )
     return columns
 
 
@@ -168,7 +181,9 @@ def _open(path: Path, read: Read) -> fastexcel.ExcelSheet:
         head = file.read(512)
     if _looks_like(head) not in {SIGNATURES[b"PK\x03\x04"], SIGNATURES[b"\xd0\xcf\x11\xe0"]}:
         kind = _looks_like(head) or "text"
-        raise UnreadableFileError(f"is {kind}, not an Excel workbook, whatever its name says; ask the sender for the workbook")
+        raise UnreadableFileError(
+            f"is {kind}, not an Excel workbook, whatever its name says; ask the sender for the workbook"
+        )
     try:
         book = fastexcel.read_excel(path)
         name = read.sheet or book.sheet_names[0]
@@ -176,7 +191,9 @@ def _open(path: Path, read: Read) -> fastexcel.ExcelSheet:
             raise UnreadableFileError(f"has no sheet {name!r}")
         return book.load_sheet(name, header_row=None, dtypes="string", skip_rows=0)
     except fastexcel.FastExcelError:
-        raise UnreadableFileError("is damaged: Excel's own format is broken inside; ask the sender for it again") from None
+        raise UnreadableFileError(
+            "is damaged: Excel's own format is broken inside; ask the sender for it again"
+        ) from None
 
 
 def _excel_header(path: Path, read: Read) -> list[str]:
@@ -193,5 +210,3 @@ def _excel_batches(path: Path, read: Read, columns: list[str], rows: int) -> Ite
     filled = numbered.filter(pl.any_horizontal(pl.col(columns).is_not_null()))
     for start in range(0, filled.height, rows):
         yield filled[start : start + rows]
-
-

@@ -22,10 +22,13 @@ class Recognised:
 
 
 def recognise_all(home: Home, partition: Partition, layouts: dict[str, Layout]) -> list[Recognised]:
-    """Every file of a partition. Files that serve only as lookups of a recognised file have no layout and no refusal."""
+    """Every file of a partition. A file that only serves recognised ones as a lookup has no layout and no refusal."""
     found = [recognise(path, partition, layouts) for path in home.files(partition)]
     beside = {
-        item.path.with_name(lookup.file) for item in found for layout in item.layouts for lookup in layout.lookup.values()
+        item.path.with_name(lookup.file)
+        for item in found
+        for layout in item.layouts
+        for lookup in layout.lookup.values()
     }
     return [Recognised(item.path) if item.refusal and item.path in beside else item for item in found]
 
@@ -79,7 +82,9 @@ def _one_per_feed(matching: list[Layout]) -> tuple[Layout, ...]:
     return tuple(chosen.values())
 
 
-def _unknown(path: Path, headers: dict[str, list[str]], troubles: list[RefusedError], layouts: dict[str, Layout]) -> Recognised:
+def _unknown(
+    path: Path, headers: dict[str, list[str]], troubles: list[RefusedError], layouts: dict[str, Layout]
+) -> Recognised:
     """Why no layout fits: damaged where its name fits a layout, else the nearest layout and the columns that differ."""
     best: tuple[float, str] = (0.0, "")
     for layout in layouts.values():
@@ -97,7 +102,8 @@ def _unknown(path: Path, headers: dict[str, list[str]], troubles: list[RefusedEr
 def _difference(layout: Layout, columns: set[str], path: Path) -> str:
     missing = sorted(set(layout.recognise.columns) - columns)
     if missing:
-        return f"the nearest is {layout.name}, which looks for {', '.join(missing)}; correct the file, or add a layout for it"
+        wanted = ", ".join(missing)
+        return f"the nearest is {layout.name}, which looks for {wanted}; correct the file, or add a layout for it"
     if not _name_fits(layout, path):
         return f"the nearest is {layout.name}, whose files are named {' or '.join(layout.recognise.name)}"
     return f"the nearest is {layout.name}, which is for another state or year; check the folder it landed in"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -54,7 +55,7 @@ def rehearse(home: Home, path: Path, state: str | None = None, year: int | None 
 
 def _partition(path: Path, state: str | None, year: int | None) -> Partition | None:
     folders = path.resolve().parts[:-1]
-    pairs = [(a, b) for a, b in zip(folders, folders[1:], strict=False) if STATE_FOLDER.match(a) and YEAR_FOLDER.match(b)]
+    pairs = [(a, b) for a, b in pairwise(folders) if STATE_FOLDER.match(a) and YEAR_FOLDER.match(b)]
     state = state or (pairs[-1][0] if pairs else None)
     year = year or (int(pairs[-1][1]) if pairs else None)
     return Partition(state, year) if state and year else None
@@ -80,7 +81,9 @@ def _read(path: Path, layout: Layout, partition: Partition | None) -> Part:
         return part
     share = part.account.quarantined_share
     if share > layout.tolerance:
-        part.refusal = ToleranceError(f"breaks rules in {share:.2%} of its records, over its tolerance of {layout.tolerance:.2%}")
+        part.refusal = ToleranceError(
+            f"breaks rules in {share:.2%} of its records, over its tolerance of {layout.tolerance:.2%}"
+        )
     return part
 
 

@@ -59,7 +59,9 @@ def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> pl.DataFr
     """Records of whole files that a later file of the same layout sends again, district by district."""
     found = [indexed.select("index").clear()]
     corrections = [order for order, layout in enumerate(layouts) if layout.correction == "file"]
-    sizes = indexed.filter(pl.col(ORDER).is_in(corrections)).group_by(ORDER, SCOPE).len() if len(corrections) > 1 else None
+    sizes = (
+        indexed.filter(pl.col(ORDER).is_in(corrections)).group_by(ORDER, SCOPE).len() if len(corrections) > 1 else None
+    )
     for later in corrections:
         for earlier in (order for order in corrections if order < later and layouts[order].name == layouts[later].name):
             if sizes is None:

@@ -72,7 +72,8 @@ def load_keys(home: Home) -> Keys:
         lake.write_note("key_id", keys.key_id)
     elif known != keys.key_id:
         raise KeyFileError(
-            f"this home was made with the key {known}, not with {keys.key_id}; point LE_KEY_FILE at the right key. Nothing was written"
+            f"this home was made with the key {known}, not with {keys.key_id}; nothing was written."
+            " Point LE_KEY_FILE at the right key"
         )
     return keys
 
@@ -97,7 +98,9 @@ def _decode(text: str, where: str) -> bytes:
     except ValueError:
         master = b""
     if len(master) != KEY_BYTES or len(set(master)) < KEY_BYTES // 4:
-        raise KeyFileError(f"the key in {where} must be {KEY_BYTES * 2} random hexadecimal digits; run `le init` to make one")
+        raise KeyFileError(
+            f"the key in {where} must be {KEY_BYTES * 2} random hexadecimal digits; run `le init` to make one"
+        )
     return master
 
 

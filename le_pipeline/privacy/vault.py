@@ -1,6 +1,6 @@
 """The vault: frames with direct identifiers, encrypted with AES-256-GCM, decrypted only in memory.
 
-A vault file is a magic, then frames of nonce (12 bytes), length (4 bytes) and ciphertext. The associated data binds each
+A vault file is a magic, then frames of nonce (12 bytes), length (4 bytes), ciphertext. The associated data binds each
 frame to its file, its place and whether it is the last, so that a frame cannot be moved, dropped or cut off unnoticed.
 """
 
@@ -39,7 +39,7 @@ class Vault:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[VaultWriter]:
-        """Write a new version of a vault file beside the old one; `keep()` moves it into place, leaving without drops it."""
+        """Write a new version of a vault file beside the old one; `keep()` moves it into place, else it is dropped."""
         beside = self.path(name).with_suffix(f".{os.getpid()}.part")
         beside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:

@@ -83,19 +83,15 @@ def promote(home: Home) -> WarehouseReport:
 
 
 def _fill(con: duckdb.DuckDBPyConnection, lake: Lake, table: registry.Table) -> int:
-    files = lake.files(table)
-    if not files:
-        return 0
-    listed = ", ".join(ddl.literal(str(path)) for path in files)
     columns = ", ".join(table.column_names)
-    source = f"select {columns} from read_parquet([{listed}], hive_partitioning = false)"
     try:
-        con.execute(f"insert into {table.qualified_name} ({columns}) {source}")
+        con.execute(f"insert into {table.qualified_name} ({columns}) {lake.query(table)}")
     except duckdb.ConstraintException as error:
         kind = str(error).split(":")[1].split(" on ")[0].strip() if ":" in str(error) else ""
         kind = kind if kind in ("NOT NULL constraint failed", "CHECK constraint failed") else "a key stands twice"
         raise GateError(
-            f"{table.qualified_name} breaks its contract ({kind}); the warehouse was not replaced. The key is {', '.join(table.key)}"
+            f"{table.qualified_name} breaks its contract ({kind}); the warehouse was not replaced."
+            f" The key is {', '.join(table.key)}"
         ) from None
     (count,) = con.execute(f"select count(*) from {table.qualified_name}").fetchone() or (0,)
     return int(count)

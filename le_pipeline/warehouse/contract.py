@@ -9,7 +9,9 @@ from schemas.registry import Column, Table
 
 def violations(engine: Engine, table: Table) -> dict[str, int]:
     """How many rows break each rule of the table's contract: key, required, allowed and possible values."""
-    counts = {"key": f"count(*) - (select count(*) from (select distinct {', '.join(table.key)} from {table.qualified_name}))"}
+    counts = {
+        "key": f"count(*) - (select count(*) from (select distinct {', '.join(table.key)} from {table.qualified_name}))"
+    }
     for column in table.columns:
         for rule, condition in _broken_when(column).items():
             counts[f"{column.name} {rule}"] = f"count(*) filter ({condition})"

@@ -111,9 +111,7 @@ class Engine:
     def is_current(self, step: Step) -> bool:
         """Whether running the step would change nothing."""
         note = self.lake.note(step.table.qualified_name)
-        return bool(
-            note and note["from"] == self._made_from(step) and note["files"] == self.lake.stamp(step.table)
-        )
+        return bool(note and note["from"] == self._made_from(step) and note["files"] == self.lake.stamp(step.table))
 
     @contextmanager
     def connection(self, names: tuple[str, ...]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -132,13 +130,7 @@ class Engine:
     def _source(self, layer: str, name: str) -> str:
         if layer == REFERENCE:
             return f"select * from read_csv({ddl.literal(str(self.reference(name)))}, header = true)"
-        table = registry.tables()[name]
-        files = self.lake.files(table)
-        if not files:
-            empty = ", ".join(f"cast(null as {ddl.sql_type(c)}) as {c.name}" for c in table.columns)
-            return f"select {empty} where false"
-        listed = ", ".join(ddl.literal(str(path)) for path in files)
-        return f"select * from read_parquet([{listed}], hive_partitioning = false)"
+        return self.lake.query(registry.tables()[name])
 
     def reference(self, name: str) -> Path:
         """The reference table: the user's own where there is one, else the shipped one."""
@@ -184,7 +176,8 @@ class Engine:
                 for where, target in parts.items():
                     file = beside / target.relative_to(self.home.lake)
                     file.parent.mkdir(parents=True)
-                    con.execute(f"copy (from made {where} order by {key}) to {ddl.literal(str(file))} (format parquet, compression zstd)")
+                    rows_of_part = f"from made {where} order by {key}"
+                    con.execute(f"copy ({rows_of_part}) to {ddl.literal(str(file))} (format parquet, compression zstd)")
                 (rows,) = con.execute("select count(*) from made").fetchone() or (0,)
             except duckdb.Error as error:
                 raise _failure(step, error) from None
@@ -201,7 +194,9 @@ class Engine:
             return {"": self.lake.part(step.table, "all")}
         found = con.execute("select distinct state, school_year from made order by all").fetchall()
         return {
-            f"where state = {ddl.literal(state)} and school_year = {int(year)}": self.lake.part(step.table, "all", state, year)
+            f"where state = {ddl.literal(state)} and school_year = {int(year)}": self.lake.part(
+                step.table, "all", state, year
+            )
             for state, year in found
         }
 
@@ -209,13 +204,19 @@ class Engine:
 def _same_columns(step: Step, columns: list[str]) -> None:
     expected = list(step.table.column_names)
     if columns != expected:
-        raise StepError(f"{step.sql_path.name} gives the columns {columns}, the registry has {expected} for {step.table.name}")
+        raise StepError(
+            f"{step.sql_path.name} gives the columns {columns}, the registry has {expected} for {step.table.name}"
+        )
 
 
 def _failure(step: Step, error: duckdb.Error) -> StepError:
     # the text of a conversion or constraint error holds the value; the kind is enough to start from
     kind = type(error).__name__
-    shown = str(error).splitlines()[0] if isinstance(error, (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)) else ""
+    shown = (
+        str(error).splitlines()[0]
+        if isinstance(error, (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException))
+        else ""
+    )
     return StepError(f"the SQL of {step.table.qualified_name} failed ({kind}) {shown}".rstrip())
 
 

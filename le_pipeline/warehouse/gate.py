@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 
 from le_pipeline.errors import GateError
 from le_pipeline.home import Home
@@ -47,7 +47,9 @@ def check_marts(home: Home) -> list[Expectation]:
             suite = gx.ExpectationSuite(name=table.name, expectations=_expectations(gx, table, frame))
             outcome = batch.get_batch({"dataframe": frame}).validate(suite, result_format="BOOLEAN_ONLY")
             results += [
-                Expectation(table.name, r.expectation_config.type, r.expectation_config.kwargs.get("column"), bool(r.success))
+                Expectation(
+                    table.name, r.expectation_config.type, r.expectation_config.kwargs.get("column"), bool(r.success)
+                )
                 for r in outcome.results
             ]
     return results
@@ -61,7 +63,9 @@ def require(expectations: list[Expectation]) -> None:
     """
     failed = [f"{e.table}.{e.column or '(rows)'}: {e.name}" for e in expectations if not e.is_met]
     if failed:
-        raise GateError(f"the marts do not meet their expectations, so the warehouse was not replaced: {'; '.join(failed)}")
+        raise GateError(
+            f"the marts do not meet their expectations, so the warehouse was not replaced: {'; '.join(failed)}"
+        )
 
 
 def _expectations(gx: Any, table: Table, frame: pd.DataFrame) -> list[Any]:

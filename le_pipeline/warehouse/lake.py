@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from le_pipeline.warehouse import ddl
 from schemas.registry import Table
 
 POLARS_TYPES: dict[str, pl.DataType] = {
@@ -75,10 +76,34 @@ class Lake:
             return pl.DataFrame(schema=polars_schema(table))
         return pl.read_parquet(files, hive_partitioning=False)
 
-    def write(self, table: Table, part: str, frame: pl.DataFrame, state: str | None = None, school_year: int | None = None) -> None:
+    def query(self, table: Table) -> str:
+        """SQL that reads the table's columns from its files.
+
+        A folder of a school year may also hold rows that another year's landing folder sent; of rows with one key
+        those of the latest folder count.
+        """
+        files = self.files(table)
+        if not files:
+            empty = ", ".join(f"cast(null as {ddl.sql_type(c)}) as {c.name}" for c in table.columns)
+            return f"select {empty} where false"
+        listed = ", ".join(ddl.literal(str(path)) for path in files)
+        columns = ", ".join(table.column_names)
+        landed = [path.parent for path in files if path.stem.startswith("landed_")]
+        if len(landed) == len(set(landed)):
+            return f"select {columns} from read_parquet([{listed}], hive_partitioning = false)"
+        return (
+            f"select {columns} from read_parquet([{listed}], hive_partitioning = false, filename = true)"
+            f" qualify row_number() over (partition by {', '.join(table.key)} order by filename desc, source_row) = 1"
+        )
+
+    def write(
+        self, table: Table, part: str, frame: pl.DataFrame, state: str | None = None, school_year: int | None = None
+    ) -> None:
         """Replace one part of a table."""
         ordered = frame.select(pl.col(name).cast(type_) for name, type_ in polars_schema(table).items())
-        replace(self.part(table, part, state, school_year), lambda path: ordered.write_parquet(path, compression="zstd"))
+        replace(
+            self.part(table, part, state, school_year), lambda path: ordered.write_parquet(path, compression="zstd")
+        )
 
     def stamp(self, table: Table) -> list[list[Any]]:
         """What tells this version of the table from another: path, size and time of each file."""

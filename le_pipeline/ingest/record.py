@@ -1,0 +1,76 @@
+"""The delivery table: what is put on record of every file that landed."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from le_pipeline.home import Home, Partition
+from le_pipeline.ingest.delivery import Account, Delivery, hash_of, identify
+from le_pipeline.ingest.recognition import recognise_all
+from le_pipeline.warehouse.engine import empty
+from le_pipeline.warehouse.lake import Lake, polars_schema
+from schemas import registry
+
+TABLE = registry.tables()["delivery"]
+UNCLAIMED = "landing"  # part of the table for files that no feed claims
+
+
+def record_unclaimed(home: Home, partition: Partition) -> pl.DataFrame:
+    """Record the files of a partition that no layout recognises, with what to do; returns their deliveries."""
+    with home.lock(f"ingest.{UNCLAIMED}.{partition}"):
+        before, found = unclaimed(home, partition)
+        if not found.equals(before):
+            Lake(home.lake).write(TABLE, UNCLAIMED, found, partition.state, partition.school_year)
+        return found
+
+
+def unclaimed(home: Home, partition: Partition) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The files that no layout takes, as they are on record and as they are now."""
+    before = on_record(home, UNCLAIMED, partition)
+    received = dict(before.select("delivery_id", "received_at").iter_rows())
+    rows = []
+    for item in recognise_all(home, partition, home.all_layouts()):
+        if item.refusal:
+            name = item.path.relative_to(home.landing).as_posix()
+            row = row_of(item.path, name, partition, Account())
+            row |= {"delivery_status": "refused", "delivery_reason": f"{name} {item.refusal}"}
+            row["received_at"] = received.get(row["delivery_id"]) or now()
+            rows.append(row)
+    return before, pl.DataFrame(rows, schema=polars_schema(TABLE))
+
+
+def now() -> datetime.datetime:
+    """The time in UTC, as the table keeps it."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def on_record(home: Home, part: str, partition: Partition) -> pl.DataFrame:
+    """The rows of one feed (or of the unclaimed files) of a partition, as the last run left them."""
+    path = Lake(home.lake).part(TABLE, part, partition.state, partition.school_year)
+    return pl.read_parquet(path, hive_partitioning=False) if path.exists() else empty(TABLE)
+
+
+def row_of(
+    path: Path, name: str, partition: Partition, account: Account, delivery: Delivery | None = None
+) -> dict[str, Any]:
+    """A row of the delivery table for a file that is accepted; the caller says otherwise."""
+    file_hash = delivery.file_hash if delivery else hash_of(path)
+    return {
+        "state": partition.state,
+        "school_year": partition.school_year,
+        "delivery_id": delivery.delivery_id if delivery else identify(UNCLAIMED, partition, name, file_hash),
+        "feed": delivery.layout.feed if delivery else None,
+        "layout": delivery.layout.name if delivery else None,
+        "layout_hash": delivery.layout.hash if delivery else None,
+        "path": name,
+        "file_hash": file_hash,
+        "file_bytes": path.stat().st_size,
+        "delivery_status": "accepted",
+        "delivery_reason": None,
+        "unknown_columns": None,
+        **account.columns(),
+    }
