@@ -151,12 +151,12 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
     account, layout = part.account, part.layout
     if layout.feed == "none":
         return [f"  layout {layout.name}: known, holds nothing that the pipeline needs"]
-    reasons = "".join(f", {reason} {count}" for reason, count in sorted(account.excluded.items()))
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(account.excluded.items()))
+    excluded = f"{account.excluded.total()} excluded" + (f" ({reasons})" if reasons else "")
+    others = f"{account.quarantined} quarantined, {excluded}, {account.duplicate} duplicate"
     lines: list[RenderableType] = [
         f"  layout {layout.name}, feed {layout.feed}: {layout.about}",
-        f"  {account.file_rows} rows, {account.read} records: {account.accepted} would be accepted",
-        f"  {account.quarantined} quarantined, {account.excluded.total()} excluded{reasons}"
-        f", {account.duplicate} duplicate",
+        f"  {account.file_rows} rows, {account.read} records: {account.accepted} would be accepted, {others}",
     ]
     if part.refusal:
         lines.append(f"  would be refused: {part.refusal}")
