@@ -37,7 +37,12 @@ def run_all(home: Home) -> bool:
         partitions.register(instance, home)
         keys = list(instance.get_dynamic_partitions("landing"))
         job = build_defs(home).resolve_job_def(automation.JOB)
-        return job.execute_in_process(instance=instance, tags=partitions.range_tags(keys), raise_on_error=False).success
+        return job.execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+            instance=instance,
+            tags=partitions.range_tags(keys),
+            raise_on_error=False,
+        ).success
 
 
 def main() -> int:
@@ -51,10 +56,12 @@ def main() -> int:
         out.print("Nothing new: every table is up to date with what has landed.")
         out.print(f"warehouse  {home.warehouse}", soft_wrap=True)
         return 0
-    if not run_all(home):
+    with out.status("Dagster runs the whole line: landing, lake, links, marts, warehouse"):
+        succeeded = run_all(home)
+    if not succeeded:
         out.print("The run failed; `make ui` shows which asset and why.")
         return 1
-    out.print(summary.deliveries(home), summary.figures(home))
+    out.print(summary.deliveries(home), summary.figures(home), sep="\n")
     reasons = summary.open_troubles(home)
     if reasons:
         out.print(summary.troubles(reasons))

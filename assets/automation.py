@@ -1,7 +1,5 @@
 """The job, the nightly schedule and the landing sensor."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

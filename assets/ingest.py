@@ -1,7 +1,5 @@
 """Ingest assets: one per feed, by landing folder; the deliveries and the quarantine beside them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -61,11 +59,13 @@ def feed_asset(table: Table) -> dg.AssetsDefinition:
         ],
         **COMMON,
     )
-    def ingest(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+    def ingest(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
         with told_plainly():
-            keys = home.keys()
+            keys = home.loaded_keys()
             reports = [ingest_feed(home.home(), keys, feed, Partition.parse(key)) for key in context.partition_keys]
-        return dg.MaterializeResult(metadata=_metadata(reports), check_results=list(_checks(reports)))
+        for report in reports:
+            context.add_asset_metadata(_metadata(report), partition_key=str(report.partition))
+        return dg.MaterializeResult(check_results=list(_checks(reports)))
 
     return ingest
 
@@ -74,16 +74,11 @@ def _spec(table: Table, name: str, says: str, *, blocking: bool = False) -> dg.A
     return dg.AssetCheckSpec(name, asset=asset_key(table.qualified_name), description=says, blocking=blocking)
 
 
-def _metadata(reports: list[FeedReport]) -> dict[str, Any]:
-    files = pl.concat([report.deliveries for report in reports])
-    taken = files.filter(pl.col("delivery_status") == "accepted")
-    counts = {name: int(taken[name].sum()) for name in files.columns if name.startswith("rows_")}
-    return {
-        "dagster/row_count": sum(report.rows for report in reports),
-        "unchanged": f"{sum(r.is_current for r in reports)} of {len(reports)} partitions had nothing new",
-        **counts,
-        "files": dg.MetadataValue.md(_files(files)),
-    }
+def _metadata(report: FeedReport) -> dict[str, Any]:
+    taken = report.deliveries.filter(pl.col("delivery_status") == "accepted")
+    counts = {name: int(taken[name].sum()) for name in taken.columns if name.startswith("rows_")}
+    files = dg.MetadataValue.md(_files(report.deliveries))
+    return {"dagster/row_count": report.rows, "unchanged": report.is_current, **counts, "files": files}
 
 
 def _files(files: pl.DataFrame) -> str:
@@ -123,9 +118,10 @@ def _checks(reports: list[FeedReport]) -> Iterable[dg.AssetCheckResult]:
     )
 
 
-def _of_partitions(home: HomeResource, table: Table, keys: Iterable[str]) -> pl.DataFrame:
+def _by_partition(home: HomeResource, table: Table, keys: Iterable[str]) -> dict[str, pl.DataFrame]:
     frame = Lake(home.home().lake).read(table)
-    return frame.filter((pl.col("state") + "-" + pl.col("school_year").cast(pl.String)).is_in(list(keys)))
+    partition = pl.col("state") + "-" + pl.col("school_year").cast(pl.String)
+    return {key: frame.filter(partition == key) for key in keys}
 
 
 DELIVERY, QUARANTINE = registry.tables()["delivery"], registry.tables()["quarantine"]
@@ -142,18 +138,18 @@ FEED_KEYS = [asset_key(table.qualified_name) for table in registry.feeds().value
     check_specs=[_spec(DELIVERY, "files_recognised", "Every file of the landing folder is known to a layout")],
     **COMMON,
 )
-def delivery(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+def delivery(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Every file that landed and what became of it; files of no known layout are recorded here."""
     with told_plainly():
         refused = [record_unclaimed(home.home(), Partition.parse(key)) for key in context.partition_keys]
-        files = _of_partitions(home, DELIVERY, context.partition_keys)
+        files = _by_partition(home, DELIVERY, context.partition_keys)
+    for key, frame in files.items():
+        status = dict(frame["delivery_status"].value_counts().iter_rows())
+        shown = {"dagster/row_count": frame.height, **status, "files": dg.MetadataValue.md(_files(frame))}
+        context.add_asset_metadata(shown, partition_key=key)
     why = [reason for frame in refused for reason in frame["delivery_reason"]]
     result = dg.AssetCheckResult(check_name="files_recognised", passed=not why, description="\n".join(why) or None)
-    status = dict(files["delivery_status"].value_counts().iter_rows())
-    return dg.MaterializeResult(
-        metadata={"dagster/row_count": files.height, **status, "files": dg.MetadataValue.md(_files(files))},
-        check_results=[result],
-    )
+    return dg.MaterializeResult(check_results=[result])
 
 
 @dg.asset(
@@ -166,18 +162,21 @@ def delivery(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
     check_specs=[_spec(QUARANTINE, "nothing_waits", "No record waits in quarantine")],
     **COMMON,
 )
-def quarantine(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[None]:
+def quarantine(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Records that broke a rule: file, row, column, rule and fix; never the value."""
     with told_plainly():
-        frame = _of_partitions(home, QUARANTINE, context.partition_keys)
-    rules = Counter(frame["rule"].to_list())
-    passed = frame.is_empty()
-    return dg.MaterializeResult(
-        metadata={"dagster/row_count": frame.height, "rows": dg.MetadataValue.md(_pointers(frame)), **rules},
-        check_results=[
-            dg.AssetCheckResult(check_name="nothing_waits", passed=passed, severity=dg.AssetCheckSeverity.WARN)
-        ],
+        waiting = _by_partition(home, QUARANTINE, context.partition_keys)
+    for key, frame in waiting.items():
+        rules = Counter(frame["rule"].to_list())
+        shown = {"dagster/row_count": frame.height, "rows": dg.MetadataValue.md(_pointers(frame)), **rules}
+        context.add_asset_metadata(shown, partition_key=key)
+    result = dg.AssetCheckResult(
+        check_name="nothing_waits",
+        passed=all(frame.is_empty() for frame in waiting.values()),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={key: frame.height for key, frame in waiting.items()},
     )
+    return dg.MaterializeResult(check_results=[result])
 
 
 def _pointers(frame: pl.DataFrame, most: int = 50) -> str:

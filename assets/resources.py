@@ -24,7 +24,7 @@ class HomeResource(dg.ConfigurableResource):
         """The home's folders."""
         return Home.at(self.root, self.landing)
 
-    def keys(self) -> Keys:
+    def loaded_keys(self) -> Keys:
         """The keys, checked against the lake."""
         return load_keys(self.home())
 

@@ -1,7 +1,5 @@
 """Link and measure assets: one per SQL step. Name, columns, dependencies and lineage come from registry and SQL."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
@@ -45,7 +43,7 @@ def step_asset(step: Step, group: str) -> dg.AssetsDefinition:
             )
         ],
     )
-    def run_step(home: HomeResource) -> dg.MaterializeResult[None]:
+    def run_step(home: HomeResource) -> dg.MaterializeResult:
         with told_plainly():
             engine = home.engine()
             report = engine.run(step)

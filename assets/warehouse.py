@@ -3,8 +3,6 @@
 Two assets, because a blocking check stops what is downstream in the same run: stage, check, promote.
 """
 
-from __future__ import annotations
-
 import datetime
 
 import dagster as dg
@@ -33,7 +31,7 @@ CANDIDATE, CURRENT = dg.AssetKey(["warehouse", "candidate"]), dg.AssetKey(["ware
         )
     ],
 )
-def candidate(home: HomeResource) -> dg.MaterializeResult[None]:
+def candidate(home: HomeResource) -> dg.MaterializeResult:
     """The next warehouse, with types, keys and comments, built from the lake beside the current one."""
     with told_plainly():
         built = build.build(home.home())
@@ -64,7 +62,7 @@ def candidate(home: HomeResource) -> dg.MaterializeResult[None]:
         warn_window=datetime.timedelta(hours=26), fail_window=datetime.timedelta(hours=50)
     ),
 )
-def current(home: HomeResource) -> dg.MaterializeResult[None]:
+def current(home: HomeResource) -> dg.MaterializeResult:
     """The analysts' warehouse, `warehouse/current.duckdb`: swapped in whole; open readers keep the one they opened."""
     with told_plainly():
         promoted = build.promote(home.home())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 import polars as pl
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -45,7 +46,7 @@ HEADLINES = {
         order by state""",
 }
 POINTERS_SHOWN = 20
-LARGEST_PLAIN = 9999  # above it thousands are parted; a school year is not
+YEAR = "year"
 
 
 @dataclass
@@ -110,16 +111,16 @@ def figures(home: Home) -> RenderableType:
 
 
 def deliveries(home: Home) -> RenderableType:
-    """The records of every delivery in the lake, by state, year and feed."""
+    """The records of every delivery in the lake, by state and school year."""
     counts = ["rows_read", "rows_accepted", "rows_quarantined", "rows_excluded", "rows_duplicate"]
     files = Lake(home.lake).read(registry.tables()["delivery"]).filter(pl.col("feed").is_not_null())
     rows = (
         files.filter(pl.col("delivery_status") == "accepted")
-        .group_by("state", "school_year", "feed")
+        .group_by("state", pl.col("school_year").alias(YEAR))
         .agg(pl.len().alias("files"), *(pl.col(name).sum().alias(name.removeprefix("rows_")) for name in counts))
-        .sort("state", "school_year", "feed")
+        .sort("state", YEAR)
     )
-    return _table("Deliveries", rows.columns, rows.rows())
+    return _table("Deliveries, in records", rows.columns, rows.rows())
 
 
 def open_troubles(home: Home) -> list[str]:
@@ -173,16 +174,16 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
 
 
 def _table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -> Table:
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     for place, column in enumerate(columns):
         numeric = any(isinstance(row[place], (int, float)) for row in rows)
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
     return table
 
 
-def _cell(value: object) -> str:
+def _cell(column: str, value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) and value > LARGEST_PLAIN else str(value)
+    return f"{value:,}" if isinstance(value, int) and column != YEAR else str(value)
