@@ -39,9 +39,9 @@ samples: .venv/.test ## write data_samples/ anew from its seed
 	$(BIN)/python data_samples/generate.py
 
 lock: ## renew both locks (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra build \
+	uv pip compile --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate --extra build \
 		pyproject.toml --output-file requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra build \
+	uv pip compile --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-annotate --extra build \
 		--group dev pyproject.toml --constraint requirements.lock --output-file requirements-dev.lock
 
 clean: ## remove .venv and caches; LE_HOME stays

@@ -133,12 +133,15 @@ class Programme:
         self._mentor(year, teachers)
 
     def role(self, person: Person, year: int) -> Role:
-        """Fellow from the cohort on, then mentee of the year, then applicant from the year applied on."""
+        """Fellow from the cohort on, then mentee from the first mentored year on, then applicant likewise.
+
+        Who is no longer a fellow or mentee keeps the role, inactive: the programme did reach them.
+        """
         fellowship = self.fellowships.get(person)
         if fellowship and year >= fellowship.cohort:
             return Role("fellow", fellowship.is_active(year), fellowship.cohort, fellowship.region)
-        if person in self.mentored.get(year, ()):
-            return Role("mentee", True, None, None)
+        if any(person in mentees for mentored, mentees in self.mentored.items() if mentored <= year):
+            return Role("mentee", person in self.mentored.get(year, ()), None, None)
         if year >= self.turned_down.get(person, year + 1):
             return Role("applicant", False, None, None)
         return Role("none", False, None, None)

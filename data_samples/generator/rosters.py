@@ -221,8 +221,8 @@ def _link(enrollments: pl.DataFrame, staffing: list[Staffing], year: int) -> pl.
         .filter(pl.col("days") > 0)
         .group_by("pupil", "staff_number", "subject")
         .agg(
-            enrollment_share=(pl.col("days").sum() / year_days(year)).round(6),
-            weight=((pl.col("days") / pl.col("teachers")).sum() / year_days(year)).round(6),
+            enrollment_share=(pl.col("days").sum() / year_days(year)).round(12),
+            weight=((pl.col("days") / pl.col("teachers")).sum() / year_days(year)).round(12),
         )
         .sort("pupil", "subject", "staff_number")
     )

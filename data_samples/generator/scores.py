@@ -85,7 +85,7 @@ def _teacher_effect(person: Person, subject: str, year: int, programme: Programm
     role = programme.role(person, year)
     if role.name == "fellow" and role.is_active:
         return person.effect[subject] + SCORES.fellow_effect[subject]
-    if role.name == "mentee":
+    if role.name == "mentee" and role.is_active:
         return person.effect[subject] + SCORES.mentee_effect[subject]
     return person.effect[subject]
 
