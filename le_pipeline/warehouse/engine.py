@@ -100,8 +100,7 @@ class Engine:
             note = self.lake.note(step.table.qualified_name)
             if note and note["from"] == made_from and note["files"] == self.lake.stamp(step.table):
                 return TableReport(step.table, note["rows"], is_current=True)
-            frame = self._query(step) if step.finish else None
-            rows = self._replace(step) if frame is None else self._replace_by(step, frame)
+            rows = self._replace_by(step, step.finish) if step.finish else self._replace(step)
             self.lake.write_note(
                 step.table.qualified_name,
                 {"from": made_from, "files": self.lake.stamp(step.table), "rows": rows},
@@ -147,30 +146,26 @@ class Engine:
                 stamps.append(self.lake.stamp(registry.tables()[table]))
         return stamps
 
-    def _query(self, step: Step) -> pl.DataFrame:
-        with self.connection(step.inputs) as con:
+    def _replace_by(self, step: Step, finish: Finish) -> int:
+        """Let Python add to the SQL's rows what SQL cannot compute, and write them."""
+        with self._beside(step) as beside, self.connection(step.inputs) as con:
+            counted = beside / "counted.parquet"
             try:
-                return con.sql(step.sql).pl()
+                con.execute(f"copy ({step.sql}) to {ddl.literal(str(counted))} (format parquet)")
             except duckdb.Error as error:
                 raise _failure(step, error) from None
-
-    def _replace_by(self, step: Step, counted: pl.DataFrame) -> int:
-        assert step.finish is not None  # noqa: S101
-        frame = step.finish(counted)
+            frame = finish(pl.read_parquet(counted))
         _same_columns(step, frame.columns)
         self.lake.write(step.table, "all", frame.sort(step.table.key))
         return frame.height
 
     def _replace(self, step: Step) -> int:
         """Let DuckDB write the table itself, out of memory's way, then move each part into place."""
-        beside = self.home.lake / ".tmp" / step.table.qualified_name
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
         key = ", ".join(step.table.key)
         columns = ", ".join(f"cast({c.name} as {ddl.sql_type(c)}) as {c.name}" for c in step.table.columns)
-        with self.connection(step.inputs) as con:
+        with self._beside(step) as beside, self.connection(step.inputs) as con:
             try:
-                _same_columns(step, con.sql(f"describe ({step.sql})").pl()["column_name"].to_list())
+                _same_columns(step, [name for name, *_ in con.execute(f"describe ({step.sql})").fetchall()])
                 con.execute(f"create temp table made as select {columns} from ({step.sql})")
                 parts = self._parts(step, con)
                 for where, target in parts.items():
@@ -181,13 +176,23 @@ class Engine:
                 (rows,) = con.execute("select count(*) from made").fetchone() or (0,)
             except duckdb.Error as error:
                 raise _failure(step, error) from None
-        for target in parts.values():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (beside / target.relative_to(self.home.lake)).replace(target)
+            for target in parts.values():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (beside / target.relative_to(self.home.lake)).replace(target)
         for stale in set(self.lake.files(step.table)) - set(parts.values()):
             stale.unlink()
-        shutil.rmtree(beside)
         return int(rows)
+
+    @contextmanager
+    def _beside(self, step: Step) -> Iterator[Path]:
+        """A folder for what is being made, on the lake's own disk; what a run that was cut off left there goes."""
+        beside = self.home.lake / ".tmp" / step.table.qualified_name
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        try:
+            yield beside
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
     def _parts(self, step: Step, con: duckdb.DuckDBPyConnection) -> dict[str, Path]:
         if not step.partitioned:

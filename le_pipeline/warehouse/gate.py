@@ -78,7 +78,11 @@ def _expectations(gx: Any, table: Table, frame: pd.DataFrame) -> list[Any]:
         suite += _of_column(expect, column, has_values=bool(frame[column.name].notna().any()))
     if table.estimate and frame["ci_low"].notna().any():
         for low, high in (("ci_low", table.estimate), (table.estimate, "ci_high")):
-            suite.append(expect.ExpectColumnPairValuesAToBeGreaterThanB(column_A=high, column_B=low, or_equal=True))
+            suite.append(
+                expect.ExpectColumnPairValuesAToBeGreaterThanB(
+                    column_A=high, column_B=low, or_equal=True, ignore_row_if="either_value_is_missing"
+                )
+            )
     return suite
 
 

@@ -1,0 +1,37 @@
+-- One row per state, region, role, school year, subject, grade band, benchmark and teacher, with sums over the students
+-- whose proficiency is known in this school year and in the one before: the clusters of the bootstrap.
+with student as (
+    select
+        s.state, e.region, e.exposure as role, s.school_year, s.subject,
+        case
+            when s.grade in ('KG', '01', '02') then 'K-2'
+            when s.grade in ('03', '04', '05') then '3-5'
+            when s.grade in ('06', '07', '08') then '6-8'
+            when s.grade in ('09', '10', '11', '12') then '9-12'
+            else 'other'
+        end as grade_band,
+        b.benchmark, b.benchmark_share, b.benchmark_source, b.benchmark_confidence,
+        coalesce(e.teacher_key, 'school ' || s.state || ' ' || coalesce(s.school_id, '')) as cluster,
+        case when s.prior_proficient = 'yes' then 1 else 0 end as met_before,
+        case when s.proficient = 'yes' then 1 else 0 end as meets
+    from linked.standard_score as s
+    join linked.student_exposure as e
+        on e.student_key = s.student_key and e.subject = s.subject and e.school_year = s.school_year
+    join reference.benchmark as b
+        on b.subject = s.subject
+        and (b.grade = 'all' or b.grade = s.grade)
+        and (b.school_year = 'all' or b.school_year = cast(s.school_year as varchar))
+    where s.prior_proficient is not null and s.proficient is not null
+)
+select
+    case when grouping(state) = 1 then 'all' else state end as state,
+    case when grouping(region) = 1 then 'all' else region end as region,
+    case when grouping(role) = 1 then 'all' else role end as role,
+    school_year, subject,
+    case when grouping(grade_band) = 1 then 'all' else grade_band end as grade_band,
+    benchmark, cluster,
+    count(*) as students, sum(met_before) as met_before, sum(meets) as meets, sum(benchmark_share) as benchmark_sum,
+    min(benchmark_source) as benchmark_source, max(benchmark_confidence) as benchmark_confidence
+from student
+group by school_year, subject, benchmark, cluster, cube (state, region, role, grade_band)
+having (grouping(region) = 1 or region is not null) and (grouping(grade_band) = 1 or grade_band <> 'other')

@@ -1,0 +1,16 @@
+"""The tables of this stage, in the order in which one builds on another."""
+
+from __future__ import annotations
+
+from le_pipeline.measure import achievement_gap, benchmark_gap, teacher_retention
+from le_pipeline.warehouse.engine import step
+
+STEPS = (
+    step("retention_outcome", __file__, partitioned=True),
+    step("standard_score", __file__, partitioned=True),
+    step("student_exposure", __file__, partitioned=True),
+    step("teacher_retention", __file__, teacher_retention.finish),
+    step("achievement_gap", __file__, achievement_gap.finish),
+    step("benchmark_gap", __file__, benchmark_gap.finish),
+    step("program_reach", __file__),
+)
