@@ -6,8 +6,8 @@ new file in `schemas/layouts/` or in `LE_HOME/layouts/` and nothing else.
 
 from __future__ import annotations
 
-import codecs
 import csv
+import datetime
 import hashlib
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -57,8 +57,10 @@ class Read(_Part):
     def _can_be_read(self) -> Read:
         if len(self.delimiter) != 1:
             raise ValueError('delimiter must be one character; a tab is "\\t"')
+        if self.quote is not None and len(self.quote) != 1:
+            raise ValueError("quote must be one character, or null where quotes mean nothing")
         try:
-            codecs.lookup(self.encoding)
+            "".encode(self.encoding)  # says no to what is a codec but no text encoding, such as base64
         except LookupError:
             raise ValueError(f"encoding {self.encoding!r} is not known; use utf-8 or windows-1252") from None
         return self
@@ -91,13 +93,18 @@ class Source(_Part):
     def _one_origin(self) -> Source:
         if (self.from_ is None) == (self.value is None):
             raise ValueError("give either `from` (a column) or `value` (a constant)")
+        for pattern in self.date or ():
+            if not _tells_a_day(pattern):
+                raise ValueError(f"date {pattern!r} must tell day, month and year, such as %m/%d/%Y")
+        if self.range and self.range[0] > self.range[1]:
+            raise ValueError("range must go from the lowest to the highest")
         return self
 
 
 class Lookup(_Part):
     """Another file of the same folder, joined by `by` (a column of this file, or of a lookup above) = `key`."""
 
-    file: str
+    file: str = Field(pattern=r"^[^/\\]+$")  # a name, never a path: nothing outside the folder is read
     key: str
     by: Source
 
@@ -157,7 +164,7 @@ class Layout(_Part):
 
     name: str = Field(alias="layout", pattern="^[a-z0-9_]+$")
     feed: str
-    issuer: str
+    issuer: str = Field(pattern=r"^(\*|[A-Za-z0-9_.-]+)$")  # a bar would blur where the issuer ends in a pseudonym
     about: str
     recognise: Recognise
     read: Read
@@ -269,6 +276,7 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
         yield from _unpivot_faults(layout, layout.unpivot)
         filled |= {*layout.unpivot.fill, layout.unpivot.over}
     allowed = layout.table.source_fields
+    yield from _condition_faults(layout)
     for column in layout.table.columns:
         needed = column.field.of or column.name
         if column.required and needed in allowed and needed not in filled and needed not in DEFAULTS:
@@ -297,11 +305,28 @@ def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iter
             yield (*loc, key), f"{value!r} is not an allowed value of {name}: {', '.join(field.values)}"
 
 
+def _condition_faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A condition on a value that its field never holds would exclude nothing, and nobody would notice."""
+    allowed = registry.feeds()[layout.feed].source_fields
+    for reason, conditions in layout.exclude.items():
+        for name, condition in conditions.items():
+            field = allowed.get(name)
+            if field is None or not field.values or field.type == "grade":
+                continue
+            words = (*registry.YES, *registry.NO) if field.type == "yes_no" else field.values
+            known = {registry.word(text) for text in words}
+            for value in condition.values:
+                if value is not None and registry.word(value) not in known:
+                    yield ("exclude", reason, name), f"{value!r} is not a value of {name}: {', '.join(field.values)}"
+
+
 def _unpivot_faults(layout: Layout, unpivot: Unpivot) -> Iterator[tuple[tuple[str, ...], str]]:
     allowed = layout.table.source_fields
     if unpivot.over not in allowed:
         yield ("unpivot",), f"{unpivot.over!r} is not a field of {layout.feed}"
         return
+    for name in sorted(set(layout.fill) & {unpivot.over, *unpivot.fill}):
+        yield ("fill", name), "is filled by unpivot already"
     values = allowed[unpivot.over].values or ()
     for value in unpivot.stems:
         if values and value not in values:
@@ -310,6 +335,15 @@ def _unpivot_faults(layout: Layout, unpivot: Unpivot) -> Iterator[tuple[tuple[st
 
 # fields that have a value where a layout does not fill them (docs/layouts.md)
 DEFAULTS = ("school_year", "assessment", "is_teacher")
+
+
+def _tells_a_day(pattern: str) -> bool:
+    """Whether a date written in the format can be read back whole; else every row would fail, or days be made up."""
+    day = datetime.datetime(2003, 11, 25, 0, 0, tzinfo=datetime.UTC)
+    try:
+        return datetime.datetime.strptime(day.strftime(pattern), pattern).date() == day.date()
+    except ValueError:
+        return False
 
 
 def _narrowing(source: Source) -> dict[str, Any]:

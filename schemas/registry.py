@@ -5,6 +5,7 @@ Pandera schemas, DuckDB DDL, the columns shown in Dagster and the checks are all
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,10 @@ Layer = Literal["canonical", "linked", "marts"]
 
 LAYERS: tuple[Layer, ...] = ("canonical", "linked", "marts")
 PROVENANCE = ("delivery_id", "source_row")
+
+# what a yes_no field may say in a file that needs no map
+YES = ("Y", "YES", "T", "TRUE", "1")
+NO = ("N", "NO", "F", "FALSE", "0")
 
 
 class _Strict(BaseModel):
@@ -133,6 +138,11 @@ def tables() -> dict[str, Table]:
     """Every table by its name; names are unique over the layers."""
     found = (_table(path, layer) for layer in LAYERS for path in sorted((HERE / "tables" / layer).glob("*.yaml")))
     return {table.name: table for table in found}
+
+
+def word(text: str) -> str:
+    """A value of a list of values as it is compared: without case and punctuation."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 @cache

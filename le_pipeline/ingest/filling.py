@@ -12,13 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
-from le_pipeline.errors import MissingColumnError
+from le_pipeline.errors import MissingColumnError, UnreadableFileError
 from le_pipeline.home import Partition
 from le_pipeline.ingest import reading
 from le_pipeline.ingest.reading import OVERFLOW, REPLACEMENT, ROW
 from le_pipeline.warehouse.lake import POLARS_TYPES
 from schemas.layout import Condition, Layout, Source
-from schemas.registry import Field
+from schemas.registry import NO, YES, Field, word
 
 PART = "part"
 EXCLUDED = "excluded_by"
@@ -26,9 +26,13 @@ UNREADABLE = "__unreadable_"  # prefix of the marks
 DAMAGED = "__damaged"
 NOT_TESTED = "not_tested"
 
-YES = ("Y", "YES", "T", "TRUE", "1")
-NO = ("N", "NO", "F", "FALSE", "0")
+VOID = "void"
 GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
+ISO_DATE = "%Y-%m-%d"
+FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
+
+# a cell without a letter, an address, or a cell of several: what stands in records and hardly ever in a header
+LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]")
 
 
 class Filler:
@@ -38,6 +42,7 @@ class Filler:
         self.layout = layout
         self.partition = partition
         self.fields = layout.table.source_fields
+        self._header = columns
         self._columns = set(columns)
         self._lookups = {name: _lookup(layout, name, path) for name in layout.lookup}
         self._require_columns()
@@ -50,8 +55,15 @@ class Filler:
 
     @property
     def unknown_columns(self) -> list[str]:
-        """Columns of the delivered file that the layout does not read."""
-        return sorted(self._columns - set(self.used_columns))
+        """Columns of the delivered file that the layout does not read, by name; by place where a name may be data.
+
+        Where the line end below the header is lost, or a quote left open, the header goes on with somebody's record.
+        """
+        used = set(self.used_columns)
+        unknown = {name: place for place, name in enumerate(self._header, start=1) if name not in used}
+        if any(LOOKS_LIKE_DATA.search(name) for name in unknown):
+            return [f"column {place}" for place in unknown.values()]
+        return sorted(unknown)
 
     def source_columns(self, field: str, part: str | None) -> str:
         """The column or columns of the file that a field comes from, for messages."""
@@ -62,7 +74,7 @@ class Filler:
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
         """One row per record: the feed's fields, `part`, `excluded_by` and the marks of what was unreadable."""
-        clean = self._look_up(self._clean(raw))
+        clean = self._mark_damaged(self._look_up(self._clean(raw)))
         unpivot = self.layout.unpivot
         if unpivot is None:
             return self._records(clean, None)
@@ -71,9 +83,7 @@ class Filler:
     def _clean(self, raw: pl.DataFrame) -> pl.DataFrame:
         used = [name for name in self.used_columns if name in self._columns]
         text = pl.col(used).str.strip_chars()
-        present = raw.with_columns(pl.when(~text.is_in(list(self.layout.read.nulls))).then(text))
-        damaged = pl.any_horizontal(pl.col(used).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
-        return present.with_columns(damaged.alias(DAMAGED))
+        return raw.with_columns(_present(text, self.layout))
 
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
@@ -84,6 +94,12 @@ class Filler:
             )
         return clean
 
+    def _mark_damaged(self, clean: pl.DataFrame) -> pl.DataFrame:
+        read = [name for name in self.used_columns if name in self._columns]
+        read += [name for lookup in self._lookups.values() for name in lookup.columns]
+        damaged = pl.any_horizontal(pl.col(read).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
+        return clean.with_columns(damaged.alias(DAMAGED))
+
     def _records(self, clean: pl.DataFrame, part: str | None) -> pl.DataFrame:
         values: list[pl.Expr] = []
         marks: list[pl.Expr] = []
@@ -93,11 +109,10 @@ class Filler:
                 values.append(self._default(name, field, part).alias(name))
                 continue
             text = self._text(source, part)
-            value = _typed(text, field, source)
+            value = _typed(text, field, source, self._dates(source))
             values.append(value.alias(name))
-            if not (field.type == "text" and field.values is None and source.map is None):
-                meant = [given for given, value_ in (source.map or {}).items() if value_ is None]
-                unreadable = text.is_not_null() & value.is_null() & ~text.is_in(meant)
+            if not _is_free_text(field, source):
+                unreadable = text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source)
                 marks.append(unreadable.alias(UNREADABLE + name))
             if field.keep_source:
                 values.append(text.alias(f"{name}_source"))
@@ -108,6 +123,10 @@ class Filler:
             *self._levels(), pl.lit(self.partition.state).alias("state")
         )
         return records.with_columns(self._excluded(part)).drop(pl.selectors.starts_with("__raw_"))
+
+    def _dates(self, source: Source) -> tuple[str, ...]:
+        """The formats of a date. A cell that Excel itself holds as a date comes as an ISO date, however it looks."""
+        return (*(source.date or ()), *((ISO_DATE,) if self.layout.read.format == "excel" else ()))
 
     def _levels(self) -> list[pl.Expr]:
         levels = self.layout.levels
@@ -122,8 +141,10 @@ class Filler:
         ]
 
     def _excluded(self, part: str | None) -> pl.Expr:
-        """The first reason that holds."""
+        """The first reason that holds; a voided result is out whether or not the layout says so."""
         reasons = [pl.when(self._not_tested(part)).then(pl.lit(NOT_TESTED))]
+        if VOID in self.fields:
+            reasons.append(pl.when(pl.col(VOID) == "yes").then(pl.lit(VOID)))
         for reason, conditions in self.layout.exclude.items():
             met = pl.all_horizontal(self._met(name, condition) for name, condition in conditions.items())
             reasons.append(pl.when(met).then(pl.lit(reason)))
@@ -209,22 +230,37 @@ def _lookup(layout: Layout, name: str, path: Path) -> pl.DataFrame:
     beside = path.with_name(lookup.file)
     if not beside.exists():
         raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
+    if beside.resolve().parent != path.resolve().parent:
+        raise UnreadableFileError(
+            f"needs {lookup.file} beside it, which is a link to another place; land the file itself"
+        )
     frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
     named = [layout.split(column) for _, source in layout.sources() for column in source.from_ or ()]
     wanted = {lookup.key} | {column for owner, column in named if owner == name}
     if missing := sorted(wanted - set(frame.columns)):
         raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
-    text = pl.col(sorted(wanted)).str.strip_chars()
-    clean = frame.select(pl.when(~text.is_in(list(layout.read.nulls))).then(text))
+    clean = frame.select(_present(pl.col(sorted(wanted)).str.strip_chars(), layout))
     # a key that stands twice would multiply rows; the first stands, as the file's own order says
     return clean.unique(lookup.key, keep="first", maintain_order=True).rename(lambda column: f"{name}.{column}")
+
+
+def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
+    """The text, or empty where it stands for an empty cell; a quoted nothing is an empty cell as well."""
+    return pl.when(~text.is_in(["", *layout.read.nulls])).then(text)
+
+
+def _is_meant_empty(text: pl.Expr, source: Source) -> pl.Expr:
+    """Whether the layout's map says of the value that it is to be left empty."""
+    known = source.map or {}
+    meant = text.is_in([given for given, value in known.items() if value is None])
+    return meant | ~text.is_in(list(known)) if "*" in known and known["*"] is None else meant
 
 
 def _is_free_text(field: Field, source: Source) -> bool:
     return field.type == "text" and field.values is None and source.map is None
 
 
-def _typed(text: pl.Expr, field: Field, source: Source) -> pl.Expr:
+def _typed(text: pl.Expr, field: Field, source: Source, dates: tuple[str, ...]) -> pl.Expr:
     """The text as a value of the field; empty where it cannot be read as one."""
     if source.map is not None:
         other = source.map.get("*")
@@ -233,7 +269,7 @@ def _typed(text: pl.Expr, field: Field, source: Source) -> pl.Expr:
         filled = text.fill_null("") if "" in known else text
         text = filled.replace_strict(known, default=default, return_dtype=pl.String)
     if source.date is not None:
-        return pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in source.date)
+        return _possible(pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in dates))
     return _parse(text, field)
 
 
@@ -242,9 +278,9 @@ def _parse(text: pl.Expr, field: Field) -> pl.Expr:
         return parser(text, field)
     if field.values is None:
         return text
-    known = {_word(value): value for value in field.values}
-    word = text.str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_").str.strip_chars("_")
-    return word.replace_strict(known, default=None, return_dtype=pl.String)
+    known = {word(value): value for value in field.values}
+    said = text.str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_").str.strip_chars("_")
+    return said.replace_strict(known, default=None, return_dtype=pl.String)
 
 
 def _integer(text: pl.Expr, _: Field) -> pl.Expr:
@@ -257,7 +293,12 @@ def _number(text: pl.Expr, _: Field) -> pl.Expr:
 
 
 def _date(text: pl.Expr, _: Field) -> pl.Expr:
-    return text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    """An ISO date; the time of a timestamp is left off."""
+    return _possible(text.str.extract(r"^(\d{4}-\d{2}-\d{2})(?:[T ].*)?$").str.to_date(ISO_DATE, strict=False))
+
+
+def _possible(date: pl.Expr) -> pl.Expr:
+    return pl.when(date.dt.year().is_between(FIRST_YEAR, LAST_YEAR)).then(date)
 
 
 def _yes_no(text: pl.Expr, _: Field) -> pl.Expr:
@@ -269,10 +310,6 @@ def _grade(text: pl.Expr, field: Field) -> pl.Expr:
     bare = text.str.to_uppercase().replace(GRADE_WORDS)
     padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
     return pl.when(padded.is_in(list(field.values or ()))).then(padded)
-
-
-def _word(value: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", value.lower()).strip("_")
 
 
 def _school_year(text: pl.Expr, _: Field) -> pl.Expr:

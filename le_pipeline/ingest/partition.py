@@ -157,14 +157,17 @@ class _Ingest:
         ]
 
     def _spoiled(self, recognised: list[Recognised]) -> dict[str, str]:
-        """Files that were part of the table and have been overwritten by something that cannot be read."""
+        """Files that were part of the table and have been overwritten by what cannot be read, or is of another kind."""
         earlier = set(self.before.filter(pl.col("delivery_status") == "accepted")["path"])
-        refused = {
-            item.path.relative_to(self.home.landing).as_posix(): str(item.refusal)
-            for item in recognised
-            if item.refusal
-        }
-        return {name: f"{name} {why}" for name, why in refused.items() if name in earlier}
+        found = {}
+        for item in recognised:
+            name = item.path.relative_to(self.home.landing).as_posix()
+            feeds = [layout.feed for layout in item.layouts]
+            if name not in earlier or self.feed in feeds:
+                continue
+            other = f"is now a file for {' and '.join(feeds)}; land that one under a name of its own"
+            found[name] = f"{name} {item.refusal or other}"
+        return found
 
     # -- reading it ----------------------------------------------------------------------------------------------
 
@@ -194,13 +197,14 @@ class _Ingest:
         try:
             reader = DeliveryReader(delivery, self.keys)
             found: list[pl.DataFrame] = []
-            for number, batch in enumerate(reader.batches()):
-                staged = batch.accepted.with_columns(resolution_columns(self.table, order))
-                staged.write_parquet(intake.staging / f"{order:04d}-{number:06d}.parquet", compression="lz4")
-                intake.identity.add(batch.identity)
-                intake.rejected.add(batch.rejected)
-                found.append(batch.quarantine)
-            self._refuse_remnant(delivery, reader.account)
+            with intake.identity.all_or_nothing(), intake.rejected.all_or_nothing():
+                for number, batch in enumerate(reader.batches()):
+                    staged = batch.accepted.with_columns(resolution_columns(self.table, order))
+                    staged.write_parquet(intake.staging / f"{order:04d}-{number:06d}.parquet", compression="lz4")
+                    intake.identity.add(batch.identity)
+                    intake.rejected.add(batch.rejected)
+                    found.append(batch.quarantine)
+                self._refuse_remnant(delivery, reader.account)
         except RefusedError as refusal:
             for part in intake.staging.glob(f"{order:04d}-*.parquet"):
                 part.unlink()
@@ -384,6 +388,8 @@ class _Ingest:
         """A folder for accepted records, pseudonyms only, that never outlives the run."""
         base = self.home.lake / ".tmp"
         base.mkdir(parents=True, exist_ok=True)
+        for left in base.glob(f"{self.feed}.{self.partition}.*"):  # by a run that was killed
+            shutil.rmtree(left)
         folder = Path(tempfile.mkdtemp(prefix=f"{self.feed}.{self.partition}.", dir=base))
         try:
             yield folder

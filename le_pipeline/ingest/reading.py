@@ -6,8 +6,10 @@ them (the header is row 1).
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +30,10 @@ BATCH_ROWS = 250_000
 HEAD_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
 REPLACEMENT = "\ufffd"  # what a byte that is not UTF-8 is read as
-UTF8 = ("utf-8", "utf8", "utf-8-sig")
+UTF8 = ("utf-8", "utf-8-sig")
+DECODED_BYTES = 1 << 22
+UNPACKED_BYTES = 1 << 30  # a workbook of a million rows unpacks to less
+WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 SIGNATURES = {
     b"PK\x03\x04": "a ZIP archive or Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook or Office document",
@@ -85,8 +90,28 @@ def _not_empty(path: Path) -> None:
         raise EmptyFileError("is empty (0 bytes); ask the sender for it again")
 
 
+def _is_utf8(read: Read) -> bool:
+    return codecs.lookup(read.encoding).name in UTF8
+
+
+def _named(cells: list[str]) -> list[str]:
+    """Column names; one without a name is called after its place, as spreadsheets leave such columns behind.
+
+    Raises:
+        UnreadableFileError: two columns have one name, or a name runs over several cells.
+    """
+    columns = [name.strip() or f"column {place}" for place, name in enumerate(cells, start=1)]
+    # by place, not by name: where the header is missing, the first row is somebody's record
+    twice = [str(place) for place, name in enumerate(columns, start=1) if name in columns[: place - 1]]
+    if twice:
+        raise UnreadableFileError(
+            f"repeats a column name (columns {', '.join(twice)}); ask for a file with distinct headers"
+        )
+    return columns
+
+
 def _looks_like(head: bytes) -> str | None:
-    if head.lstrip()[:1] == b"<":
+    if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
         return "a web page or XML file"
     return next((kind for signature, kind in SIGNATURES.items() if head.startswith(signature)), None)
 
@@ -99,19 +124,23 @@ def _delimited_header(path: Path, read: Read) -> list[str]:
         head = file.read(HEAD_BYTES)
     if kind := _looks_like(head):
         raise UnreadableFileError(f"is {kind}, not delimited text; ask the sender for the export itself")
-    if read.encoding in UTF8:
+    if _is_utf8(read):
         for mark, encoding in BYTE_ORDER_MARKS.items():
             if head.startswith(mark):
                 raise EncodingFileError(
                     f"is in {encoding}, its layout says {read.encoding}; save it as {read.encoding}"
                 )
-    text = head.decode("utf-8-sig" if read.encoding in UTF8 else read.encoding, errors="replace")
+    text = head.decode("utf-8-sig" if _is_utf8(read) else read.encoding, errors="replace")
     if "\0" in text:
         raise EncodingFileError(
             f"holds NUL characters, so it is not {read.encoding} text; ask for it in {read.encoding}"
         )
     if not text.strip():
         raise EmptyFileError("holds nothing but blanks; ask the sender for it again")
+    if "\r" in text and "\n" not in text:
+        raise UnreadableFileError(
+            "ends its lines as old Macs did (CR alone); save it with line ends of today (LF or CRLF)"
+        )
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=read.delimiter,
@@ -119,24 +148,19 @@ def _delimited_header(path: Path, read: Read) -> list[str]:
         quoting=csv.QUOTE_MINIMAL if read.quote else csv.QUOTE_NONE,
     )
     try:
-        columns = [name.strip() for name in next(reader)]
+        cells = next(reader)
     except csv.Error:
         raise UnreadableFileError("has a first line that is not a header of columns") from None
-    if len(set(columns)) < len(columns):
-        # by place, not by name: where the header is missing, the first row is somebody's record
-        twice = [str(place) for place, name in enumerate(columns, start=1) if name in columns[: place - 1]]
-        raise UnreadableFileError(
-            f"repeats a column name (columns {', '.join(twice)}); ask for a file with distinct headers"
-        )
-    return columns
+    if open_quote := [place for place, cell in enumerate(cells, start=1) if "\n" in cell and read.delimiter in cell]:
+        raise UnreadableFileError(f"has a quote without its partner in its header (column {open_quote[0]}); correct it")
+    return _named(cells)
 
 
 def _delimited_batches(path: Path, read: Read, columns: list[str], rows: int) -> Iterator[pl.DataFrame]:
     _complete(path, read, len(columns))
     source: Path | io.BytesIO = path
-    if read.encoding not in UTF8:
-        # in memory, because text with names must not be written to disk in the clear
-        source = io.BytesIO(path.read_bytes().decode(read.encoding, errors="replace").encode())
+    if not _is_utf8(read):
+        source = _as_utf8(path, read.encoding)
     scan = pl.scan_csv(
         source,
         has_header=False,
@@ -152,7 +176,11 @@ def _delimited_batches(path: Path, read: Read, columns: list[str], rows: int) ->
         glob=False,
     )
     try:
-        yield from scan.collect_batches(chunk_size=rows, maintain_order=True)
+        for frame in scan.collect_batches(chunk_size=rows, maintain_order=True):
+            if read.quote:
+                _refuse_swallowed_rows(frame, columns, read.delimiter)
+            if (filled := _without_blank_rows(frame, columns)).height:
+                yield filled
     except pl.exceptions.NoDataError:
         return
     except pl.exceptions.PolarsError:
@@ -160,11 +188,44 @@ def _delimited_batches(path: Path, read: Read, columns: list[str], rows: int) ->
         raise UnreadableFileError("has rows that cannot be split into cells; check its quotes and delimiter") from None
 
 
+def _as_utf8(path: Path, encoding: str) -> io.BytesIO:
+    """The text in UTF-8; in memory, because text with names must not be written to disk in the clear."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    text = io.BytesIO()
+    with path.open("rb") as file:
+        while piece := file.read(DECODED_BYTES):
+            text.write(decoder.decode(piece).encode())
+    text.write(decoder.decode(b"", final=True).encode())
+    text.seek(0)
+    return text
+
+
+def _without_blank_rows(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """Rows that hold anything; blank lines, above all at a file's end, are no records. Row numbers still count them."""
+    return frame.filter(pl.any_horizontal(pl.col([*columns, OVERFLOW]).is_not_null()))
+
+
+def _refuse_swallowed_rows(frame: pl.DataFrame, columns: list[str], delimiter: str) -> None:
+    """A quote without its partner makes one cell of all rows up to the next quote, and they would be lost unseen."""
+    if len(columns) == 1:
+        return
+    long = frame.filter(pl.any_horizontal(pl.col(columns).str.len_bytes() >= len(columns)))
+    text = pl.col(columns)
+    whole_row = text.str.contains("\n", literal=True) & (
+        text.str.count_matches(delimiter, literal=True) >= len(columns) - 1
+    )
+    swallowed = long.filter(pl.any_horizontal(whole_row))
+    if swallowed.height:
+        raise UnreadableFileError(
+            f"has a quote without its partner at row {swallowed[ROW][0]}, which swallows the rows below it; correct it"
+        )
+
+
 def _complete(path: Path, read: Read, width: int) -> None:
     """A file that was cut off ends inside a row: no line end, and fewer cells than the header, or an open quote."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-        tail = file.read().decode("utf-8" if read.encoding in UTF8 else read.encoding, errors="replace")
+        tail = file.read().decode(read.encoding, errors="replace")
     if tail.endswith(("\n", "\r")):
         return
     last = tail.splitlines()[-1]
@@ -185,12 +246,19 @@ def _open(path: Path, read: Read) -> fastexcel.ExcelSheet:
             f"is {kind}, not an Excel workbook, whatever its name says; ask the sender for the workbook"
         )
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > UNPACKED_BYTES:
+                raise UnreadableFileError(
+                    f"unpacks to {unpacked >> 20:,} MB, far more than a list of people; ask for it as delimited text"
+                )
         book = fastexcel.read_excel(path)
         name = read.sheet or book.sheet_names[0]
         if name not in book.sheet_names:
             raise UnreadableFileError(f"has no sheet {name!r}")
         return book.load_sheet(name, header_row=None, dtypes="string", skip_rows=0)
-    except fastexcel.FastExcelError:
+    except (fastexcel.FastExcelError, zipfile.BadZipFile):
         raise UnreadableFileError(
             "is damaged: Excel's own format is broken inside; ask the sender for it again"
         ) from None
@@ -200,13 +268,15 @@ def _excel_header(path: Path, read: Read) -> list[str]:
     frame: pl.DataFrame = _open(path, read).to_polars()
     if frame.is_empty():
         raise EmptyFileError("holds no cell on its sheet; ask the sender for it again")
-    return [(name or "").strip() or f"column {place}" for place, name in enumerate(frame.row(0), start=1)]
+    return _named([name or "" for name in frame.row(0)])
 
 
 def _excel_batches(path: Path, read: Read, columns: list[str], rows: int) -> Iterator[pl.DataFrame]:
     frame: pl.DataFrame = _open(path, read).to_polars()
     frame.columns = columns
-    numbered = frame.with_row_index(ROW, offset=1)[1:].with_columns(pl.lit(None, pl.String).alias(OVERFLOW))
-    filled = numbered.filter(pl.any_horizontal(pl.col(columns).is_not_null()))
+    # a date is held as a moment; that of a day without a time is the day
+    days = frame.with_columns(pl.all().str.replace(r"^(\d{4}-\d{2}-\d{2}) 00:00:00$", "$1"))
+    numbered = days.with_row_index(ROW, offset=1)[1:].with_columns(pl.lit(None, pl.String).alias(OVERFLOW))
+    filled = _without_blank_rows(numbered, columns)
     for start in range(0, filled.height, rows):
         yield filled[start : start + rows]

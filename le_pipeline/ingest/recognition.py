@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from le_pipeline.errors import AmbiguousFileError, RefusedError, UnknownFileError
+from le_pipeline.errors import AmbiguousFileError, RefusedError, UnknownFileError, UnreadableFileError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import reading
 from schemas.layout import ANY_ISSUER, NO_FEED, Layout
@@ -14,46 +14,78 @@ from schemas.layout import ANY_ISSUER, NO_FEED, Layout
 
 @dataclass(frozen=True)
 class Recognised:
-    """A file of a partition and the layouts it is read with, one per feed; or why it is refused."""
+    """A file of a partition and the layouts it is read with, one per feed; or why it is refused.
+
+    `is_lookup`: recognised files look values up in it, so that it needs no layout of its own.
+    """
 
     path: Path
     layouts: tuple[Layout, ...] = ()
     refusal: RefusedError | None = None
+    is_lookup: bool = False
+
+
+Header = list[str] | RefusedError
 
 
 def recognise_all(home: Home, partition: Partition, layouts: dict[str, Layout]) -> list[Recognised]:
-    """Every file of a partition. A file that only serves recognised ones as a lookup has no layout and no refusal."""
-    found = [recognise(path, partition, layouts) for path in home.files(partition)]
+    """Every file of a partition."""
+    found = [
+        recognise(path, partition, layouts) if path.resolve().is_relative_to(home.landing) else _escaped(path)
+        for path in home.files(partition)
+    ]
     beside = {
         item.path.with_name(lookup.file)
         for item in found
         for layout in item.layouts
         for lookup in layout.lookup.values()
     }
-    return [Recognised(item.path) if item.refusal and item.path in beside else item for item in found]
+    return [replace(item, is_lookup=item.path in beside) for item in found]
 
 
 def recognise(path: Path, partition: Partition | None, layouts: dict[str, Layout]) -> Recognised:
     """The layouts of one file. Without a partition, state and year do not narrow the choice."""
-    headers: dict[str, list[str]] = {}
-    troubles: list[RefusedError] = []
-    matching: list[Layout] = []
-    for layout in layouts.values():
-        if partition and not _may_be_in(layout, partition):
-            continue
-        try:
-            columns = headers.setdefault(layout.read.model_dump_json(), []) or reading.header(path, layout.read)
-        except RefusedError as trouble:
-            if _name_fits(layout, path):
-                troubles.append(trouble)
-            continue
-        headers[layout.read.model_dump_json()] = columns
-        if _name_fits(layout, path) and set(layout.recognise.columns) <= set(columns):
-            matching.append(layout)
+    headers = _headers(path, layouts)
+    possible = [
+        layout
+        for layout in layouts.values()
+        if _name_fits(layout, path) and (partition is None or _may_be_in(layout, partition))
+    ]
+    matching = [layout for layout in possible if set(layout.recognise.columns) <= set(_columns(headers[layout.name]))]
     try:
-        return Recognised(path, _one_per_feed(matching)) if matching else _unknown(path, headers, troubles, layouts)
+        if matching:
+            return Recognised(path, _one_per_feed(matching))
     except AmbiguousFileError as trouble:
         return Recognised(path, refusal=trouble)
+    is_workbook = path.suffix.lower() in reading.WORKBOOK_SUFFIXES
+    meant = [headers[layout.name] for layout in possible if (layout.read.format == "excel") == is_workbook]
+    troubles = [header for header in meant if isinstance(header, RefusedError)]
+    return Recognised(path, refusal=_unknown(path, headers, troubles, layouts))
+
+
+def _escaped(path: Path) -> Recognised:
+    return Recognised(path, refusal=UnreadableFileError("is a link to a place outside landing; land the file itself"))
+
+
+def _headers(path: Path, layouts: dict[str, Layout]) -> dict[str, Header]:
+    """The header of the file as each layout reads it, or why it cannot; every way of reading is tried once."""
+    tried: dict[str, Header] = {}
+    for layout in layouts.values():
+        way = _way(layout)
+        if way not in tried:
+            try:
+                tried[way] = reading.header(path, layout.read)
+            except RefusedError as trouble:
+                tried[way] = trouble
+    return {layout.name: tried[_way(layout)] for layout in layouts.values()}
+
+
+def _way(layout: Layout) -> str:
+    return layout.read.model_dump_json(exclude={"nulls"})
+
+
+def _columns(header: Header) -> list[str]:
+    return header if isinstance(header, list) else []
 
 
 def _may_be_in(layout: Layout, partition: Partition) -> bool:
@@ -83,20 +115,22 @@ def _one_per_feed(matching: list[Layout]) -> tuple[Layout, ...]:
 
 
 def _unknown(
-    path: Path, headers: dict[str, list[str]], troubles: list[RefusedError], layouts: dict[str, Layout]
-) -> Recognised:
-    """Why no layout fits: damaged where its name fits a layout, else the nearest layout and the columns that differ."""
+    path: Path, headers: dict[str, Header], troubles: list[RefusedError], layouts: dict[str, Layout]
+) -> RefusedError:
+    """Why no layout fits: damaged where its name fits a layout, else the nearest layout and the columns that differ.
+
+    Only columns that a layout names are told: where the header is missing, the first row is somebody's record.
+    """
     best: tuple[float, str] = (0.0, "")
     for layout in layouts.values():
-        columns = set(headers.get(layout.read.model_dump_json(), ()))
+        columns = set(_columns(headers[layout.name]))
         wanted = set(layout.recognise.columns)
         near = len(columns & wanted) / len(wanted)
         if near > best[0]:
             best = near, _difference(layout, columns, path)
     if troubles and not best[1]:
-        return Recognised(path, refusal=troubles[0])
-    say = best[1] or "it shares no column with any layout; `le check FILE` shows its columns"
-    return Recognised(path, refusal=UnknownFileError(f"no layout fits: {say}"))
+        return troubles[0]
+    return UnknownFileError(f"no layout fits: {best[1] or 'it shares no column with any layout; is its header there?'}")
 
 
 def _difference(layout: Layout, columns: set[str], path: Path) -> str:

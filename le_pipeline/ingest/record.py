@@ -34,7 +34,7 @@ def unclaimed(home: Home, partition: Partition) -> tuple[pl.DataFrame, pl.DataFr
     received = dict(before.select("delivery_id", "received_at").iter_rows())
     rows = []
     for item in recognise_all(home, partition, home.all_layouts()):
-        if item.refusal:
+        if item.refusal and not item.is_lookup:
             name = item.path.relative_to(home.landing).as_posix()
             row = row_of(item.path, name, partition, Account())
             row |= {"delivery_status": "refused", "delivery_reason": f"{name} {item.refusal}"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from le_pipeline.errors import RefusedError, ToleranceError
+from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
 from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of
 from le_pipeline.ingest.recognition import recognise
@@ -46,6 +46,8 @@ def rehearse(home: Home, path: Path, state: str | None = None, year: int | None 
         ContractError: a layout of the user's is wrong.
     """
     partition = _partition(path, state, year)
+    if not path.is_file():
+        return Rehearsal(path, partition, refusal=UnreadableFileError("is not there, or is not a file"))
     found = recognise(path, partition, home.all_layouts())
     result = Rehearsal(path, partition, refusal=found.refusal)
     for layout in found.layouts:

@@ -18,7 +18,8 @@ SCOPE = "__scope"
 FATE = "fate"
 RESOLUTION_COLUMNS = (ORDER, KEY, CONTENT, SCOPE)
 
-# a resend with less than half of a district's records is a list of corrections, not the district over again
+# A file that sends again less than half of a district's records is a list of corrections, or another part of the
+# district (the next grade, the next cohort); only a file that sends them again takes the place of what it leaves out.
 WHOLE_RESEND_SHARE = 0.5
 
 
@@ -59,17 +60,12 @@ def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> pl.DataFr
     """Records of whole files that a later file of the same layout sends again, district by district."""
     found = [indexed.select("index").clear()]
     corrections = [order for order, layout in enumerate(layouts) if layout.correction == "file"]
-    sizes = (
-        indexed.filter(pl.col(ORDER).is_in(corrections)).group_by(ORDER, SCOPE).len() if len(corrections) > 1 else None
-    )
     for later in corrections:
         for earlier in (order for order in corrections if order < later and layouts[order].name == layouts[later].name):
-            if sizes is None:
-                continue
-            old, new = (sizes.filter(pl.col(ORDER) == order) for order in (earlier, later))
-            resent = old.join(new, on=SCOPE, suffix="_new").filter(
-                pl.col("len_new") >= WHOLE_RESEND_SHARE * pl.col("len")
-            )
-            of_earlier = indexed.filter(pl.col(ORDER) == earlier)
-            found.append(of_earlier.join(resent, on=SCOPE, how="semi").select("index"))
+            of_earlier, of_later = (indexed.filter(pl.col(ORDER) == order) for order in (earlier, later))
+            sent = of_earlier.select(SCOPE, KEY).unique()
+            again = sent.join(of_later, on=[SCOPE, KEY], how="semi").group_by(SCOPE).len("again")
+            resent = sent.group_by(SCOPE).len("sent").join(again, on=SCOPE)
+            whole = resent.filter(pl.col("again") >= WHOLE_RESEND_SHARE * pl.col("sent"))
+            found.append(of_earlier.join(whole, on=SCOPE, how="semi").select("index"))
     return pl.concat(found).unique()

@@ -42,6 +42,8 @@ class Vault:
         """Write a new version of a vault file beside the old one; `keep()` moves it into place, else it is dropped."""
         beside = self.path(name).with_suffix(f".{os.getpid()}.part")
         beside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in beside.parent.glob(f"{self.path(name).stem}.*.part"):  # by a run that was killed
+            left.unlink()
         try:
             with beside.open("wb") as file:
                 beside.chmod(0o600)
@@ -96,6 +98,18 @@ class VaultWriter:
         """Append a frame; one without rows is left out."""
         if frame.height:
             self._seal(_to_bytes(frame), last=False)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Take back the frames added inside, if what is done there fails: a refused file leaves nothing behind."""
+        place, count = self._file.tell(), self._count
+        try:
+            yield
+        except BaseException:
+            self._file.seek(place)
+            self._file.truncate()
+            self._count = count
+            raise
 
     def keep(self) -> None:
         """Complete the file and move it into place."""
