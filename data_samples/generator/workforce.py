@@ -86,7 +86,7 @@ class Workforce:
         experience = min(int(rng.exponential(usual)), 35)
         person = Person(
             number=number,
-            staff_id=f"{'7' if self.profile.code == 'LA' else 'M'}{number:06d}",
+            staff_id=f"{self.profile.code[0]}{number:06d}",
             first_name=first,
             last_name=last,
             email=self._email(first, last, number),
