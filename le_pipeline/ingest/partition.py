@@ -261,7 +261,8 @@ class _Ingest:
             mine = rows.filter(pl.col("__delivery") == order)
             if mine.is_empty() or read.reader is None:
                 continue
-            faults = mine.select(rule=pl.lit("conflict"), field=pl.lit("")).with_row_index("index")
+            places = mine.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("index"))
+            faults = places.with_columns(rule=pl.lit("conflict"), field=pl.lit(""))
             intake.pointers.append(read.reader.pointers(mine.drop("__delivery"), faults))
             for raw in reading.batches(read.delivery.path, read.delivery.layout.read):
                 intake.rejected.add(rejected_rows(raw, mine["source_row"].unique(), read.delivery.delivery_id))
