@@ -76,9 +76,17 @@ class Rule(_Strict):
     ordered: tuple[str, ...] = ()
 
 
+class Notice(_Strict):
+    """Rows that break no rule and that somebody should know of: `where` finds them, `says` what they are."""
+
+    where: str
+    says: str
+
+
 class Table(_Strict):
     """One table: grain in a sentence, columns, key, usage warnings.
 
+    `references` names the columns that should point to a row of another table, which has them under the same names.
     `feed` names the canonical input that fills the table; `identity` the direct identifiers of that input, which go to
     the vault; `estimate` the column that standard_error, ci_low and ci_high belong to.
     """
@@ -94,6 +102,12 @@ class Table(_Strict):
     rules: tuple[Rule, ...] = ()
     estimate: str | None = None
     warnings: tuple[str, ...] = ()
+    references: dict[str, tuple[str, ...]] = {}
+    notices: dict[str, Notice] = {}
+
+    def __hash__(self) -> int:
+        """By name: a table holds dictionaries, and is a key of caches."""
+        return hash(self.qualified_name)
 
     @property
     def qualified_name(self) -> str:

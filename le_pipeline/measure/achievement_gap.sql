@@ -53,52 +53,77 @@ at_score as (
         case when grouping(role) = 1 then 'all' else role end as role,
         school_year, subject,
         case when grouping(grade_band) = 1 then 'all' else grade_band end as grade_band,
-        subgroup, group_a, group_b, z_score, level_order,
+        subgroup, group_a, group_b, z_score,
         sum(n_a) as n_a, sum(n_b) as n_b,
         sum(n_a * scale_score) as scale_sum_a, sum(n_b * scale_score) as scale_sum_b,
-        sum(n_a) filter (proficient = 'yes') as proficient_a, sum(n_b) filter (proficient = 'yes') as proficient_b,
-        sum(n_a) filter (proficient is not null) as judged_a, sum(n_b) filter (proficient is not null) as judged_b,
-        min(assessment || ' ' || grade) as first_test, max(assessment || ' ' || grade) as last_test,
-        min(assessment) as first_assessment, max(assessment) as last_assessment
+        min(assessment || ' ' || grade) as first_test, max(assessment || ' ' || grade) as last_test
     from paired
-    group by
-        school_year, subject, subgroup, group_a, group_b, z_score, level_order,
-        cube (state, region, role, grade_band)
+    group by school_year, subject, subgroup, group_a, group_b, z_score, cube (state, region, role, grade_band)
     having (grouping(region) = 1 or region is not null) and (grouping(grade_band) = 1 or grade_band <> 'other')
 ),
-ranked as (  -- students of group_b behind each score, and behind each level
+score_rank as (  -- the students of group_b up to each score
     select
-        *,
-        sum(n_b) over (
+        *, sum(n_b) over (
             partition by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b
-            order by z_score range between unbounded preceding and current row) as b_up_to,
-        sum(n_b) over (
-            partition by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b, z_score
-        ) as b_equal,
-        sum(n_b) filter (level_order is not null) over (
-            partition by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b
-            order by level_order range between unbounded preceding and current row) as b_up_to_level,
-        sum(n_b) over (
-            partition by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b, level_order
-        ) as b_equal_level
+            order by z_score rows between unbounded preceding and current row) as b_up_to
     from at_score
+),
+by_score as (
+    select
+        state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b,
+        sum(n_a) as n_a, sum(n_b) as n_b,
+        sum(n_a * z_score) as z_sum_a, sum(n_b * z_score) as z_sum_b,
+        sum(n_a * z_score * z_score) as z_squares_a, sum(n_b * z_score * z_score) as z_squares_b,
+        sum(n_a * (b_up_to - n_b / 2)) / nullif(sum(n_a) * sum(n_b), 0) as ahead_share,
+        case when min(first_test) = max(last_test) then
+            sum(scale_sum_a) / nullif(sum(n_a), 0) - sum(scale_sum_b) / nullif(sum(n_b), 0)
+        end as scale_score_difference
+    from score_rank
+    group by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b
+    having sum(n_a) > 0 and sum(n_b) > 0
+),
+at_level as (
+    select
+        case when grouping(state) = 1 then 'all' else state end as state,
+        case when grouping(region) = 1 then 'all' else region end as region,
+        case when grouping(role) = 1 then 'all' else role end as role,
+        school_year, subject,
+        case when grouping(grade_band) = 1 then 'all' else grade_band end as grade_band,
+        subgroup, group_a, group_b, level_order,
+        sum(n_a) as n_a, sum(n_b) as n_b,
+        coalesce(sum(n_a) filter (proficient is not null), 0) as judged_a,
+        coalesce(sum(n_b) filter (proficient is not null), 0) as judged_b,
+        coalesce(sum(n_a) filter (proficient = 'yes'), 0) as proficient_a,
+        coalesce(sum(n_b) filter (proficient = 'yes'), 0) as proficient_b,
+        min(assessment) as first_assessment, max(assessment) as last_assessment
+    from paired
+    group by school_year, subject, subgroup, group_a, group_b, level_order, cube (state, region, role, grade_band)
+),
+level_rank as (  -- scores without a level stand behind the levels, and are left out of what is made of them
+    select
+        *, sum(n_b) over (
+            partition by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b
+            order by coalesce(level_order, 999) rows between unbounded preceding and current row) as b_up_to
+    from at_level
+),
+by_level as (  -- levels of different assessments cannot be compared, nor their proficiency
+    select
+        state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b,
+        sum(n_a * (b_up_to - n_b / 2)) filter (level_order is not null)
+            / nullif(sum(n_a) filter (level_order is not null) * sum(n_b) filter (level_order is not null), 0)
+            as ahead_share_by_level,
+        sum(judged_a) as judged_a, sum(judged_b) as judged_b,
+        sum(proficient_a) as proficient_a, sum(proficient_b) as proficient_b
+    from level_rank
+    group by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b
+    having min(first_assessment) = max(last_assessment)
 )
 select
-    state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b,
-    sum(n_a) as n_a, sum(n_b) as n_b,
-    sum(n_a * z_score) as z_sum_a, sum(n_b * z_score) as z_sum_b,
-    sum(n_a * z_score * z_score) as z_squares_a, sum(n_b * z_score * z_score) as z_squares_b,
-    sum(n_a * (b_up_to - b_equal / 2)) / nullif(sum(n_a) * sum(n_b), 0) as ahead_share,
-    case when min(first_assessment) = max(last_assessment) then
-        sum(n_a * (b_up_to_level - b_equal_level / 2)) filter (level_order is not null)
-        / nullif(sum(n_a) filter (level_order is not null) * sum(n_b) filter (level_order is not null), 0)
-    end as ahead_share_by_level,
-    case when min(first_test) = max(last_test) then
-        sum(scale_sum_a) / nullif(sum(n_a), 0) - sum(scale_sum_b) / nullif(sum(n_b), 0)
-    end as scale_score_difference,
-    case when min(first_assessment) = max(last_assessment) then coalesce(sum(proficient_a), 0) end as proficient_a,
-    case when min(first_assessment) = max(last_assessment) then coalesce(sum(proficient_b), 0) end as proficient_b,
-    coalesce(sum(judged_a), 0) as judged_a, coalesce(sum(judged_b), 0) as judged_b
-from ranked
-group by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b
-having sum(n_a) > 0 and sum(n_b) > 0
+    s.state, s.region, s.role, s.school_year, s.subject, s.grade_band, s.subgroup, s.group_a, s.group_b,
+    s.n_a, s.n_b, s.z_sum_a, s.z_sum_b, s.z_squares_a, s.z_squares_b, s.ahead_share, s.scale_score_difference,
+    l.ahead_share_by_level, l.proficient_a, l.proficient_b, l.judged_a, l.judged_b
+from by_score as s
+left join by_level as l
+    on l.state = s.state and l.region = s.region and l.role = s.role and l.school_year = s.school_year
+    and l.subject = s.subject and l.grade_band = s.grade_band and l.subgroup = s.subgroup
+    and l.group_a = s.group_a and l.group_b = s.group_b

@@ -3,15 +3,20 @@
 with observed as (
     select distinct state, school_year from linked.staff_year
 ),
+observed_lea as (
+    select distinct state, lea_id, school_year from linked.staff_year
+),
 cohort as (
     select
         t.state, t.school_year, t.staff_key, t.school_id, t.lea_id, t.frpl_share,
         o.state is not null as next_is_observed,
-        n.staff_key is not null as is_there,
+        n.staff_key is not null as is_there, l.state is not null as next_has_lea,
         n.school_id as next_school_id, n.lea_id as next_lea_id, n.position as next_position,
         n.is_teacher = 'yes' as teaches_next, n.frpl_share as next_frpl_share
     from linked.staff_year as t
     left join observed as o on o.state = t.state and o.school_year = t.school_year + 1
+    left join observed_lea as l
+        on l.state = t.state and l.lea_id is not distinct from t.lea_id and l.school_year = t.school_year + 1
     left join linked.staff_year as n
         on n.staff_key = t.staff_key and n.school_year = t.school_year + 1 and n.state = t.state
     where t.is_teacher = 'yes'
@@ -39,7 +44,7 @@ select
         when t.outcome in ('mover_within_lea', 'mover_out_of_lea') then 'transfer'
         when t.outcome is not null then 'leave'
     end as sdp_status,
-    t.next_school_id, t.frpl_share,
+    t.next_school_id, case when t.next_is_observed then t.next_has_lea end as next_year_has_lea, t.frpl_share,
     case
         when t.frpl_share is null then 'unknown'
         when t.frpl_share > 0.75 then 'high'
