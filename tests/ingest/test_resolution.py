@@ -1,0 +1,114 @@
+"""Corrections, duplicates and conflicts over random deliveries: laws that hold whatever is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from le_pipeline.ingest.resolution import FATE, fates, resolution_columns
+from schemas import registry
+from schemas.layout import Layout
+
+TABLE = registry.tables()["mentorship"]
+SCORES = registry.tables()["student_assessment"]
+KEY = ("student_key", "subject")
+Row = tuple[int, str, str, str, float]  # delivery, student, subject, district, score
+
+rows = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(["a", "b", "c", "d"]),
+        st.sampled_from(["ela", "mathematics"]),
+        st.sampled_from(["1", "2"]),
+        st.sampled_from([500.0, 600.0]),
+    ),
+    max_size=25,
+).map(lambda found: sorted(found, key=lambda row: row[0]))
+
+
+def layouts(correction: str) -> list[Layout]:
+    given_ = {"layout": "test", "feed": "student_assessment", "issuer": "LA", "about": "test", "correction": correction}
+    made = Layout.model_validate(given_ | {"recognise": {"columns": ["X"]}, "read": {"format": "delimited"}})
+    return [made] * 3
+
+
+def told(records: list[Row], correction: str = "rows") -> list[str]:
+    """The fate of each record; `stays` where it has none."""
+    names = ["student_key", "subject", "lea_id", "scale_score"]
+    marks = [
+        pl.DataFrame([dict(zip(names, record[1:], strict=True))])
+        .select(pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in SCORES.column_names)
+        .select(resolution_columns(SCORES, record[0]))
+        for record in records
+    ]
+    if not marks:
+        return []
+    gone = dict(fates(pl.concat(marks), layouts(correction)).select("index", FATE).iter_rows())
+    return [gone.get(index, "stays") for index in range(len(records))]
+
+
+@given(rows)
+def test_by_rows_the_latest_delivery_of_a_key_decides_and_every_record_has_one_fate(records: list[Row]) -> None:
+    latest: dict[Any, int] = {}
+    for delivery, student, subject, *_ in records:
+        latest[student, subject] = max(delivery, latest.get((student, subject), 0))
+    current = Counter((row[1:3], row[3:]) for row in records if row[0] == latest[row[1:3]])
+    conflicting = {key for key, _ in current if len({content for k, content in current if k == key}) > 1}
+    expected, seen = [], set()
+    for row in records:
+        key = row[1:3]
+        if row[0] < latest[key]:
+            expected.append("superseded")
+        elif key in conflicting:
+            expected.append("conflict")
+        else:
+            expected.append("duplicate" if key in seen else "stays")
+            seen.add(key)
+    assert told(records) == expected
+
+
+@given(rows, st.sampled_from(["rows", "file"]))
+def test_what_stays_has_one_record_for_each_key(records: list[Row], correction: str) -> None:
+    fate = told(records, correction)
+    stays = [row[1:3] for row, what in zip(records, fate, strict=True) if what == "stays"]
+    assert len(stays) == len(set(stays))
+    assert len(fate) == len(records)
+
+
+@given(rows)
+def test_a_delivery_sent_again_unchanged_takes_the_place_of_the_first_and_of_nothing_else(records: list[Row]) -> None:
+    once = [(0, *row[1:]) for row in records]
+    again = [(1, *row[1:]) for row in records]
+    assert told(once + again, "file") == ["superseded"] * len(once) + told(once, "file")
+
+
+def school(delivery: int, students: str, district: str = "1", score: float = 500.0) -> list[Row]:
+    return [(delivery, student, "ela", district, score) for student in students]
+
+
+def test_by_file_a_resend_drops_what_it_leaves_out_of_the_district_and_leaves_other_districts_alone() -> None:
+    first = school(0, "abcd") + school(0, "xy", "2")
+    later = school(1, "abc", score=600.0)
+    assert told(first + later, "file") == ["superseded"] * 4 + ["stays"] * 2 + ["stays"] * 3
+
+
+def test_by_file_a_short_list_of_corrections_replaces_only_what_it_names() -> None:
+    assert told(school(0, "abcde") + school(1, "ab", score=600.0), "file") == (
+        ["superseded"] * 2 + ["stays"] * 3 + ["stays"] * 2
+    )
+
+
+def test_by_file_another_grade_of_the_same_district_is_not_a_correction() -> None:
+    assert told(school(0, "abcd") + school(1, "efgh"), "file") == ["stays"] * 8
+
+
+def test_who_mentors_whom_is_not_the_same_turned_round() -> None:
+    pairs = pl.DataFrame({"fellow_staff_key": ["a", "b"], "mentee_staff_key": ["b", "a"]})
+    table = pairs.select(
+        pl.col(name) if name in pairs.columns else pl.lit(None, pl.String).alias(name) for name in TABLE.column_names
+    )
+    assert fates(table.select(resolution_columns(TABLE, 0)), layouts("rows")).is_empty()

@@ -1,0 +1,62 @@
+"""What may be shown of an exception: named troubles speak for themselves, of others only type and place."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+import pytest
+
+from le_pipeline import errors
+from le_pipeline.errors import describe
+from schemas.yaml_file import ContractError
+
+CANARY = "Zebulon Canary"
+
+
+def foreign() -> None:
+    raise ValueError(CANARY)
+
+
+def of_polars() -> None:
+    pl.Series([CANARY]).cast(pl.Int64)
+
+
+def of_polars_dates() -> None:
+    pl.Series([CANARY]).str.to_date("%Y-%m-%d")
+
+
+def of_duckdb() -> None:
+    duckdb.sql(f"select cast('{CANARY}' as integer)").fetchall()  # noqa: S608
+
+
+def chained() -> None:
+    try:
+        foreign()
+    except ValueError as error:
+        raise KeyError(CANARY) from error
+
+
+def noted() -> None:
+    trouble = RuntimeError(CANARY)
+    trouble.add_note(CANARY)
+    raise trouble
+
+
+@pytest.mark.parametrize("fail", [foreign, of_polars, of_polars_dates, of_duckdb, chained, noted])
+def test_the_message_of_a_foreign_exception_is_never_shown_and_its_place_is(fail: object) -> None:
+    assert callable(fail)
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        fail()
+    assert CANARY in str(caught.value)
+    shown = describe(caught.value)
+    assert CANARY not in shown
+    assert type(caught.value).__name__ in shown
+    assert f"{fail.__name__}" in shown
+    assert "test_describe.py:" in shown
+
+
+def test_named_troubles_are_told_in_their_own_words_and_without_their_cause() -> None:
+    for kind in (*errors.PipelineError.__subclasses__(), *errors.RefusedError.__subclasses__(), ContractError):
+        trouble = kind("row 7 lacks Grade")
+        trouble.__cause__ = ValueError(CANARY)
+        assert describe(trouble) == "row 7 lacks Grade"

@@ -1,0 +1,87 @@
+"""Pseudonyms: the standard HMAC, one per person, domain and issuer."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import polars as pl
+import polars_hash as plh
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from hypothesis import given
+from hypothesis import strategies as st
+
+from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.pseudonym import pseudonyms
+
+KEYS = Keys(bytes(range(32)))
+ids = st.lists(
+    st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12), max_size=8
+)
+
+
+def keyed(*given_ids: str | None, domain: str = "student", issuer: str = "LA", keys: Keys = KEYS) -> list[str | None]:
+    return pseudonyms(pl.Series(given_ids, dtype=pl.String), domain=domain, issuer=issuer, keys=keys).to_list()
+
+
+def by_the_standard_library(id_: str, domain: str, issuer: str) -> str:
+    canonical = pl.select(pl.lit(id_).str.strip_chars().str.to_uppercase()).item()
+    message = f"1|{domain}|{issuer}|{canonical}".encode()
+    return hmac.new(KEYS.derive(f"pseudonym|{domain}").hex().encode(), message, hashlib.sha256).hexdigest()[:32]
+
+
+@given(ids, st.sampled_from(["student", "staff"]), st.sampled_from(["LA", "MO"]))
+def test_every_pseudonym_is_what_the_standard_library_makes_in_the_order_of_the_ids(
+    some: list[str | None], domain: str, issuer: str
+) -> None:
+    expected = [None if id_ is None else by_the_standard_library(id_, domain, issuer) for id_ in some]
+    assert keyed(*some, domain=domain, issuer=issuer) == expected
+
+
+# RFC 4231, test cases 1 and 2: those with keys that are text
+RFC_4231 = [
+    ("\x0b" * 20, "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+    ("Jefe", "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+]
+
+
+@pytest.mark.parametrize(("key", "message", "digest"), RFC_4231)
+def test_the_hmac_gives_the_answers_of_rfc_4231(key: str, message: str, digest: str) -> None:
+    frame = pl.DataFrame({"message": [message]})
+    assert frame.select(plh.col("message").chash.hmac_sha256(key=key)).item() == digest
+
+
+def test_keys_are_derived_by_hkdf_of_rfc_5869() -> None:
+    extracted = hmac.new(bytes(32), KEYS.master, hashlib.sha256).digest()
+    info = b"le_pipeline|1|pseudonym|student"
+    assert KEYS.derive("pseudonym|student") == HKDFExpand(hashes.SHA256(), 32, info).derive(extracted)
+
+
+def test_domains_issuers_and_keys_tell_the_same_id_apart() -> None:
+    other = Keys(bytes(range(1, 33)))
+    made = [
+        keyed("7000001"),
+        keyed("7000001", domain="staff"),
+        keyed("7000001", issuer="MO"),
+        keyed("7000001", keys=other),
+        keyed("7000002"),
+        keyed("07000001"),
+    ]
+    assert len({key for (key,) in made}) == len(made)
+
+
+def test_case_and_outer_spaces_do_not_make_another_person_and_empty_stays_empty() -> None:
+    first, second, third, nobody = keyed("ab-1", " AB-1", "Ab-1\u00a0", None)
+    assert first == second == third
+    assert nobody is None
+    assert first is not None
+    assert len(first) == 32
+
+
+def test_neither_master_nor_derived_keys_show_in_a_repr() -> None:
+    shown = f"{KEYS!r} {KEYS}"
+    assert KEYS.master.hex() not in shown
+    assert repr(KEYS.master) not in shown
+    assert KEYS.key_id not in KEYS.master.hex()
