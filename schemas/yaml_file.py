@@ -51,6 +51,8 @@ def load(path: Path) -> tuple[Any, dict[Loc, int]]:
         return (None if node is None else loader.construct_document(node)), lines
     except UnicodeDecodeError:
         raise ContractError(f"{path.name}: is not UTF-8 text; save it as UTF-8") from None
+    except RecursionError:
+        raise ContractError(f"{path.name}: an anchor stands for something that holds itself") from None
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line + 1) if error.problem_mark else 1
         raise ContractError(f"{path.name}, line {line}: is not valid YAML: {error.problem}") from None

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-
 from landed import LA_2016, Landed, account, scores
+
 from le_pipeline.ingest import contract
 from le_pipeline.ingest.filling import DAMAGED
 from le_pipeline.warehouse.lake import POLARS_TYPES, polars_schema
@@ -52,17 +52,17 @@ BROKEN: list[tuple[str, str, str, str, str, str, str]] = [
     ("fellowship", FELLOW, FELLOWS, "9,,2016,2015-08-02,2015-08-01", "ordered", "Start or End",
      "Start or End: the first date must not be after the second"),
     ("school", SCHOOL, SCHOOLS, "9,1,22000,0.5", "pattern", "NCES",
-     "NCES: give a value in the form of the description: School id of the National Center for Education Statistics,"
-     " 12 characters"),
+     "NCES: give a value in the form of the description: " + registry.field_of("nces_school_id").description),
     ("school", SCHOOL, SCHOOLS, "9,1,220000000001,1.01", "range", "FRPL", "FRPL: give a value from 0 to 1"),
 ]  # fmt: skip
 GOOD = {TESTS: "8,04,ela,500,2006-02-03", FELLOWS: "8,,2016,2015-08-01,2015-08-01", SCHOOLS: "8,1,220000000001,1"}
 
 
-@pytest.mark.parametrize(("feed", "fill", "header", "row", "rule", "column", "fix"), BROKEN)
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: f"{case[4]} {case[5]}")
 def test_a_broken_rule_is_told_with_file_row_column_and_fix_and_the_record_is_in_the_vault(
-    landed: Landed, feed: str, fill: str, header: str, row: str, rule: str, column: str, fix: str
+    landed: Landed, case: tuple[str, ...]
 ) -> None:
+    feed, fill, header, row, rule, column, fix = case
     landed.layout(LAYOUT.format(feed=feed, fill=fill))
     content = scores(GOOD[header], row, header=header).encode().replace("\ufffd".encode(), b"\xff")
     landed.file("file.csv", content)

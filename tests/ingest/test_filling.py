@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-
 from landed import LA_2016
+
 from le_pipeline.errors import MissingColumnError, UnreadableFileError
 from le_pipeline.ingest import reading
 from le_pipeline.ingest.filling import DAMAGED, EXCLUDED, UNREADABLE, Filler
@@ -90,7 +90,8 @@ def test_school_years(path: Path, cell: str, expected: object) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "expected"),
-    [("500", 500.0), ("500.5", 500.5), ("1e2", 100.0), ("-3", -3.0), ("1,000", UNREAD), ("5 00", UNREAD), ("inf", UNREAD),
+    [("500", 500.0), ("500.5", 500.5), ("1e2", 100.0), ("-3", -3.0), ("1,000", UNREAD), ("5 00", UNREAD),
+    ("inf", UNREAD),
      ("NaN", UNREAD), ("<100", UNREAD), ("0x10", UNREAD), ("", None)],
 )  # fmt: skip
 def test_numbers(path: Path, cell: str, expected: object) -> None:

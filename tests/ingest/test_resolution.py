@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from le_pipeline.ingest.resolution import FATE, fates, resolution_columns
@@ -15,7 +15,6 @@ from schemas.layout import Layout
 
 TABLE = registry.tables()["mentorship"]
 SCORES = registry.tables()["student_assessment"]
-KEY = ("student_key", "subject")
 Row = tuple[int, str, str, str, float]  # delivery, student, subject, district, score
 
 rows = st.lists(
@@ -51,6 +50,7 @@ def told(records: list[Row], correction: str = "rows") -> list[str]:
     return [gone.get(index, "stays") for index in range(len(records))]
 
 
+@settings(max_examples=40, deadline=None)
 @given(rows)
 def test_by_rows_the_latest_delivery_of_a_key_decides_and_every_record_has_one_fate(records: list[Row]) -> None:
     latest: dict[Any, int] = {}
@@ -71,6 +71,7 @@ def test_by_rows_the_latest_delivery_of_a_key_decides_and_every_record_has_one_f
     assert told(records) == expected
 
 
+@settings(max_examples=40, deadline=None)
 @given(rows, st.sampled_from(["rows", "file"]))
 def test_what_stays_has_one_record_for_each_key(records: list[Row], correction: str) -> None:
     fate = told(records, correction)
@@ -79,6 +80,7 @@ def test_what_stays_has_one_record_for_each_key(records: list[Row], correction: 
     assert len(fate) == len(records)
 
 
+@settings(max_examples=40, deadline=None)
 @given(rows)
 def test_a_delivery_sent_again_unchanged_takes_the_place_of_the_first_and_of_nothing_else(records: list[Row]) -> None:
     once = [(0, *row[1:]) for row in records]

@@ -26,7 +26,7 @@ def of_polars_dates() -> None:
 
 
 def of_duckdb() -> None:
-    duckdb.sql(f"select cast('{CANARY}' as integer)").fetchall()  # noqa: S608
+    duckdb.sql(f"select cast('{CANARY}' as integer)").fetchall()
 
 
 def chained() -> None:

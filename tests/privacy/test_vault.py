@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import polars as pl
@@ -64,9 +65,9 @@ def test_a_version_that_is_not_kept_leaves_the_old_one(vault: Vault) -> None:
 def test_frames_of_what_failed_are_taken_back_and_the_rest_reads_on(vault: Vault) -> None:
     with vault.replacing(NAME) as writer:
         writer.add(FRAMES[0])
-        with pytest.raises(ValueError, match="refused"), writer.all_or_nothing():
+        with contextlib.suppress(InterruptedError), writer.all_or_nothing():
             writer.add(FRAMES[1])
-            raise ValueError("refused")
+            raise InterruptedError
         writer.add(FRAMES[2])
         writer.keep()
     assert_frame_equal(pl.concat(vault.read(NAME)), pl.concat([FRAMES[0], FRAMES[2]]))
@@ -81,7 +82,7 @@ TAMPERED: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "the last frame is cut off": lambda f: f[:-1],
     "the file ends inside a frame": lambda f: [*f[:-1], f[-1][:-5]],
     "the file ends inside a length": lambda f: [*f[:-1], f[-1][:14]],
-    "nothing is left": lambda f: [],
+    "nothing is left": lambda f: f[:0],
 }
 
 
