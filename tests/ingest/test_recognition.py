@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from landed import LA_2016, workbook
+from landed import LA_2016, Landed, workbook
 
 from le_pipeline.errors import AmbiguousFileError, UnknownFileError
 from le_pipeline.home import Partition
 from le_pipeline.ingest.recognition import recognise
+from le_pipeline.ingest.record import record_unclaimed
 from schemas import layout
 from schemas.layout import Layout
 
@@ -111,3 +112,17 @@ def test_no_cell_of_a_first_row_is_told_where_a_header_is_missing(path: Path) ->
     refusal = recognise(path, LA_2016, shipped).refusal
     assert isinstance(refusal, UnknownFileError)
     assert not [cell for cell in row.split(",") if cell in str(refusal).split()]
+
+
+def test_a_file_that_others_look_values_up_in_needs_no_layout_of_its_own(landed: Landed) -> None:
+    landed.layout(
+        'layout: places\nfeed: school\nissuer: "*"\nabout: Schools\nrecognise: {columns: [Code, Org]}\n'
+        "read: {format: delimited}\nlookup: {org: {file: orgs.csv, key: id, by: Org}}\n"
+        "fill: {school_id: Code, lea_id: org.district}\n"
+    )
+    landed.file("schools.csv", "Code,Org\n1,o1\n")
+    landed.file("orgs.csv", "id,district\no1,North\n")
+    landed.file("others.csv", "id,district\no1,North\n")
+    assert record_unclaimed(landed.home, LA_2016)["path"].to_list() == ["LA/2016/others.csv"]
+    landed.run("school")
+    assert landed.table("school_id", "lea_id", feed="school") == [("1", "North")]
