@@ -20,8 +20,11 @@ application as (
     group by staff_key
 ),
 listed as (  -- whoever a list names in its own year has a part in it, on the staff file or not
-    select state, school_year, staff_key from fellowship
-    where school_year between first_school_year and coalesce(last_school_year, school_year)
+    select p.state, p.school_year, p.staff_key
+    from linked.program_participant as p
+    join fellowship as f on f.staff_key = p.staff_key and f.cohort = p.cohort
+    where p.role = 'fellow'
+        and p.school_year between f.first_school_year and coalesce(f.last_school_year, p.school_year)
     union
     select state, school_year, staff_key from mentorship
     where school_year between first_school_year and last_school_year

@@ -53,8 +53,8 @@ primary_assignment as (
     from from_links
 )
 select
-    a.state, a.school_year, a.staff_key, a.school_id, a.lea_id, a.position, a.is_teacher, a.fte, s.frpl_share,
-    a.experience_years, a.sex, a.race_ethnicity, a.source
+    a.state, a.school_year, a.staff_key, a.school_id, coalesce(a.lea_id, s.lea_id) as lea_id, a.position,
+    a.is_teacher, a.fte, s.frpl_share, a.experience_years, a.sex, a.race_ethnicity, a.source
 from primary_assignment as a
 left join canonical.school as s
     on s.state = a.state and s.school_id = a.school_id and s.school_year = a.school_year

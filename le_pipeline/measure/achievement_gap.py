@@ -32,16 +32,17 @@ def finish(counted: pl.DataFrame) -> pl.DataFrame:
         .with_columns(gap_sd=pl.when(pooled > 0).then((pl.col("mean_z_a") - pl.col("mean_z_b")) / pooled.sqrt()))
         .with_columns(hedges_g=statistics.small_sample_factor(n_a + n_b) * d)
         .with_columns(
-            standard_error=statistics.hedges_g_error(g, d, n_a, n_b),
+            standard_error=statistics.hedges_g_error(d, n_a, n_b),
             proficiency_gap_percentage_points=100 * (p_a - p_b),
             proficiency_gap_standard_error=100
             * (p_a * (1 - p_a) / pl.col("judged_a") + p_b * (1 - p_b) / pl.col("judged_b")).sqrt(),
         )
     )
-    error, points = pl.col("standard_error"), pl.col("proficiency_gap_percentage_points")
+    error = pl.col("standard_error")
+    low, high = statistics.share_difference(*map(pl.col, ("proficient_a", "judged_a", "proficient_b", "judged_b")))
     return gaps.with_columns(
         ci_low=g - statistics.Z * error,
         ci_high=g + statistics.Z * error,
-        proficiency_gap_ci_low=points - statistics.Z * pl.col("proficiency_gap_standard_error"),
-        proficiency_gap_ci_high=points + statistics.Z * pl.col("proficiency_gap_standard_error"),
+        proficiency_gap_ci_low=100 * low,
+        proficiency_gap_ci_high=100 * high,
     ).select(TABLE.column_names)

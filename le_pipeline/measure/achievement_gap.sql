@@ -1,6 +1,7 @@
 -- One row per state, region, role, school year, subject, grade band and pair of groups, with what the figures need:
 -- counts, sums, and how often a student of group_a is ahead of one of group_b.
 -- Students with one score are counted together first, so that the work does not grow with the number of students.
+-- Scores are summed as decimals, which add up alike in whatever order an engine takes them.
 with student as (
     select
         s.state, e.region, e.exposure as role, s.school_year, s.subject,
@@ -55,7 +56,8 @@ at_score as (
         case when grouping(grade_band) = 1 then 'all' else grade_band end as grade_band,
         subgroup, group_a, group_b, z_score,
         sum(n_a) as n_a, sum(n_b) as n_b,
-        sum(n_a * scale_score) as scale_sum_a, sum(n_b * scale_score) as scale_sum_b,
+        sum(cast(n_a * scale_score as decimal(28, 9))) as scale_sum_a,
+        sum(cast(n_b * scale_score as decimal(28, 9))) as scale_sum_b,
         min(assessment || ' ' || grade) as first_test, max(assessment || ' ' || grade) as last_test
     from paired
     group by school_year, subject, subgroup, group_a, group_b, z_score, cube (state, region, role, grade_band)
@@ -72,11 +74,14 @@ by_score as (
     select
         state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b,
         sum(n_a) as n_a, sum(n_b) as n_b,
-        sum(n_a * z_score) as z_sum_a, sum(n_b * z_score) as z_sum_b,
-        sum(n_a * z_score * z_score) as z_squares_a, sum(n_b * z_score * z_score) as z_squares_b,
+        cast(sum(cast(n_a * z_score as decimal(28, 12))) as double) as z_sum_a,
+        cast(sum(cast(n_b * z_score as decimal(28, 12))) as double) as z_sum_b,
+        cast(sum(cast(n_a * z_score * z_score as decimal(28, 12))) as double) as z_squares_a,
+        cast(sum(cast(n_b * z_score * z_score as decimal(28, 12))) as double) as z_squares_b,
         sum(n_a * (b_up_to - n_b / 2)) / nullif(sum(n_a) * sum(n_b), 0) as ahead_share,
         case when min(first_test) = max(last_test) then
-            sum(scale_sum_a) / nullif(sum(n_a), 0) - sum(scale_sum_b) / nullif(sum(n_b), 0)
+            cast(sum(scale_sum_a) as double) / nullif(sum(n_a), 0)
+            - cast(sum(scale_sum_b) as double) / nullif(sum(n_b), 0)
         end as scale_score_difference
     from score_rank
     group by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b

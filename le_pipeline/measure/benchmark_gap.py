@@ -11,7 +11,7 @@ from schemas import registry
 
 TABLE = registry.tables()["benchmark_gap"]
 CELL = list(TABLE.key)
-NEAREST = 0.05  # a distance to the benchmark at or below this is too small to be divided by
+NEAREST = 0.05 + 1e-12  # a distance at or below 0.05 is too small to be divided by; binary shares may miss it by a hair
 COMPARISON = "none"
 Interval = tuple[float | None, float | None, float | None, str | None]
 
@@ -35,9 +35,7 @@ def finish(counted: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(closed_share=pl.when(b - p0 > NEAREST).then((p1 - p0) / (b - p0)))
     )
-    intervals = [
-        _interval(np.array(sums), closed) for sums, closed in cells.select("sums", "closed_share").iter_rows()
-    ]
+    intervals = [_interval(np.array(sums), closed) for sums, closed in cells.select("sums", "closed_share").iter_rows()]
     found = pl.DataFrame(
         intervals,
         schema={"standard_error": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64, "null_reason": pl.String},

@@ -1,6 +1,29 @@
 -- One row per state, region, role, school year, subject, grade band, benchmark and teacher, with sums over the students
--- whose proficiency is known in this school year and in the one before: the clusters of the bootstrap.
-with student as (
+-- whose proficiency on one and the same assessment is known in this school year and in the one before: the clusters of
+-- the bootstrap.
+with measured as (
+    select * from linked.standard_score
+    where proficient is not null and prior_proficient is not null and prior_assessment = assessment
+),
+tested as (
+    select distinct subject, grade, school_year from measured
+),
+declared as (  -- a figure of the very grade comes before one of all grades, then one of the very year
+    select
+        t.subject, t.grade, t.school_year, b.benchmark, b.benchmark_source, b.benchmark_confidence,
+        cast(b.benchmark_share as decimal(18, 12)) as benchmark_share
+    from tested as t
+    join reference.benchmark as b
+        on b.subject = t.subject
+        and b.grade in ('all', t.grade)
+        and b.school_year in ('all', cast(t.school_year as varchar))
+    qualify row_number() over (
+        partition by t.subject, t.grade, t.school_year, b.benchmark
+        order by case when b.grade = 'all' then 1 else 0 end, case when b.school_year = 'all' then 1 else 0 end,
+            b.benchmark_share
+    ) = 1
+),
+student as (
     select
         s.state, e.region, e.exposure as role, s.school_year, s.subject,
         case
@@ -14,14 +37,10 @@ with student as (
         coalesce(e.teacher_key, 'school ' || s.state || ' ' || coalesce(s.school_id, '')) as cluster,
         case when s.prior_proficient = 'yes' then 1 else 0 end as met_before,
         case when s.proficient = 'yes' then 1 else 0 end as meets
-    from linked.standard_score as s
+    from measured as s
     join linked.student_exposure as e
         on e.student_key = s.student_key and e.subject = s.subject and e.school_year = s.school_year
-    join reference.benchmark as b
-        on b.subject = s.subject
-        and (b.grade = 'all' or b.grade = s.grade)
-        and (b.school_year = 'all' or b.school_year = cast(s.school_year as varchar))
-    where s.prior_proficient is not null and s.proficient is not null
+    join declared as b on b.subject = s.subject and b.grade = s.grade and b.school_year = s.school_year
 )
 select
     case when grouping(state) = 1 then 'all' else state end as state,
@@ -30,7 +49,8 @@ select
     school_year, subject,
     case when grouping(grade_band) = 1 then 'all' else grade_band end as grade_band,
     benchmark, cluster,
-    count(*) as students, sum(met_before) as met_before, sum(meets) as meets, sum(benchmark_share) as benchmark_sum,
+    count(*) as students, sum(met_before) as met_before, sum(meets) as meets, 
+    cast(sum(benchmark_share) as double) as benchmark_sum,
     min(benchmark_source) as benchmark_source, max(benchmark_confidence) as benchmark_confidence
 from student
 group by school_year, subject, benchmark, cluster, cube (state, region, role, grade_band)

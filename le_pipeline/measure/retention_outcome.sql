@@ -28,11 +28,12 @@ told as (
             when not next_is_observed then null
             when not is_there then 'leaver'
             when teaches_next and next_school_id is not distinct from school_id
-                and next_lea_id is not distinct from lea_id then 'stayer'
+                and (next_lea_id is not distinct from lea_id
+                    or (school_id is not null and (next_lea_id is null or lea_id is null))) then 'stayer'
             when teaches_next and next_lea_id = lea_id then 'mover_within_lea'
             when teaches_next then 'mover_out_of_lea'
             when next_position in ('instructional_coach', 'assistant_principal', 'principal', 'district_leader')
-                and next_lea_id = lea_id then 'promoted_within'
+                and (next_lea_id = lea_id or next_school_id = school_id) then 'promoted_within'
             else 'role_change'
         end as outcome
     from cohort

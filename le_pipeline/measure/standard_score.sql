@@ -54,8 +54,8 @@ select
     c.state, c.school_year, c.student_key, c.subject, c.assessment, c.grade, c.school_id, c.lea_id, c.scale_score,
     c.z_score, c.percentile_rank, c.reference_n, c.reference_mean, c.reference_sd, c.performance_level, c.level_order,
     c.proficient, p.z_score as prior_z_score, p.percentile_rank as prior_percentile_rank,
-    o.z_score as prior_other_z_score, p.proficient as prior_proficient, c.sex, c.race_ethnicity,
-    c.economically_disadvantaged, c.english_learner, c.disability
+    o.z_score as prior_other_z_score, p.assessment as prior_assessment, p.proficient as prior_proficient, c.sex,
+    c.race_ethnicity, c.economically_disadvantaged, c.english_learner, c.disability
 from counted as c
 left join counted as p
     on p.student_key = c.student_key and p.subject = c.subject and p.school_year = c.school_year - 1

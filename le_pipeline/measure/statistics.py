@@ -18,7 +18,7 @@ SEED = 2016
 
 
 def share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """part / whole; null where whole is 0."""
+    """A share, part / whole; null where whole is 0."""
     return pl.when(whole > 0).then(part / whole)
 
 
@@ -31,8 +31,20 @@ def wilson(successes: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return pl.min_horizontal(centre - half, p), pl.max_horizontal(centre + half, p)
 
 
+def share_difference(part_a: pl.Expr, n_a: pl.Expr, part_b: pl.Expr, n_b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Interval of the difference a - b of two independent shares from their Wilson intervals.
+
+    Newcombe 1998, Statistics in Medicine 17, 873-890, method 10: keeps its width where a share is 0 or 1.
+    """
+    a, b = share(part_a, n_a), share(part_b, n_b)
+    (low_a, high_a), (low_b, high_b) = wilson(part_a, n_a), wilson(part_b, n_b)
+    low = a - b - ((a - low_a) ** 2 + (high_b - b) ** 2).sqrt()
+    high = a - b + ((high_a - a) ** 2 + (b - low_b) ** 2).sqrt()
+    return pl.when((n_a > 0) & (n_b > 0)).then(low), pl.when((n_a > 0) & (n_b > 0)).then(high)
+
+
 def small_sample_factor(n: pl.Expr) -> pl.Expr:
-    """omega = 1 - 3 / (4 N - 9), N of both groups (WWC Procedures Handbook 4.1, appendix E); null below 3."""
+    """Factor omega = 1 - 3 / (4 N - 9), N of both groups (WWC Procedures Handbook 4.1, appendix E); null below 3."""
     return pl.when(n > 2).then(1 - 3 / (4 * n - 9))  # noqa: PLR2004
 
 
@@ -47,18 +59,17 @@ def variance(n: pl.Expr, total: pl.Expr, squares: pl.Expr) -> pl.Expr:
     return pl.when(n > 1).then((squares - total * total / n) / (n - 1)).clip(lower_bound=0)
 
 
-def hedges_g_error(g: pl.Expr, d: pl.Expr, n_a: pl.Expr, n_b: pl.Expr) -> pl.Expr:
+def hedges_g_error(d: pl.Expr, n_a: pl.Expr, n_b: pl.Expr) -> pl.Expr:
     """Standard error of Hedges g = omega x d for two independent groups.
 
     omega x sqrt((n_a + n_b) / (n_a n_b) + d^2 / (2 (n_a + n_b))): Borenstein and others 2009, Introduction to
     Meta-Analysis, formulas 4.20 and 4.24.
     """
-    factor = pl.when(d != 0).then(g / d).otherwise(small_sample_factor(n_a + n_b))
-    return factor * ((n_a + n_b) / (n_a * n_b) + d * d / (2 * (n_a + n_b))).sqrt()
+    return small_sample_factor(n_a + n_b) * ((n_a + n_b) / (n_a * n_b) + d * d / (2 * (n_a + n_b))).sqrt()
 
 
 def cox_index(p1: pl.Expr, n1: pl.Expr, p0: pl.Expr, n0: pl.Expr) -> pl.Expr:
-    """omega x (logit p1 - logit p0) / 1.65 (WWC Procedures Handbook 4.1, appendix E); null at 0 or 1."""
+    """Cox index, omega x (logit p1 - logit p0) / 1.65 (WWC Procedures Handbook 4.1, appendix E); null at 0 or 1."""
     defined = (p1 > 0) & (p1 < 1) & (p0 > 0) & (p0 < 1)
     log_odds = (p1 / (1 - p1)).log() - (p0 / (1 - p0)).log()
     return pl.when(defined).then(small_sample_factor(n1 + n0) * log_odds / 1.65)
@@ -83,10 +94,11 @@ def cluster_robust_error(squared_influence: pl.Expr, n_clusters: pl.Expr, n: pl.
     """CR1 standard error of a difference of two shares from the sum over clusters of squared influence.
 
     The difference is the slope of a least-squares line on a group indicator, so the sandwich of Liang and Zeger (1986)
-    reduces to that sum, times G / (G - 1) x (N - 1) / (N - 2). Null below 2 clusters.
+    reduces to that sum, times G / (G - 1) x (N - 1) / (N - 2). Null below 2 clusters, and where nothing varies in any
+    of them: an error of 0 would claim certainty.
     """
     correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - 2)
-    return pl.when((n_clusters > 1) & (n > 2)).then((squared_influence * correction).sqrt())  # noqa: PLR2004
+    return pl.when((squared_influence > 0) & (n_clusters > 1) & (n > 2)).then((squared_influence * correction).sqrt())  # noqa: PLR2004
 
 
 def t_quantile(degrees_of_freedom: pl.Series) -> pl.Series:

@@ -1,20 +1,21 @@
 -- One row per student, subject and school year with a valid score: by which kind of teacher the student was taught.
 with link as (
-    select l.student_key, l.subject, l.school_year, l.staff_key, l.weight, r.role, r.is_active, r.region
+    select
+        l.student_key, l.subject, l.school_year, l.staff_key, l.weight, r.region,
+        case when r.is_active and r.role in ('fellow', 'mentee') then r.role else 'none' end as exposure
     from linked.teacher_student_link as l
     left join linked.program_role as r on r.staff_key = l.staff_key and r.school_year = l.school_year
     where l.excluded_reason is null and l.weight > 0
 ),
-taught as (
+taught as (  -- the part in the programme and its region are of one and the same teacher
     select
-        student_key, subject, school_year, staff_key as teacher_key, region,
-        case
-            when bool_or(role = 'fellow' and is_active) over student then 'fellow'
-            when bool_or(role = 'mentee' and is_active) over student then 'mentee'
-            else 'none'
-        end as exposure
+        student_key, subject, school_year, staff_key as teacher_key,
+        first_value(exposure) over by_part as exposure, first_value(region) over by_part as region
     from link
-    window student as (partition by student_key, subject, school_year)
+    window by_part as (
+        partition by student_key, subject, school_year
+        order by case exposure when 'fellow' then 1 when 'mentee' then 2 else 3 end, weight desc, staff_key
+    )
     qualify row_number() over (partition by student_key, subject, school_year order by weight desc, staff_key) = 1
 )
 select

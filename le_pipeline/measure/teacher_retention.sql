@@ -87,9 +87,11 @@ spread as (
     select
         c.state, c.definition, c.level, c.role, c.region, c.cohort, c.poverty_band, c.school_year,
         count(*) as n_clusters,
-        sum(power(
+        count_if(s.n > 0) as n_own_clusters, count_if(s.other_n > 0) as n_comparison_clusters,
+        cast(sum(cast(power(  -- as decimals, which add up alike in whatever order an engine takes them
             (s.retained - s.n * c.share) / nullif(c.n, 0)
-            - (s.other_retained - s.other_n * c.comparison_share) / nullif(c.comparison_n, 0), 2)) as squared_influence
+            - (s.other_retained - s.other_n * c.comparison_share) / nullif(c.comparison_n, 0), 2
+        ) as decimal(38, 24))) as double) as squared_influence
     from compared as c
     join school_count as s
         on s.state = c.state and s.definition = c.definition and s.level = c.level and s.role = c.role
@@ -100,7 +102,8 @@ spread as (
 select
     c.state, c.definition, c.level, c.role, c.region, c.cohort, c.poverty_band, c.school_year, c.n,
     c.n_not_observed, c.n_schools, case when c.n > 0 then c.retained end as retained,
-    c.comparison_n, c.comparison_retained, p.n_clusters, p.squared_influence
+    c.comparison_n, c.comparison_retained, p.n_clusters,
+    case when least(p.n_own_clusters, p.n_comparison_clusters) > 1 then p.squared_influence end as squared_influence
 from compared as c
 left join spread as p
     on p.state = c.state and p.definition = c.definition and p.level = c.level and p.role = c.role

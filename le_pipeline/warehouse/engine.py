@@ -128,7 +128,9 @@ class Engine:
 
     def _source(self, layer: str, name: str) -> str:
         if layer == REFERENCE:
-            return f"select * from read_csv({ddl.literal(str(self.reference(name)))}, header = true)"
+            path = ddl.literal(str(self.reference(name)))
+            # as text, or a column of grades 03, 04 would be read as the numbers 3, 4
+            return f"select * from read_csv({path}, header = true, all_varchar = true)"
         return self.lake.query(registry.tables()[name])
 
     def reference(self, name: str) -> Path:

@@ -1,0 +1,507 @@
+"""teacher_student_link: whose student a student is, and to what share."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scenario import Row, Scenario
+from steps import STEP, told
+
+SHARES = ("student_key", "staff_key", "enrollment_share", "contribution_share", "weight")
+REASONS = ("student_key", "staff_key", "weight", "excluded_reason")
+DAYS = 100
+
+
+def day(number: int) -> date:
+    """A day of a school year of 100 days, counted from 1."""
+    return date(2014, 9, 1) + timedelta(number - 1)
+
+
+def section(name: str = "s", **said: Any) -> Row:
+    term = {"term_begin_date": day(1), "term_end_date": day(DAYS)}
+    year = {"year_begin_date": day(1), "year_end_date": day(DAYS)}
+    return {"section_key": name, "school_id": "1", "lea_id": "9", "subject": "mathematics"} | term | year | said
+
+
+def student(name: str = "ann", begin: int | None = None, end: int | None = None, **said: Any) -> Row:
+    return {"student_key": name, "section_key": "s"} | _stay(begin, end) | said
+
+
+def teacher(name: str = "tom", begin: int | None = None, end: int | None = None, **said: Any) -> Row:
+    return {"staff_key": name, "section_key": "s", "position": "teacher_of_record"} | _stay(begin, end) | said
+
+
+def _stay(begin: int | None, end: int | None) -> Row:
+    return {"begin_date": begin and day(begin), "end_date": end and day(end)}
+
+
+class Roster:
+    """Sections, students and teachers of one small lake."""
+
+    def __init__(self, root: Path) -> None:
+        self.scenario = Scenario(root)
+
+    def links(self, *rows: Row) -> pl.DataFrame:
+        """The links of rows written with `section`, `student` and `teacher`; without a section there is one."""
+        tables = ("section", "student_section_association", "staff_section_association")
+        parts = (
+            [row for row in rows if "subject" in row] or [section()],
+            [row for row in rows if "student_key" in row],
+            [row for row in rows if "staff_key" in row],
+        )
+        for table, part in zip(tables, parts, strict=True):
+            self.scenario.write(table, *part)
+        return self.scenario.run(STEP["teacher_student_link"])
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> Roster:
+    return Roster(tmp_path / "home")
+
+
+def test_a_teacher_alone_for_the_whole_year_has_all_of_the_student(roster: Roster) -> None:
+    links = roster.links(student(), teacher())
+
+    assert links.drop("student_key", "staff_key").to_dicts() == [
+        {
+            "state": "LA",
+            "school_year": 2015,
+            "subject": "mathematics",
+            "enrollment_share": 1.0,
+            "contribution_share": 1.0,
+            "raw_weight": 1.0,
+            "weight": 1.0,
+            "source": "roster",
+            "enrolled": None,
+            "is_under_claimed": False,
+            "excluded_reason": None,
+        }
+    ]
+
+
+def test_two_teachers_of_record_at_the_same_time_have_half_each(roster: Roster) -> None:
+    links = roster.links(student(), teacher("tom"), teacher("tina"))
+
+    assert told(links, *SHARES) == [("ann", "tina", 1.0, 0.5, 0.5), ("ann", "tom", 1.0, 0.5, 0.5)]
+
+
+def test_a_teacher_replaced_within_the_year_has_the_days_until_then(roster: Roster) -> None:
+    links = roster.links(student(), teacher("tom", end=40), teacher("tina", begin=41))
+
+    assert told(links, *SHARES) == [("ann", "tina", 0.6, 1.0, 0.6), ("ann", "tom", 0.4, 1.0, 0.4)]
+
+
+def test_teachers_share_only_the_days_that_both_are_there(roster: Roster) -> None:
+    links = roster.links(student(), teacher("tom", end=60), teacher("tina", begin=41))
+
+    assert told(links, "staff_key", "enrollment_share", "weight") == [("tina", 0.6, 0.5), ("tom", 0.6, 0.5)]
+
+
+def test_percentages_of_the_roster_come_before_equal_parts(roster: Roster) -> None:
+    links = roster.links(student(), teacher("tom", contribution_percent=70), teacher("tina", contribution_percent=30))
+
+    assert told(links, *SHARES) == [("ann", "tina", 1.0, 0.3, 0.3), ("ann", "tom", 1.0, 0.7, 0.7)]
+
+
+def test_teachers_without_a_percentage_share_what_the_percentages_leave(roster: Roster) -> None:
+    links = roster.links(student(), teacher("tom", contribution_percent=40), teacher("tina"), teacher("tara"))
+
+    assert told(links, "staff_key", "weight") == [("tara", 0.3), ("tina", 0.3), ("tom", 0.4)]
+
+
+def test_percentages_above_all_leave_nothing_and_are_scaled_down(roster: Roster) -> None:
+    links = roster.links(
+        student(), teacher("tom", contribution_percent=90), teacher("tina", contribution_percent=60), teacher("tara")
+    )
+
+    assert told(links, "staff_key", "raw_weight", "weight") == [
+        ("tara", 0.0, 0.0),
+        ("tina", 0.6, 0.4),
+        ("tom", 0.9, 0.6),
+    ]
+
+
+def test_who_only_helps_has_no_share_unless_the_roster_declares_one(roster: Roster) -> None:
+    helpers = [teacher(position, position=position) for position in ("support_teacher", "assistant", "substitute")]
+
+    links = roster.links(student(), teacher("tom"), *helpers)
+
+    assert told(links, *REASONS) == [
+        ("ann", "assistant", 0.0, "no_share_declared"),
+        ("ann", "substitute", 0.0, "no_share_declared"),
+        ("ann", "support_teacher", 0.0, "no_share_declared"),
+        ("ann", "tom", 1.0, None),
+    ]
+
+
+def test_a_support_teacher_with_a_percentage_counts_by_it(roster: Roster) -> None:
+    links = roster.links(student(), teacher("tom"), teacher("sue", position="support_teacher", contribution_percent=20))
+
+    assert told(links, *REASONS) == [("ann", "sue", 0.2, None), ("ann", "tom", 0.8, None)]
+
+
+def test_a_teacher_listed_twice_for_the_same_days_counts_once_with_the_larger_share(roster: Roster) -> None:
+    links = roster.links(
+        student(),
+        teacher("tom", contribution_percent=40),
+        teacher("tom", begin=1, position="support_teacher", contribution_percent=10),
+        teacher("tina"),
+        teacher("tina", begin=1, position="assistant"),
+    )
+
+    assert told(links, *SHARES) == [("ann", "tina", 1.0, 0.6, 0.6), ("ann", "tom", 1.0, 0.4, 0.4)]
+
+
+def test_a_section_of_one_semester_makes_half_a_year_of_the_link(roster: Roster) -> None:
+    links = roster.links(section(term_end_date=day(50)), student(), teacher())
+
+    assert told(links, *SHARES, "is_under_claimed") == [("ann", "tom", 0.5, 1.0, 0.5, True)]
+
+
+def test_where_no_school_year_is_named_the_terms_of_the_lea_span_it(roster: Roster) -> None:
+    no_year = {"year_begin_date": None, "year_end_date": None}
+    links = roster.links(
+        section("s", term_end_date=day(50), **no_year),
+        section("t", term_begin_date=day(51), **no_year),
+        section("u", lea_id="8", term_end_date=day(50), subject="science", **no_year),
+        student("ann"),
+        student("bob", section_key="u"),
+        teacher("tom"),
+        teacher("tom", section_key="u"),
+    )
+
+    assert told(links, "student_key", "enrollment_share") == [("ann", 0.5), ("bob", 1.0)]
+
+
+def test_a_school_year_is_at_least_as_long_as_its_terms(roster: Roster) -> None:
+    links = roster.links(
+        section(year_begin_date=day(90), year_end_date=day(20), term_end_date=day(80)), student(end=40), teacher()
+    )
+
+    assert told(links, "enrollment_share", "weight") == [(0.5, 0.5)]
+
+
+def test_blank_dates_mean_the_term_and_dates_outside_of_it_are_cut_to_it(roster: Roster) -> None:
+    links = roster.links(
+        section(term_begin_date=day(11), term_end_date=day(60)),
+        student("ann"),
+        student("bob", begin=-30, end=300),
+        student("cid", begin=61, end=90),
+        teacher("tom", begin=1, end=DAYS),
+    )
+
+    assert told(links, "student_key", "enrollment_share") == [("ann", 0.5), ("bob", 0.5)]
+
+
+def test_a_student_who_enters_late_and_one_who_comes_back_have_the_days_they_were_there(roster: Roster) -> None:
+    links = roster.links(student("ann", begin=26), student("bob", end=20), student("bob", begin=71), teacher())
+
+    assert told(links, *SHARES) == [("ann", "tom", 0.75, 1.0, 0.75), ("bob", "tom", 0.5, 1.0, 0.5)]
+
+
+def test_overlapping_rows_of_one_stay_do_not_count_a_day_twice(roster: Roster) -> None:
+    links = roster.links(student(), student(begin=1, end=50), student(begin=40, end=90), student(begin=45), teacher())
+
+    assert told(links, *SHARES) == [("ann", "tom", 1.0, 1.0, 1.0)]
+
+
+def test_a_student_who_moves_between_sections_and_schools_is_shared_by_days(roster: Roster) -> None:
+    links = roster.links(
+        section("s"),
+        section("t"),
+        section("u", school_id="2", lea_id="8"),
+        student(end=20),
+        student(section_key="t", begin=21, end=50),
+        student(section_key="u", begin=51),
+        teacher("tom"),
+        teacher("tina", section_key="t"),
+        teacher("tara", section_key="u"),
+    )
+
+    assert told(links, "staff_key", "weight", "is_under_claimed") == [
+        ("tara", 0.5, False),
+        ("tina", 0.3, False),
+        ("tom", 0.2, False),
+    ]
+
+
+def test_teachers_who_claim_more_than_one_student_are_scaled_down_in_proportion(roster: Roster) -> None:
+    links = roster.links(
+        section("s"),
+        section("t", term_end_date=day(50)),
+        student(),
+        student(section_key="t"),
+        teacher("tom"),
+        teacher("tina", section_key="t"),
+    )
+
+    assert told(links, "staff_key", "raw_weight", "weight", "is_under_claimed") == [
+        ("tina", 0.5, round(1 / 3, 12), False),
+        ("tom", 1.0, round(2 / 3, 12), False),
+    ]
+
+
+def test_teachers_who_claim_less_than_one_student_are_left_and_flagged(roster: Roster) -> None:
+    links = roster.links(student(), teacher("tom", contribution_percent=60), teacher("tina", contribution_percent=30))
+
+    assert told(links, "staff_key", "weight", "is_under_claimed") == [("tina", 0.3, True), ("tom", 0.6, True)]
+
+
+@pytest.mark.parametrize("where", ["section", "student", "teacher"])
+def test_an_exclusion_by_the_roster_excludes_with_its_reason(roster: Roster, where: str) -> None:
+    mark = {name: {"excluded": "yes"} if name == where else {} for name in ("section", "student", "teacher")}
+
+    links = roster.links(section(**mark["section"]), student(**mark["student"]), teacher(**mark["teacher"]))
+
+    assert told(links, *SHARES, "raw_weight", "is_under_claimed", "excluded_reason") == [
+        ("ann", "tom", 1.0, None, 0.0, 0.0, True, "teacher_student_data_link_exclusion")
+    ]
+
+
+def test_what_an_excluded_teacher_would_have_had_goes_to_nobody(roster: Roster) -> None:
+    links = roster.links(student(), teacher("tom", excluded="yes"), teacher("tina"))
+
+    assert told(links, *REASONS) == [
+        ("ann", "tina", 0.5, None),
+        ("ann", "tom", 0.0, "teacher_student_data_link_exclusion"),
+    ]
+
+
+def test_an_exclusion_takes_only_its_own_days_even_from_rows_that_overlap(roster: Roster) -> None:
+    links = roster.links(student(), student(begin=31, end=50, excluded="yes"), teacher())
+
+    assert told(links, *SHARES, "excluded_reason") == [("ann", "tom", 0.8, 1.0, 0.8, None)]
+
+
+def test_a_student_not_there_for_the_full_academic_year_is_excluded_from_that_school_only(roster: Roster) -> None:
+    roster.scenario.write(
+        "student_school_association",
+        {"student_key": "ann", "school_id": "1", "full_academic_year": "no"},
+        {"student_key": "ann", "school_id": "2", "full_academic_year": "yes"},
+        {"student_key": "bob", "school_id": "1"},
+    )
+
+    links = roster.links(
+        section("s"),
+        section("t", school_id="2"),
+        student("ann", end=30),
+        student("ann", section_key="t", begin=31),
+        student("bob"),
+        teacher("tom"),
+        teacher("tina", section_key="t"),
+    )
+
+    assert told(links, *REASONS) == [
+        ("ann", "tina", 0.7, None),
+        ("ann", "tom", 0.0, "not_full_academic_year"),
+        ("bob", "tom", 1.0, None),
+    ]
+
+
+def test_subjects_are_claimed_apart(roster: Roster) -> None:
+    links = roster.links(
+        section("s"),
+        section("t", subject="ela"),
+        student(),
+        student(section_key="t"),
+        teacher(),
+        teacher(section_key="t"),
+    )
+
+    assert told(links, "subject", "weight") == [("ela", 1.0), ("mathematics", 1.0)]
+
+
+def test_links_that_the_state_reports_take_the_place_of_the_rosters(roster: Roster) -> None:
+    roster.scenario.write(
+        "reported_teacher_student_link",
+        {"staff_key": "tara", "weight": 0.6, "enrolled": "yes"},
+        {"staff_key": "tina", "weight": 0.9},
+        {"staff_key": "tess", "weight": 1.0, "enrolled": "no"},
+        student_key="ann",
+        subject="mathematics",
+    )
+
+    links = roster.links(
+        section("s"),
+        section("t", subject="ela"),
+        student(),
+        student(section_key="t"),
+        teacher(),
+        teacher(section_key="t"),
+    )
+
+    columns = ("staff_key", "subject", "raw_weight", "weight", "source", "enrolled", "excluded_reason")
+    assert told(links, *columns) == [
+        ("tara", "mathematics", 0.6, 0.4, "reported", "yes", None),
+        ("tess", "mathematics", 1.0, 0.0, "reported", "no", "not_enrolled_with_teacher"),
+        ("tina", "mathematics", 0.9, 0.6, "reported", None, None),
+        ("tom", "ela", 1.0, 1.0, "roster", None, None),
+    ]
+
+
+def test_a_section_without_a_teacher_and_one_without_students_link_nobody(roster: Roster) -> None:
+    links = roster.links(section("s"), section("t"), student(), teacher(section_key="t"))
+
+    assert links.is_empty()
+
+
+SECTIONS = ("s", "t", "u")
+FIRST, LAST = st.none() | st.integers(-5, 70), st.none() | st.integers(71, 120)
+STAYS = st.builds(
+    student,
+    st.sampled_from(("ann", "bob")),
+    FIRST,
+    LAST,
+    section_key=st.sampled_from(SECTIONS),
+    excluded=st.sampled_from((None, None, "no", "yes")),
+)
+TEACHERS = st.builds(
+    teacher,
+    st.sampled_from(("tom", "tina", "tara")),
+    FIRST,
+    LAST,
+    section_key=st.sampled_from(SECTIONS),
+    position=st.sampled_from(("teacher_of_record", "teacher_of_record", "support_teacher")),
+    contribution_percent=st.none() | st.floats(0, 100),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(STAYS, max_size=8), st.lists(TEACHERS, max_size=8), st.integers(50, DAYS))
+def test_weights_are_shares_of_one_student_whatever_the_roster(
+    stays: list[Row], teachers: list[Row], term_end: int
+) -> None:
+    sections = [section("s"), section("t", term_end_date=day(term_end)), section("u", subject="ela", lea_id="8")]
+    with TemporaryDirectory() as folder:
+        links = Roster(Path(folder)).links(*sections, *stays, *teachers)
+
+    assert links["weight"].is_between(0, 1).all()
+    totals = links.group_by("student_key", "subject").agg(
+        pl.col("weight", "raw_weight").sum(), pl.col("is_under_claimed").first()
+    )
+    assert (totals["weight"] <= 1 + 1e-9).all()
+    assert (totals["is_under_claimed"] == (totals["raw_weight"] < 1 - 1e-9)).all()
+    in_one_section = links.filter(pl.col("subject") == "ela")
+    assert in_one_section["enrollment_share"].is_between(0, 1).all()
+    assert (links["weight"] == 0).filter(links["excluded_reason"].is_not_null()).all()
+
+
+def test_links_equal_a_count_of_days_one_by_one(roster: Roster) -> None:
+    random = np.random.default_rng(7)
+    sections = [
+        section(
+            f"s{i}x",
+            subject=("ela", "mathematics")[i % 2],
+            school_id=str(i % 3),
+            term_begin_date=day((1, 1, 51)[i % 3]),
+            term_end_date=day((DAYS, 50, DAYS)[i % 3]),
+            excluded="yes" if i == 7 else None,
+        )
+        for i in range(12)
+    ]
+
+    def some(mark: float, value: Any) -> Any:
+        return value if random.random() < mark else None
+
+    def anywhere() -> Row:
+        begin, length = int(random.integers(-10, 95)), int(random.integers(1, 80))
+        stay = {"begin": some(0.6, begin), "end": some(0.6, begin + length)}
+        return stay | {"section_key": f"s{random.integers(12)}x", "excluded": some(0.1, "yes")}
+
+    students = [student(f"a{random.integers(60)}x", **anywhere()) for _ in range(300)]
+    teachers = [
+        teacher(
+            f"t{random.integers(15)}x",
+            position=str(random.choice(["teacher_of_record", "support_teacher", "assistant"], p=[0.7, 0.2, 0.1])),
+            contribution_percent=some(0.3, float(random.integers(0, 101))),
+            **anywhere(),
+        )
+        for _ in range(40)
+    ]
+    partial = {(f"a{i}x", str(i % 3)) for i in range(0, 60, 9)}
+    roster.scenario.write(
+        "student_school_association",
+        *({"student_key": name, "school_id": school, "full_academic_year": "no"} for name, school in partial),
+    )
+
+    links = roster.links(*sections, *students, *teachers)
+
+    expected = _day_by_day(sections, students, teachers, partial)
+    found = {
+        (name, staff, subject): shares
+        for name, staff, subject, *shares in told(
+            links, "student_key", "staff_key", "subject", "enrollment_share", "weight", "excluded_reason"
+        )
+    }
+    assert len(found) > 300
+    assert found.keys() == expected.keys()
+    for who, (enrollment_share, weight, excluded_reason) in found.items():
+        assert enrollment_share == pytest.approx(expected[who][0], abs=1e-9), who
+        assert weight == pytest.approx(expected[who][1], abs=1e-9), who
+        assert (excluded_reason is not None) == expected[who][2], who
+
+
+def _day_by_day(
+    sections: list[Row], students: list[Row], teachers: list[Row], partial: set[tuple[str, str]]
+) -> dict[tuple[str, str, str], tuple[float, float, bool]]:
+    """Enrollment share, weight and whether excluded, by student, staff and subject."""
+    counted: dict[tuple[str, str, str], list[float]] = {}
+    for taught in sections:
+        for date_ in (day(number) for number in range(1, DAYS + 1)):
+            there = [row for row in students if _has(taught, row, date_)]
+            staff: dict[str, list[Row]] = {}
+            for row in teachers:
+                if _has(taught, row, date_):
+                    staff.setdefault(row["staff_key"], []).append(row)
+            parts = _parts(staff)
+            for name in {row["student_key"] for row in there}:
+                for colleague, rows in staff.items():
+                    is_excluded = (
+                        taught["excluded"] == "yes"
+                        or any(r["excluded"] == "yes" for r in rows)
+                        or any(r["excluded"] == "yes" for r in there if r["student_key"] == name)
+                        or (name, taught["school_id"]) in partial
+                        or parts[colleague] is None
+                    )
+                    days = counted.setdefault((name, colleague, taught["subject"]), [0, 0, 0.0])
+                    days[1 if is_excluded else 0] += 1
+                    days[2] += 0 if is_excluded else parts[colleague] or 0
+    claims: dict[tuple[str, str], float] = {}
+    for (name, _, subject), (_, _, weight) in counted.items():
+        claims[name, subject] = claims.get((name, subject), 0) + weight / DAYS
+    return {
+        (name, colleague, subject): (
+            (days or excluded_days) / DAYS,
+            weight / DAYS / max(1, claims[name, subject]),
+            not days,
+        )
+        for (name, colleague, subject), (days, excluded_days, weight) in counted.items()
+    }
+
+
+def _has(taught: Row, row: Row, date_: date) -> bool:
+    begin, end = row["begin_date"] or taught["term_begin_date"], row["end_date"] or taught["term_end_date"]
+    is_in_term = taught["term_begin_date"] <= date_ <= taught["term_end_date"]
+    return row["section_key"] == taught["section_key"] and is_in_term and begin <= date_ <= end
+
+
+def _parts(staff: dict[str, list[Row]]) -> dict[str, float | None]:
+    """Each teacher's part of one day of a section; None where nobody declares one."""
+    given = {
+        name: max(r["contribution_percent"] for r in rows if r["contribution_percent"] is not None) / 100
+        for name, rows in staff.items()
+        if any(r["contribution_percent"] is not None for r in rows)
+    }
+    equal = [
+        n for n, rows in staff.items() if n not in given and any(r["position"] == "teacher_of_record" for r in rows)
+    ]
+    rest = max(0, 1 - sum(given.values()))
+    return {name: given.get(name, rest / len(equal) if name in equal else None) for name in staff}
