@@ -55,7 +55,7 @@ def feed_asset(table: Table) -> dg.AssetsDefinition:
                 blocking=True,
             ),
             _spec(table, "files_taken", "No file is refused or held; the table holds what the landing folder says"),
-            _spec(table, "columns_known", "Files have no column that their layout does not know"),
+            _spec(table, "columns_as_expected", "Files have the columns that their layout knows, and no others"),
         ],
         **COMMON,
     )
@@ -108,10 +108,14 @@ def _checks(reports: list[FeedReport]) -> Iterable[dg.AssetCheckResult]:
         description="\n".join(dict.fromkeys(why)) or None,
         metadata={"held_partitions": ", ".join(str(r.partition) for r in reports if not r.is_replaced) or "none"},
     )
-    unknown = files.filter(pl.col("unknown_columns").is_not_null() & (pl.col("delivery_status") == "accepted"))
-    said = [f"{path}: {columns}" for path, columns in unknown.select("path", "unknown_columns").iter_rows()]
+    taken = files.filter(pl.col("delivery_status") == "accepted")
+    said = [
+        f"{path}: {kind} {columns}"
+        for kind in ("unknown", "missing")
+        for path, columns in taken.select("path", f"{kind}_columns").drop_nulls().iter_rows()
+    ]
     yield dg.AssetCheckResult(
-        check_name="columns_known",
+        check_name="columns_as_expected",
         passed=not said,
         severity=dg.AssetCheckSeverity.WARN,
         description="\n".join(said) or None,

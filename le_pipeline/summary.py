@@ -45,7 +45,7 @@ HEADLINES = {
         qualify school_year = max(school_year) over (partition by state)
         order by state""",
 }
-POINTERS_SHOWN = 20
+ROWS_SHOWN = 10
 YEAR = "year"
 
 
@@ -162,15 +162,26 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
     if part.refusal:
         lines.append(f"  would be refused: {part.refusal}")
     if part.unknown_columns:
-        lines.append(f"  columns the layout does not read: {', '.join(part.unknown_columns)}")
-    if account.rules:
-        lines.append("  broken rules: " + ", ".join(f"{rule} {count}" for rule, count in sorted(account.rules.items())))
+        lines.append(f"  columns the layout does not know: {', '.join(part.unknown_columns)}")
+    if part.missing_columns:
+        lines.append(f"  columns the file does not have, so their fields stay empty: {', '.join(part.missing_columns)}")
     if part.pointers.height:
-        shown = part.pointers.head(POINTERS_SHOWN).select("source_row", "part", "rule", "source_column", "fix")
-        lines.append(_table("", shown.columns, shown.rows()))
-        if part.pointers.height > POINTERS_SHOWN:
-            lines.append(f"  and {part.pointers.height - POINTERS_SHOWN} more")
+        lines.append(_broken(part.pointers))
     return lines
+
+
+def _broken(pointers: pl.DataFrame) -> RenderableType:
+    """One line per rule and column, with the rows of the file that break it."""
+    faults = (
+        pointers.group_by("rule", "source_column", "fix", maintain_order=True)
+        .agg(rows=pl.col("source_row").unique().sort())
+        .sort(pl.col("rows").list.len(), "rule", "source_column", descending=[True, False, False])
+    )
+    lines = []
+    for rule, _, fix, rows in faults.iter_rows():
+        more = f" and {len(rows) - ROWS_SHOWN} more" if len(rows) > ROWS_SHOWN else ""
+        lines.append((rule, ", ".join(map(str, rows[:ROWS_SHOWN])) + more, fix))
+    return _table("", ["broken rule", "rows", "what to do"], lines)
 
 
 def _table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -> Table:

@@ -173,6 +173,7 @@ class Layout(_Part):
     lookup: dict[str, Lookup] = {}
     levels: Levels | None = None
     exclude: dict[str, dict[str, Condition]] = {}
+    ignore: tuple[str, ...] = ()
     correction: Literal["file", "rows"] = "rows"
     tolerance: float = Field(default=0.01, ge=0, le=1)
     hash: str = ""

@@ -48,7 +48,9 @@ class Scenario:
         row = {column.name: said.get(column.name, DEFAULTS.get(column.name)) for column in columns}
         missing = [column.name for column in columns if column.required and row[column.name] is None]
         assert not missing, f"a row must say {missing}"
-        return {column.name: key(row[column.name]) if column.field.type == "key" else row[column.name] for column in columns}
+        return {
+            column.name: key(row[column.name]) if column.field.type == "key" else row[column.name] for column in columns
+        }
 
 
 def key(name: str | None) -> str | None:

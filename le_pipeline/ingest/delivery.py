@@ -79,6 +79,18 @@ class Account:
         counted = self.read - self.excluded.total()
         return self.quarantined / counted if counted else 0.0
 
+    def book(self, fate: str, count: int) -> None:
+        """Take accepted records that do not stay out again: superseded, duplicate or conflict."""
+        if fate == "superseded":  # they were accepted all the same; a later delivery has replaced them
+            self.superseded += count
+            return
+        self.accepted -= count
+        if fate == "duplicate":
+            self.duplicate += count
+        else:
+            self.quarantined += count
+            self.rules[fate] += count
+
     def columns(self) -> dict[str, object]:
         """The columns of the delivery table."""
         return {
@@ -144,6 +156,11 @@ class DeliveryReader:
             pl.lit(self.delivery.name).alias("path"),
             *("source_row", PART, "rule", "source_column", "fix"),
         )
+
+    def conflicts(self, records: pl.DataFrame) -> pl.DataFrame:
+        """The quarantine table's rows for records that stand twice with different values."""
+        places = records.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias(INDEX))
+        return self.pointers(records, places.with_columns(rule=pl.lit("conflict"), field=pl.lit("")))
 
     def _batch(self, raw: pl.DataFrame) -> Batch:
         account, layout = self.account, self.delivery.layout

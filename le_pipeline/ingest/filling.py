@@ -6,6 +6,7 @@ and never kept with a silent gap.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -55,15 +56,22 @@ class Filler:
 
     @property
     def unknown_columns(self) -> list[str]:
-        """Columns of the delivered file that the layout does not read, by name; by place where a name may be data.
+        """Columns of the delivered file that the layout neither reads nor ignores.
 
-        Where the line end below the header is lost, or a quote left open, the header goes on with somebody's record.
+        By name, or by place where a name may be data: where the line end below the header is lost, or a quote left
+        open, the header goes on with somebody's record.
         """
-        used = set(self.used_columns)
-        unknown = {name: place for place, name in enumerate(self._header, start=1) if name not in used}
+        known = [*map(fnmatch.translate, self.layout.ignore), *map(re.escape, self.used_columns)]
+        is_known = re.compile("|".join(known)).fullmatch
+        unknown = {name: place for place, name in enumerate(self._header, start=1) if not is_known(name)}
         if any(LOOKS_LIKE_DATA.search(name) for name in unknown):
             return [f"column {place}" for place in unknown.values()]
         return sorted(unknown)
+
+    @property
+    def missing_columns(self) -> list[str]:
+        """Columns that the layout reads and the delivered file does not have; their fields stay empty."""
+        return [name for name in self.used_columns if name not in self._columns]
 
     def source_columns(self, field: str, part: str | None) -> str:
         """The column or columns of the file that a field comes from, for messages."""

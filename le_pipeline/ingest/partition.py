@@ -22,7 +22,7 @@ from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import reading, record
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, rejected_rows
 from le_pipeline.ingest.recognition import Recognised, recognise_all
-from le_pipeline.ingest.resolution import FATE, RESOLUTION_COLUMNS, fates, resolution_columns
+from le_pipeline.ingest.resolution import FATE, RESOLUTION_COLUMNS, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
@@ -237,16 +237,7 @@ class _Ingest:
         gone = fates(marks, [read.delivery.layout for read in reads])
         counted = gone.join(marks.with_row_index("index"), on="index").group_by("__delivery", FATE).len()
         for order, fate, count in counted.iter_rows():
-            account = reads[order].account
-            if fate == "superseded":
-                account.superseded += count
-                continue
-            account.accepted -= count
-            if fate == "duplicate":
-                account.duplicate += count
-            else:
-                account.quarantined += count
-                account.rules["conflict"] += count
+            reads[order].account.book(fate, count)
         self._quarantine_conflicts(gone.filter(pl.col(FATE) == "conflict"), reads, intake)
         return gone
 
@@ -255,21 +246,15 @@ class _Ingest:
             return
         rows = (
             pl.scan_parquet(intake.staged).with_row_index("index").join(conflicts.lazy(), on="index", how="semi")
-            .select("__delivery", "source_row", *self._part_column()).collect()
+            .select("__delivery", "source_row", part_of(self.table)).collect()
         )  # fmt: skip
         for order, read in enumerate(reads):
             mine = rows.filter(pl.col("__delivery") == order)
             if mine.is_empty() or read.reader is None:
                 continue
-            places = mine.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("index"))
-            faults = places.with_columns(rule=pl.lit("conflict"), field=pl.lit(""))
-            intake.pointers.append(read.reader.pointers(mine.drop("__delivery"), faults))
+            intake.pointers.append(read.reader.conflicts(mine))
             for raw in reading.batches(read.delivery.path, read.delivery.layout.read):
                 intake.rejected.add(rejected_rows(raw, mine["source_row"].unique(), read.delivery.delivery_id))
-
-    def _part_column(self) -> list[pl.Expr]:
-        """Where a file holds several records in a row, the part is the field they are unpivoted over: the subject."""
-        return [(pl.col("subject") if "subject" in self.table.column_names else pl.lit(None, pl.String)).alias("part")]
 
     # -- judging and writing -------------------------------------------------------------------------------------
 
@@ -347,6 +332,7 @@ class _Ingest:
         row["received_at"] = read.received_at
         if read.reader:
             row["unknown_columns"] = ", ".join(read.reader.filler.unknown_columns) or None
+            row["missing_columns"] = ", ".join(read.reader.filler.missing_columns) or None
         if read.refusal:
             held = isinstance(read.refusal, ToleranceError)
             return row | {

@@ -72,5 +72,6 @@ def row_of(
         "delivery_status": "accepted",
         "delivery_reason": None,
         "unknown_columns": None,
+        "missing_columns": None,
         **account.columns(),
     }

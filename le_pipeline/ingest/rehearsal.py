@@ -13,7 +13,7 @@ from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
 from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of
 from le_pipeline.ingest.recognition import recognise
-from le_pipeline.ingest.resolution import FATE, fates, resolution_columns
+from le_pipeline.ingest.resolution import FATE, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import KEY_BYTES, Keys
 from schemas.layout import ANY_ISSUER, NO_FEED, Layout
 
@@ -26,6 +26,7 @@ class Part:
     account: Account = field(default_factory=Account)
     pointers: pl.DataFrame = field(default_factory=pl.DataFrame)
     unknown_columns: list[str] = field(default_factory=list)
+    missing_columns: list[str] = field(default_factory=list)
     refusal: RefusedError | None = None
 
 
@@ -71,13 +72,20 @@ def _read(path: Path, layout: Layout, partition: Partition | None) -> Part:
     part = Part(layout)
     try:
         reader = DeliveryReader(delivery, Keys(secrets.token_bytes(KEY_BYTES)))
-        part.account, part.unknown_columns = reader.account, reader.filler.unknown_columns
+        part.account = reader.account
+        part.unknown_columns, part.missing_columns = reader.filler.unknown_columns, reader.filler.missing_columns
         marks, pointers = [], []
         for batch in reader.batches():
-            marks.append(batch.accepted.select(*resolution_columns(layout.table, 0), "source_row"))
+            marks.append(
+                batch.accepted.select(*resolution_columns(layout.table, 0), "source_row", part_of(layout.table))
+            )
             pointers.append(batch.quarantine)
-        part.pointers = pl.concat(pointers)
-        _book_repeats(part, pl.concat(marks), layout)
+        repeats = pl.concat(marks)
+        gone = fates(repeats, [layout])
+        for fate, count in gone[FATE].value_counts().iter_rows():
+            part.account.book(fate, count)
+        conflicts = gone.filter(pl.col(FATE) == "conflict")["index"]
+        part.pointers = pl.concat([*pointers, reader.conflicts(repeats[conflicts])])
     except RefusedError as refusal:
         part.refusal = refusal
         return part
@@ -87,14 +95,3 @@ def _read(path: Path, layout: Layout, partition: Partition | None) -> Part:
             f"breaks rules in {share:.2%} of its records, over its tolerance of {layout.tolerance:.2%}"
         )
     return part
-
-
-def _book_repeats(part: Part, marks: pl.DataFrame, layout: Layout) -> None:
-    gone = fates(marks, [layout])
-    for fate, count in gone[FATE].value_counts().iter_rows():
-        part.account.accepted -= count
-        if fate == "duplicate":
-            part.account.duplicate += count
-        else:
-            part.account.quarantined += count
-            part.account.rules[fate] += count

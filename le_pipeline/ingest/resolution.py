@@ -35,6 +35,11 @@ def resolution_columns(table: Table, order: int) -> list[pl.Expr]:
     ]
 
 
+def part_of(table: Table) -> pl.Expr:
+    """Which record of its row a record is; where a row holds several, each is of another subject."""
+    return (pl.col("subject") if "subject" in table.column_names else pl.lit(None, pl.String)).alias("part")
+
+
 def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
     """The records that do not stay, as `index` and `fate` (superseded, duplicate, conflict).
 

@@ -61,7 +61,7 @@ def leaks(home: Home, values: set[str], scratch: Path) -> set[str]:
     command = ["grep", "-r", "-a", "-o", "-F", "-f", str(patterns), *folders]
     answer = subprocess.run(command, capture_output=True, env={"LC_ALL": "C"}, check=False)
     assert answer.returncode == 1 or answer.stdout, answer.stderr
-    found = {line for line in answer.stdout.decode(errors="replace").splitlines()}
+    found = set(answer.stdout.decode(errors="replace").splitlines())
     for path in sorted(home.lake.rglob("*.parquet")):
         frame = pl.read_parquet(path, hive_partitioning=False)
         cells: set[str] = set().union(*(frame[name].cast(pl.String).drop_nulls().unique() for name in frame.columns))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from landed import Landed
 
+from landed import Landed
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import Keys
 

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from landed import SCORES, Landed, account, scores, students, workbook
 
 GOOD = scores(*students(40))

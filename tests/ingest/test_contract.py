@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from landed import LA_2016, Landed, account, scores
 
+from landed import LA_2016, Landed, account, scores
 from le_pipeline.ingest import contract
 from le_pipeline.ingest.filling import DAMAGED
 from le_pipeline.warehouse.lake import POLARS_TYPES, polars_schema

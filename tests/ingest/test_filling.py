@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from landed import LA_2016
 
+from landed import LA_2016
 from le_pipeline.errors import MissingColumnError, UnreadableFileError
 from le_pipeline.ingest import reading
 from le_pipeline.ingest.filling import DAMAGED, EXCLUDED, UNREADABLE, Filler
@@ -289,6 +289,21 @@ def test_a_column_that_the_layout_needs_is_named_when_it_is_missing(path: Path) 
     }
     with pytest.raises(MissingColumnError, match=r"^lacks S, T, which layout test needs"):
         filler(path, "X,G,Other\n1,4,5\n", fill=fill)
+
+
+def test_columns_that_the_layout_ignores_are_not_unknown_and_columns_it_reads_and_does_not_find_are_missing(
+    path: Path,
+) -> None:
+    made = filler(
+        path,
+        "X,D,Accom_1,Note\n",
+        feed="school",
+        fill={"school_id": "X", "lea_id": "D", "level": "Kind"},
+        ignore=["Accom_*"],
+    )
+
+    assert made.unknown_columns == ["Note"]
+    assert made.missing_columns == ["Kind"]
 
 
 def test_unknown_columns_are_told_by_name_or_by_place_where_the_header_looks_like_data(path: Path) -> None:

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from landed import FEED, LA_2016, SCORES, Landed, account, scores, students
 
+from landed import FEED, LA_2016, SCORES, Landed, account, scores, students
 from le_pipeline.errors import TruncatedFileError
 from le_pipeline.home import Home
 from le_pipeline.ingest import partition

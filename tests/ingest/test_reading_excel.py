@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from landed import workbook
 
+from landed import workbook
 from le_pipeline.errors import EmptyFileError, UnreadableFileError
 from le_pipeline.ingest import reading
 from le_pipeline.ingest.reading import OVERFLOW

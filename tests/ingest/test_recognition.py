@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from landed import LA_2016, Landed, workbook
 
+from landed import LA_2016, Landed, workbook
 from le_pipeline.errors import AmbiguousFileError, UnknownFileError
 from le_pipeline.home import Partition
 from le_pipeline.ingest.recognition import recognise

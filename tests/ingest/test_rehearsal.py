@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from landed import LA_2016, SCORES, Landed, account, scores, students
-
 from le_pipeline.home import Home
 from le_pipeline.ingest.rehearsal import rehearse
 

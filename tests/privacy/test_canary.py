@@ -13,8 +13,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from landed import LA_2016, Landed, scores, workbook
 
+from landed import LA_2016, Landed, scores, workbook
 from le_pipeline.errors import PipelineError, describe
 from le_pipeline.home import Home
 from le_pipeline.ingest.delivery import DeliveryReader

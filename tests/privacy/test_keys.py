@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from landed import LA_2016, Landed, scores, students
 
+from landed import LA_2016, Landed, scores, students
 from le_pipeline.errors import KeyFileError
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import create_key_file, key_file, load_keys

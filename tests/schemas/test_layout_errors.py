@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from landed import SCORES
 
+from landed import SCORES
 from schemas.layout import load_layout, load_layouts
 from schemas.yaml_file import ContractError
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from landed import SCORES
 
+from landed import SCORES
 from le_pipeline.home import Home
 from schemas import layout, registry
 from schemas.layout import load_layout
