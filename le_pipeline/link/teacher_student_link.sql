@@ -144,8 +144,8 @@ link as (  -- where the state itself says whose student a student is, rosters ar
 ),
 claimed as (
     select
-        *, cast(coalesce(sum(cast(raw_weight as decimal(18, 15))) filter (excluded_reason is null)
-            over (partition by student_key, subject, school_year), 0) as double) as claim
+        *, cast(sum(cast(case when excluded_reason is null then raw_weight else 0 end as decimal(18, 15)))
+            over (partition by student_key, subject, school_year) as double) as claim
     from link
 )
 select
