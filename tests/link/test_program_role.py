@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+
 from scenario import Row, Scenario
 from steps import STEP, told
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scenario import Row, Scenario
 from steps import STEP, told
 
