@@ -24,7 +24,7 @@ ui: .venv/.run $(LE_HOME)/landing ## serve Dagster on http://127.0.0.1:3000 with
 	$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
 
 test: lint ## lint, types, import contracts and every test
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/.test ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
-"""The job, the nightly schedule and the landing sensor."""
+"""The job, the nightly schedule, the landing sensor, and how fresh the schedule keeps every table."""
 
+import datetime
 import hashlib
 import json
 
@@ -10,6 +11,10 @@ from assets.resources import HomeResource
 from le_pipeline.home import Home, Partition
 
 JOB = "whole_line"
+FRESH = dg.FreshnessPolicy.time_window(
+    warn_window=datetime.timedelta(hours=26), fail_window=datetime.timedelta(hours=50)
+)
+"""A night that was missed warns, a second one fails."""
 
 whole_line = dg.define_asset_job(
     JOB,

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.automation import FRESH
 from assets.columns import asset_key, column_schema, description
 from assets.failures import told_plainly
 from assets.partitions import LANDING
@@ -25,6 +26,7 @@ COMMON: dict[str, Any] = {
     "owners": OWNERS,
     "partitions_def": LANDING,
     "backfill_policy": dg.BackfillPolicy.single_run(),
+    "freshness_policy": FRESH,
 }
 
 landing = dg.AssetSpec(

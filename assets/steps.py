@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.automation import FRESH
 from assets.columns import asset_key, column_lineage, column_schema, description
 from assets.failures import told_plainly
 from assets.resources import HomeResource
@@ -34,6 +35,7 @@ def step_asset(step: Step, group: str) -> dg.AssetsDefinition:
             "sql": dg.MetadataValue.md(f"```sql\n{step.sql}\n```"),
         },
         code_version=step.version[:12],
+        freshness_policy=FRESH,
         check_specs=[
             dg.AssetCheckSpec(
                 CHECK,

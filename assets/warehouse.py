@@ -3,10 +3,9 @@
 Two assets, because a blocking check stops what is downstream in the same run: stage, check, promote.
 """
 
-import datetime
-
 import dagster as dg
 
+from assets.automation import FRESH
 from assets.columns import asset_key
 from assets.failures import told_plainly
 from assets.resources import HomeResource
@@ -58,9 +57,7 @@ def candidate(home: HomeResource) -> dg.MaterializeResult:
     kinds={"duckdb"},
     tags={"personal_data": "pseudonyms"},
     pool=POOL,
-    freshness_policy=dg.FreshnessPolicy.time_window(
-        warn_window=datetime.timedelta(hours=26), fail_window=datetime.timedelta(hours=50)
-    ),
+    freshness_policy=FRESH,
 )
 def current(home: HomeResource) -> dg.MaterializeResult:
     """The analysts' warehouse, `warehouse/current.duckdb`: swapped in whole; open readers keep the one they opened."""

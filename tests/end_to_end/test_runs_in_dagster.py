@@ -1,0 +1,197 @@
+"""What Dagster ends up holding after runs over small deliveries: metadata, checks, and no half-written result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from assets.__main__ import prepare, run_all
+from le_pipeline import line
+from le_pipeline.home import Home
+from le_pipeline.privacy.keys import Keys
+
+Land = Callable[[str, str | bytes], Path]
+LAYOUT = """
+layout: small_scores
+feed: student_assessment
+issuer: LA
+about: Scores for tests, one row per student and subject
+recognise: {columns: [Student, Grade, Subject, Score, Lunch]}
+read: {format: delimited}
+fill:
+  student_id: Student
+  last_name: Name
+  grade: Grade
+  subject: Subject
+  scale_score: {from: Score, range: [100, 900]}
+  school_id: School
+  economically_disadvantaged: Lunch
+tolerance: 0.2
+"""
+HEADER = "Student,Name,Grade,Subject,Score,Lunch,School\n"
+
+
+def scores(*changes: str) -> str:
+    """Forty students' scores; a change replaces the row of its student."""
+    rows = {f"90{n:04d}": f"90{n:04d},Zyndvexel,4,mathematics,{300 + 5 * n},{'yn'[n % 2]},001" for n in range(1, 41)}
+    return HEADER + "\n".join((rows | {change[:6]: change for change in changes}).values()) + "\n"
+
+
+@pytest.fixture
+def small(home: Home, land: Land) -> Home:
+    """A home with one delivery and the layout that knows it."""
+    (home.layouts / "small_scores.yaml").write_text(LAYOUT)
+    land("LA/2031/scores.csv", scores("900007,Zyndvexel,4,mathematics,5,y,001"))
+    prepare(home)
+    return home
+
+
+def last_run(home: Home) -> tuple[dict[str, dict[str, Any]], dict[tuple[str, str], Any]]:
+    """Metadata of what was made and the results of checks, by asset, in the latest run."""
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        run_id = instance.get_run_records(limit=1)[0].dagster_run.run_id
+        events = [entry.dagster_event for entry in instance.all_logs(run_id) if entry.dagster_event]
+    made, checks = {}, {}
+    for event in events:
+        if event.is_step_materialization:
+            materialization = event.step_materialization_data.materialization
+            made[materialization.asset_key.to_user_string()] = {
+                name: value.value for name, value in materialization.metadata.items()
+            }
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            result = event.asset_check_evaluation_data
+            checks[result.asset_key.to_user_string(), result.check_name] = result
+    return made, checks
+
+
+def count(home: Home) -> int:
+    with duckdb.connect(home.warehouse, read_only=True) as con:
+        return con.execute("select count(*) from canonical.student_assessment").fetchall()[0][0]
+
+
+def test_a_run_leaves_counts_hashes_rejections_and_lineage(small: Home) -> None:
+    assert run_all(small)
+    made, checks = last_run(small)
+
+    feed = made["canonical/student_assessment"]
+    assert (feed["dagster/row_count"], feed["rows_read"], feed["rows_quarantined"]) == (39, 40, 1)
+    assert "LA/2031/scores.csv" in feed["files"]
+    assert "| 40 | 39 | 1 | 0 | 0 | accepted |" in feed["files"]
+    assert "Score: give a value from 100 to 900" in made["canonical/quarantine"]["rows"]
+    gap = made["marts/achievement_gap"]
+    assert gap["dagster/row_count"] > 0
+    assert gap["dagster/column_lineage"].deps_by_column["n_a"]
+    assert made["warehouse/current"]["dagster/row_count"] > 39
+    assert count(small) == 39
+
+    assert checks["canonical/student_assessment", "rows_conserved"].passed
+    assert checks["marts/achievement_gap", "contract_holds"].passed
+    waiting = checks["canonical/quarantine", "nothing_waits"]
+    assert (waiting.passed, waiting.severity) == (False, dg.AssetCheckSeverity.WARN)
+    without_teacher = checks["linked/student_exposure", "without_teacher"]
+    assert without_teacher.metadata["rows"].value == 39
+
+
+def test_a_run_with_nothing_new_makes_nothing(small: Home, keys: Keys) -> None:
+    assert run_all(small)
+    assert line.is_current(small, keys)
+    written = {path: path.stat().st_mtime_ns for path in small.lake.rglob("*.parquet")} | {
+        small.warehouse: small.warehouse.stat().st_mtime_ns
+    }
+
+    assert run_all(small)
+
+    made, _ = last_run(small)
+    assert {name for name, metadata in made.items() if metadata.get("unchanged") is False} == set()
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+
+
+def test_a_file_that_cannot_be_taken_in_is_told_by_a_check_and_the_good_data_stay(small: Home, land: Land) -> None:
+    assert run_all(small)
+    land("LA/2031/scores.csv", b"<html>Session expired</html>")
+    land("LA/2031/other.csv", "Widget,Price\n1,2\n")
+
+    assert run_all(small)
+
+    _, checks = last_run(small)
+    taken = checks["canonical/student_assessment", "files_taken"]
+    recognised = checks["canonical/delivery", "files_recognised"]
+    assert not taken.passed
+    assert "LA/2031/scores.csv is a web page or XML file" in taken.description
+    assert not recognised.passed
+    assert "LA/2031/other.csv no layout fits" in recognised.description
+    assert count(small) == 39
+
+
+def test_a_corrected_delivery_replaces_what_it_corrects(small: Home, land: Land) -> None:
+    assert run_all(small)
+    land("LA/2031/scores_corrected.csv", scores("900008,Zyndvexel,4,mathematics,700,n,001"))
+
+    assert run_all(small)
+
+    with duckdb.connect(small.warehouse, read_only=True) as con:
+        assert con.execute("select count(*), max(scale_score) from canonical.student_assessment").fetchone() == (
+            40,
+            700,
+        )
+        told = con.execute("select path, delivery_status from canonical.delivery order by path").fetchall()
+    assert told == [("LA/2031/scores.csv", "superseded"), ("LA/2031/scores_corrected.csv", "accepted")]
+
+
+def test_a_lost_row_stops_everything_that_comes_after(small: Home, land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_all(small)
+    land("LA/2031/scores.csv", scores())
+    from le_pipeline.ingest.delivery import Account
+
+    whole = Account.columns
+    monkeypatch.setattr(Account, "columns", lambda account: whole(account) | {"rows_duplicate": 1})
+
+    assert not run_all(small)
+
+    _, checks = last_run(small)
+    lost = checks["canonical/student_assessment", "rows_conserved"]
+    assert not lost.passed
+    assert lost.metadata["files"].value == "LA/2031/scores.csv"
+    assert count(small) == 39
+
+
+def test_marts_that_do_not_meet_their_expectations_are_not_promoted(
+    small: Home, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_all(small)
+    land("LA/2031/scores.csv", scores())
+    from le_pipeline.warehouse import gate
+
+    every = gate.check_marts
+    monkeypatch.setattr(
+        gate,
+        "check_marts",
+        lambda home: [*every(home), gate.Expectation("achievement_gap", "expected", "n", is_met=False)],
+    )
+
+    assert not run_all(small)
+
+    _, checks = last_run(small)
+    assert checks["warehouse/candidate", "marts_meet_expectations"].description == "achievement_gap.n: expected"
+    assert count(small) == 39
+
+
+def test_a_wrong_layout_fails_the_run_with_its_line_and_key(small: Home) -> None:
+    assert run_all(small)
+    (small.layouts / "small_scores.yaml").write_text(LAYOUT.replace("grade: Grade", "grad: Grade"))
+
+    assert not run_all(small)
+
+    with dg.DagsterInstance.from_config(str(small.dagster)) as instance:
+        run_id = instance.get_run_records(limit=1)[0].dagster_run.run_id
+        failures = [
+            e.dagster_event for e in instance.all_logs(run_id) if e.dagster_event and e.dagster_event.is_step_failure
+        ]
+    said = failures[0].step_failure_data.user_failure_data.description
+    assert said.startswith("small_scores.yaml, line 11: fill.grad: 'grad' is not a field of student_assessment")
+    assert count(small) == 39
