@@ -86,9 +86,13 @@ contribution as (  -- the roster's own percentage, else an equal part of what th
     from present
     window piece_of_section as (partition by section_key, school_year, first_day)
 ),
-partial_year as (  -- the school's rule says that the student was not there for the full academic year
-    select distinct student_key, school_id, school_year
+partial_year as (  -- a file says that the student was not in the school for the full academic year
+    select student_key, school_id, school_year
     from canonical.student_school_association
+    where full_academic_year = 'no'
+    union
+    select student_key, school_id, school_year
+    from canonical.student_assessment
     where full_academic_year = 'no'
 ),
 shared as (

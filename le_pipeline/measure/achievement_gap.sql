@@ -61,14 +61,14 @@ at_score as (
         min(assessment || ' ' || grade) as first_test, max(assessment || ' ' || grade) as last_test
     from paired
     group by school_year, subject, subgroup, group_a, group_b, z_score, cube (state, region, role, grade_band)
-    having (grouping(region) = 1 or region is not null) and (grouping(grade_band) = 1 or grade_band <> 'other')
 ),
-score_rank as (  -- the students of group_b up to each score
+score_rank as (  -- the students of group_b up to each score; who has no region or grade is in all of them only
     select
         *, sum(n_b) over (
             partition by state, region, role, school_year, subject, grade_band, subgroup, group_a, group_b
             order by z_score rows between unbounded preceding and current row) as b_up_to
     from at_score
+    where region is not null and grade_band <> 'other'
 ),
 by_score as (
     select

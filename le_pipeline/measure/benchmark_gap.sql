@@ -41,17 +41,21 @@ student as (
     join linked.student_exposure as e
         on e.student_key = s.student_key and e.subject = s.subject and e.school_year = s.school_year
     join declared as b on b.subject = s.subject and b.grade = s.grade and b.school_year = s.school_year
+),
+clustered as (
+    select
+        case when grouping(state) = 1 then 'all' else state end as state,
+        case when grouping(region) = 1 then 'all' else region end as region,
+        case when grouping(role) = 1 then 'all' else role end as role,
+        school_year, subject,
+        case when grouping(grade_band) = 1 then 'all' else grade_band end as grade_band,
+        benchmark, cluster,
+        count(*) as students, sum(met_before) as met_before, sum(meets) as meets,
+        cast(sum(benchmark_share) as double) as benchmark_sum,
+        min(benchmark_source) as benchmark_source, max(benchmark_confidence) as benchmark_confidence
+    from student
+    group by school_year, subject, benchmark, cluster, cube (state, region, role, grade_band)
 )
-select
-    case when grouping(state) = 1 then 'all' else state end as state,
-    case when grouping(region) = 1 then 'all' else region end as region,
-    case when grouping(role) = 1 then 'all' else role end as role,
-    school_year, subject,
-    case when grouping(grade_band) = 1 then 'all' else grade_band end as grade_band,
-    benchmark, cluster,
-    count(*) as students, sum(met_before) as met_before, sum(meets) as meets, 
-    cast(sum(benchmark_share) as double) as benchmark_sum,
-    min(benchmark_source) as benchmark_source, max(benchmark_confidence) as benchmark_confidence
-from student
-group by school_year, subject, benchmark, cluster, cube (state, region, role, grade_band)
-having (grouping(region) = 1 or region is not null) and (grouping(grade_band) = 1 or grade_band <> 'other')
+select *
+from clustered
+where region is not null and grade_band <> 'other'  -- who has no region or grade is in all of them only

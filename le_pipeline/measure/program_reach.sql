@@ -24,7 +24,6 @@ supported as (
         count(distinct state || ' ' || school_id) filter (frpl_share is not null) as n_known_schools
     from active
     group by school_year, cube (state, region)
-    having grouping(region) = 1 or region is not null
 ),
 students as (
     select
@@ -34,7 +33,6 @@ students as (
         count(distinct student_key) as n_students
     from reached
     group by school_year, cube (state, region)
-    having grouping(region) = 1 or region is not null
 )
 select
     s.state, s.region, s.school_year, s.n_fellows, s.n_mentees, s.n_teachers_supported,
@@ -42,3 +40,4 @@ select
     s.n_high_poverty_schools / nullif(s.n_known_schools, 0) as high_poverty_school_share
 from supported as s
 left join students as t on t.state = s.state and t.region = s.region and t.school_year = s.school_year
+where s.region is not null  -- who has no region is in all of them only

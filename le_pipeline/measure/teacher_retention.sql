@@ -35,13 +35,13 @@ by_school as (
         count(is_retained) as n, count_if(is_retained) as retained, count_if(is_retained is null) as n_not_observed
     from flagged
     group by definition, level, school_year, school, cube (state, role, region, cohort, poverty_band)
-    having (grouping(region) = 1 or region is not null) and (grouping(cohort) = 1 or cohort is not null)
 ),
-cell as (
+cell as (  -- who has no region or no cohort is in all of them only
     select
         state, definition, level, role, region, cohort, poverty_band, school_year,
         sum(n) as n, sum(n_not_observed) as n_not_observed, count_if(n > 0) as n_schools, sum(retained) as retained
     from by_school
+    where region is not null and cohort is not null
     group by state, definition, level, role, region, cohort, poverty_band, school_year
 ),
 compared as (  -- beside each part in the programme: people without one, all else equal

@@ -53,13 +53,14 @@ def test_people_are_none_before_their_part_and_inactive_after_it(lake: Scenario)
 def test_a_fellow_comes_before_a_mentee_and_a_mentee_before_an_applicant(lake: Scenario) -> None:
     found = roles(
         lake,
-        at_work("tom", 2013, 2014, 2015, 2016),
+        at_work("tom", 2012, 2013, 2014, 2015, 2016),
         entry("applicant", "tom", 2013, 2013),
         entry("mentee", "tom", 2014, 2014, 2014),
         entry("fellow", "tom", 2016, 2016),
     )
 
     assert told(found, *ROLES) == [
+        ("tom", 2012, "none", False, None, None),
         ("tom", 2013, "applicant", False, 2013, 1),
         ("tom", 2014, "mentee", True, 2014, 1),
         ("tom", 2015, "mentee", False, 2014, 2),

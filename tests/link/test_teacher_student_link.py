@@ -267,6 +267,12 @@ def test_an_exclusion_by_the_roster_excludes_with_its_reason(roster: Roster, whe
     ]
 
 
+def test_a_teacher_listed_twice_is_excluded_where_one_of_the_rows_says_so(roster: Roster) -> None:
+    links = roster.links(student(), teacher(), teacher(begin=61, end=100, excluded="yes"))
+
+    assert told(links, *SHARES, "excluded_reason") == [("ann", "tom", 0.6, 1.0, 0.6, None)]
+
+
 def test_what_an_excluded_teacher_would_have_had_goes_to_nobody(roster: Roster) -> None:
     links = roster.links(student(), teacher("tom", excluded="yes"), teacher("tina"))
 
@@ -305,6 +311,19 @@ def test_a_student_not_there_for_the_full_academic_year_is_excluded_from_that_sc
         ("ann", "tom", 0.0, "not_full_academic_year"),
         ("bob", "tom", 1.0, None),
     ]
+
+
+def test_a_test_file_too_may_say_that_the_year_was_not_full(roster: Roster) -> None:
+    test = {"student_key": "ann", "assessment": "LEAP", "subject": "ela", "grade": "05", "scale_score": 700}
+    roster.scenario.write(
+        "student_assessment",
+        test | {"school_id": "1", "full_academic_year": "no"},
+        test | {"student_key": "bob", "school_id": "2", "full_academic_year": "no"},
+    )
+
+    links = roster.links(student("ann"), student("bob"), teacher())
+
+    assert told(links, *REASONS) == [("ann", "tom", 0.0, "not_full_academic_year"), ("bob", "tom", 1.0, None)]
 
 
 def test_subjects_are_claimed_apart(roster: Roster) -> None:
@@ -415,7 +434,7 @@ def test_links_equal_a_count_of_days_one_by_one(roster: Roster) -> None:
     def anywhere() -> Row:
         begin, length = int(random.integers(-10, 95)), int(random.integers(1, 80))
         stay = {"begin": some(0.6, begin), "end": some(0.6, begin + length)}
-        return stay | {"section_key": f"s{random.integers(12)}x", "excluded": some(0.1, "yes")}
+        return stay | {"section_key": f"s{random.integers(12)}x", "excluded": some(0.15, "yes")}
 
     students = [student(f"a{random.integers(60)}x", **anywhere()) for _ in range(300)]
     teachers = [
@@ -425,7 +444,7 @@ def test_links_equal_a_count_of_days_one_by_one(roster: Roster) -> None:
             contribution_percent=some(0.3, float(random.integers(0, 101))),
             **anywhere(),
         )
-        for _ in range(40)
+        for _ in range(90)
     ]
     partial = {(f"a{i}x", str(i % 3)) for i in range(0, 60, 9)}
     roster.scenario.write(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlglot
+from sqlglot import exp
 
 from le_pipeline.line import STEPS
 from le_pipeline.warehouse.contract import violations
@@ -38,6 +39,14 @@ def test_the_sql_is_carried_over_to_spark_without_anything_unsupported(step: Ste
         == sqlglot.parse_one(step.sql, dialect="duckdb").named_selects
     )
     assert [word for word in NOT_PORTABLE if word in step.sql.lower()] == []
+
+
+@every_step
+def test_the_sql_has_nothing_that_spark_refuses_only_when_it_runs(step: Step) -> None:
+    parsed = sqlglot.parse_one(step.sql, dialect="duckdb")
+
+    assert not [having for having in parsed.find_all(exp.Having) if "GROUPING(" in having.sql()]
+    assert not [window for window in parsed.find_all(exp.Window) if isinstance(window.this, exp.Filter)]
 
 
 def test_on_an_empty_lake_every_table_is_empty_with_its_columns(tmp_path: Path) -> None:
