@@ -89,7 +89,7 @@ def test_a_gap_is_told_for_every_value_of_a_dimension_and_for_all_together(lake:
         lake,
         student(1.0, exposure="fellow", region="North"),
         student(0.0, "male", exposure="fellow", region="North"),
-        student(0.0, exposure="none", grade="08"),
+        student(0.0, exposure="none", grade="UG"),
         student(0.0, "male", exposure="none", grade="UG"),
         student(0.0, exposure="unlinked", state="MO"),
         student(None, "male", exposure="unlinked", state="MO"),
