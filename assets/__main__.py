@@ -22,13 +22,15 @@ CONFIG = Path(__file__).with_name("dagster.yaml")
 
 
 def prepare(home: Home) -> None:
-    """Make the home, the key where there is none, and Dagster's own folder and configuration."""
+    """Make the home, the key where there is none, Dagster's own folder and configuration, and its partitions."""
     create_key_file(home)
     home.create()
     config = home.dagster / "dagster.yaml"
     if not config.exists():
         config.write_text(CONFIG.read_text(encoding="utf-8"), encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home.dagster)
+    with dg.DagsterInstance.get() as instance:
+        partitions.register(instance, home)
 
 
 def run_all(home: Home) -> bool:

@@ -114,6 +114,9 @@ class _Ingest:
         return bool(note and note["from"] == self._made_from(self._in_order(recognised), recognised))
 
     def run(self) -> FeedReport:
+        if not self.home.files(self.partition):
+            # a folder without a file looks like a disk that is not mounted: what came from it stays
+            return FeedReport(self.feed, self.partition, self._rows_in_lake(), True, self.before)
         recognised = recognise_all(self.home, self.partition, self.home.all_layouts())
         deliveries = self._in_order(recognised)
         made_from = self._made_from(deliveries, recognised)

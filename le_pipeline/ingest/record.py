@@ -23,6 +23,8 @@ def record_unclaimed(home: Home, partition: Partition) -> pl.DataFrame:
     """Record the files of a partition that no layout recognises, with what to do; returns their deliveries."""
     with home.lock(f"ingest.{UNCLAIMED}.{partition}"):
         before, found = unclaimed(home, partition)
+        if not home.files(partition):
+            return before
         if not found.equals(before):
             Lake(home.lake).write(TABLE, UNCLAIMED, found, partition.state, partition.school_year)
         return found

@@ -39,6 +39,13 @@ counted as (  -- of several assessments the spring one counts, then the one that
         order by case when administration = 'spring' then 0 else 1 end, reference_n desc, assessment, state
     ) = 1
 ),
+enrolled as (  -- what the test file leaves out, the enrolment may say; the latest one counts
+    select *
+    from canonical.student_school_association
+    qualify row_number() over (
+        partition by student_key, school_year order by coalesce(entry_date, date '1900-01-01') desc, school_id
+    ) = 1
+),
 other_core as (  -- mathematics for reading and language, language for the rest; the first that was tested
     select
         student_key, school_year + 1 as school_year, subject = 'mathematics' as is_mathematics,
@@ -54,9 +61,13 @@ select
     c.state, c.school_year, c.student_key, c.subject, c.assessment, c.grade, c.school_id, c.lea_id, c.scale_score,
     c.z_score, c.percentile_rank, c.reference_n, c.reference_mean, c.reference_sd, c.performance_level, c.level_order,
     c.proficient, p.z_score as prior_z_score, p.percentile_rank as prior_percentile_rank,
-    o.z_score as prior_other_z_score, p.assessment as prior_assessment, p.proficient as prior_proficient, c.sex,
-    c.race_ethnicity, c.economically_disadvantaged, c.english_learner, c.disability
+    o.z_score as prior_other_z_score, p.assessment as prior_assessment, p.proficient as prior_proficient,
+    coalesce(c.sex, e.sex) as sex, coalesce(c.race_ethnicity, e.race_ethnicity) as race_ethnicity,
+    coalesce(c.economically_disadvantaged, e.economically_disadvantaged) as economically_disadvantaged,
+    coalesce(c.english_learner, e.english_learner) as english_learner,
+    coalesce(c.disability, e.disability) as disability
 from counted as c
+left join enrolled as e on e.student_key = c.student_key and e.school_year = c.school_year
 left join counted as p
     on p.student_key = c.student_key and p.subject = c.subject and p.school_year = c.school_year - 1
 left join other_core as o

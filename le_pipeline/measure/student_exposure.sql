@@ -2,7 +2,11 @@
 with link as (
     select
         l.student_key, l.subject, l.school_year, l.staff_key, l.weight, r.region,
-        case when r.is_active and r.role in ('fellow', 'mentee') then r.role else 'none' end as exposure
+        case
+            when r.role in ('fellow', 'mentee') and r.is_active then r.role
+            when r.role in ('fellow', 'mentee') then 'former'
+            else 'none'
+        end as exposure
     from linked.teacher_student_link as l
     left join linked.program_role as r on r.staff_key = l.staff_key and r.school_year = l.school_year
     where l.excluded_reason is null and l.weight > 0
@@ -14,7 +18,7 @@ taught as (  -- the part in the programme and its region are of one and the same
     from link
     window by_part as (
         partition by student_key, subject, school_year
-        order by case exposure when 'fellow' then 1 when 'mentee' then 2 else 3 end, weight desc, staff_key
+        order by case exposure when 'fellow' then 1 when 'mentee' then 2 when 'former' then 3 else 4 end, weight desc, staff_key
     )
     qualify row_number() over (partition by student_key, subject, school_year order by weight desc, staff_key) = 1
 )

@@ -93,8 +93,13 @@ class Truth:
             (weight, self.staff_by_year[staff, year])
             for weight, staff in self.teaching.get((row["student_id"], row["subject"], year), [])
         ]
-        active = {teacher["role"] for _, teacher in teachers if teacher["is_active"]}
-        exposure = next((role for role in ("fellow", "mentee") if role in active), "none" if teachers else "unlinked")
+        parts = {
+            teacher["role"] if teacher["is_active"] else "former"
+            for _, teacher in teachers
+            if teacher["role"] in ("fellow", "mentee")
+        }
+        ranked = ("fellow", "mentee", "former")
+        exposure = next((part for part in ranked if part in parts), "none" if teachers else "unlinked")
         heaviest = max((weight for weight, _ in teachers), default=0)
         return row | {
             "z": (row["scale_score"] - mean) / deviation,

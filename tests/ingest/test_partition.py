@@ -218,3 +218,17 @@ def fresh(landed: Landed, tmp_path_factory: pytest.TempPathFactory) -> Callable[
         return Landed(home, landed.keys)
 
     return make
+
+
+def test_a_landing_folder_that_is_gone_leaves_what_came_from_it(landed: Landed) -> None:
+    landed.file("a.csv", scores(*students(3)))
+    landed.run()
+    before = landed.scores()
+    landed.home.landing.rename(landed.home.landing.with_name("unmounted"))
+
+    report = landed.run()
+
+    assert report.is_current
+    assert report.rows == 3
+    assert landed.scores() == before
+    assert landed.delivery("a.csv")["delivery_status"] == "accepted"

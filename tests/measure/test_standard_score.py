@@ -174,3 +174,16 @@ def test_the_other_core_subject_is_mathematics_for_language_and_language_for_the
         ("ann", 2015, "reading", -1.0),
         ("ann", 2015, "science", 1.0),
     ]
+
+
+def test_what_the_test_file_leaves_out_of_a_student_the_latest_enrolment_says(lake: Scenario) -> None:
+    lake.write(
+        "student_school_association",
+        {"student_key": "ann", "school_id": "2", "sex": "male", "disability": "yes", "entry_date": date(2015, 2, 1)},
+        {"student_key": "ann", "school_id": "1", "english_learner": "yes", "disability": "no"},
+    )
+    columns = ("student_key", "sex", "disability", "english_learner")
+
+    found = scores(lake, score("ann", 600, sex="female"), score("bob", 700, sex="male"), columns=columns)
+
+    assert found == [("ann", "female", "yes", None), ("bob", "male", None, None)]
