@@ -13,30 +13,59 @@ with sitting as (  -- of one assessment the spring sitting counts, then the late
             scale_score desc
     ) = 1
 ),
-scored as (  -- the reference cell is everyone in the state's file, not only the programme's students
-    select
-        *,
-        count(*) over cell as reference_n,
-        avg(scale_score) over cell as reference_mean,
-        stddev_samp(scale_score) over cell as reference_sd,
-        rank() over (
-            partition by state, assessment, subject, grade, school_year order by scale_score) - 1 as below,
-        count(*) over (partition by state, assessment, subject, grade, school_year, scale_score) as equal
+tally as (  -- students of one score together, so that ranks do not have to be made of rows
+    select state, assessment, subject, grade, school_year, scale_score, count(*) as equal
     from sitting
-    window cell as (partition by state, assessment, subject, grade, school_year)
+    group by state, assessment, subject, grade, school_year, scale_score
+),
+ranked as (
+    select
+        *, sum(equal) over (
+            partition by state, assessment, subject, grade, school_year order by scale_score
+            rows between unbounded preceding and current row) - equal as below
+    from tally
+),
+centre as (  -- summed as decimals, which add up alike in whatever order an engine takes them
+    select
+        state, assessment, subject, grade, school_year, sum(equal) as reference_n,
+        cast(sum(cast(equal * scale_score as decimal(38, 12))) as double) / sum(equal) as reference_mean
+    from tally
+    group by state, assessment, subject, grade, school_year
+),
+cell as (  -- the reference is everyone in the state's file, not only the programme's students
+    select
+        c.state, c.assessment, c.subject, c.grade, c.school_year, c.reference_n, c.reference_mean,
+        sqrt(cast(sum(cast(t.equal * power(t.scale_score - c.reference_mean, 2) as decimal(38, 12))) as double)
+            / nullif(c.reference_n - 1, 0)) as reference_sd
+    from centre as c
+    join tally as t
+        on t.state = c.state and t.assessment = c.assessment and t.subject = c.subject and t.grade = c.grade
+        and t.school_year = c.school_year
+    group by c.state, c.assessment, c.subject, c.grade, c.school_year, c.reference_n, c.reference_mean
+),
+scale as (
+    select
+        c.*, r.scale_score,
+        round((r.scale_score - c.reference_mean) / nullif(c.reference_sd, 0), 12) as z_score,
+        round(100 * (r.below + r.equal / 2) / c.reference_n, 12) as percentile_rank
+    from ranked as r
+    join cell as c
+        on c.state = r.state and c.assessment = r.assessment and c.subject = r.subject and c.grade = r.grade
+        and c.school_year = r.school_year
 ),
 counted as (  -- of several assessments the spring one counts, then the one that most students sat
     select
-        state, school_year, student_key, subject, assessment, grade, school_id, lea_id, scale_score,
-        round((scale_score - reference_mean) / nullif(reference_sd, 0), 12) as z_score,
-        round(100 * (below + equal / 2) / reference_n, 12) as percentile_rank,
-        reference_n, round(reference_mean, 9) as reference_mean, round(reference_sd, 9) as reference_sd,
-        performance_level, level_order, proficient, sex, race_ethnicity, economically_disadvantaged, english_learner,
-        disability
-    from scored
+        s.state, s.school_year, s.student_key, s.subject, s.assessment, s.grade, s.school_id, s.lea_id, s.scale_score,
+        c.z_score, c.percentile_rank, c.reference_n, round(c.reference_mean, 9) as reference_mean,
+        round(c.reference_sd, 9) as reference_sd, s.performance_level, s.level_order, s.proficient, s.sex,
+        s.race_ethnicity, s.economically_disadvantaged, s.english_learner, s.disability
+    from sitting as s
+    join scale as c
+        on c.state = s.state and c.assessment = s.assessment and c.subject = s.subject and c.grade = s.grade
+        and c.school_year = s.school_year and c.scale_score = s.scale_score
     qualify row_number() over (
-        partition by student_key, subject, school_year
-        order by case when administration = 'spring' then 0 else 1 end, reference_n desc, assessment, state
+        partition by s.student_key, s.subject, s.school_year
+        order by case when s.administration = 'spring' then 0 else 1 end, c.reference_n desc, s.assessment, s.state
     ) = 1
 ),
 enrolled as (  -- what the test file leaves out, the enrolment may say; the latest one counts

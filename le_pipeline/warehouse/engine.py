@@ -115,7 +115,8 @@ class Engine:
     @contextmanager
     def connection(self, names: tuple[str, ...]) -> Iterator[duckdb.DuckDBPyConnection]:
         """An in-memory DuckDB in which the named tables can be read; a table without rows yet is empty."""
-        con = duckdb.connect(config={"autoinstall_known_extensions": False, "preserve_insertion_order": True})
+        # every table is sorted by its key when it is written, so keeping an order on the way would only cost memory
+        con = duckdb.connect(config={"autoinstall_known_extensions": False, "preserve_insertion_order": False})
         try:
             con.execute(f"set temp_directory = {ddl.literal(str(self.home.lake / '.tmp'))}")
             for name in names:
