@@ -51,9 +51,13 @@ def column_lineage(step: Step) -> dg.TableColumnLineage:
         if layer != REFERENCE:
             schema.setdefault(layer, {})[table] = {c.name: sql_type(c) for c in registry.tables()[table].columns}
     parsed = sqlglot.parse_one(step.sql, dialect="duckdb")
-    made = [name for name in parsed.named_selects if name in step.table.column_names]
+    counted = {
+        name: _sources(lineage(name, parsed.copy(), schema=schema, dialect="duckdb")) for name in parsed.named_selects
+    }
+    # what `finish` adds, it computes from what the SQL counts
+    figures = [dep for name, deps in counted.items() if name not in step.table.key for dep in deps]
     return dg.TableColumnLineage(
-        {name: _sources(lineage(name, parsed.copy(), schema=schema, dialect="duckdb")) for name in made}
+        {name: counted.get(name, list(dict.fromkeys(figures))) for name in step.table.column_names}
     )
 
 

@@ -56,6 +56,8 @@ clustered as (
     from student
     group by school_year, subject, benchmark, cluster, cube (state, region, role, grade_band)
 )
-select *
+select
+    state, region, role, school_year, subject, grade_band, benchmark, cluster, students, met_before, meets,
+    benchmark_sum, benchmark_source, benchmark_confidence
 from clustered
 where region is not null and grade_band <> 'other'  -- who has no region or grade is in all of them only

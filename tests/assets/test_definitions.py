@@ -73,9 +73,12 @@ def test_each_column_of_a_mart_can_be_followed_to_the_columns_it_is_made_from(ho
         traced = column_lineage(step).deps_by_column
         assert traced, step.table.name
         assert {name for name, deps in traced.items() if deps} >= set(step.table.key) & {"staff_key", "student_key"}
+        assert set(traced) == set(step.table.column_names)
     gap = next(step for step in line.STEPS if step.table.name == "achievement_gap")
     n_a = {(dep.asset_key.to_user_string(), dep.column_name) for dep in column_lineage(gap).deps_by_column["n_a"]}
     assert ("linked/standard_score", "race_ethnicity") in n_a
+    g = {(dep.asset_key.to_user_string(), dep.column_name) for dep in column_lineage(gap).deps_by_column["hedges_g"]}
+    assert ("linked/standard_score", "z_score") in g
 
 
 def test_checks_stand_beside_the_assets(home: Home) -> None:
