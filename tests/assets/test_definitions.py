@@ -179,16 +179,19 @@ def test_the_nightly_run_covers_every_landing_folder(home: Home) -> None:
         assert request.tags["dagster/asset_partition_range_end"] == "MO-2030"
 
 
+# contexts are closed before their instance: one that outlives it breaks whatever loads definitions next
+
+
 def _sense(instance: dg.DagsterInstance, home: Home, cursor: str | None) -> object:
     resources = {"home": HomeResource.at(home)}
-    return automation.landed(dg.build_sensor_context(instance=instance, resources=resources, cursor=cursor))
+    with dg.build_sensor_context(instance=instance, resources=resources, cursor=cursor) as context:
+        return automation.landed(context)
 
 
 def _schedule(instance: dg.DagsterInstance, home: Home) -> object:
-    return automation.nightly(
-        dg.build_schedule_context(
-            instance=instance,
-            resources={"home": HomeResource.at(home)},
-            scheduled_execution_time=datetime.datetime(2031, 1, 1, tzinfo=datetime.UTC),
-        )
-    )
+    with dg.build_schedule_context(
+        instance=instance,
+        resources={"home": HomeResource.at(home)},
+        scheduled_execution_time=datetime.datetime(2031, 1, 1, tzinfo=datetime.UTC),
+    ) as context:
+        return automation.nightly(context)
