@@ -5,18 +5,13 @@
 with student as (
     select
         s.state, e.region, e.exposure as role, s.school_year, s.subject,
-        case
-            when s.grade in ('KG', '01', '02') then 'K-2'
-            when s.grade in ('03', '04', '05') then '3-5'
-            when s.grade in ('06', '07', '08') then '6-8'
-            when s.grade in ('09', '10', '11', '12') then '9-12'
-            else 'other'
-        end as grade_band,
+        coalesce(g.grade_band, 'other') as grade_band,
         s.assessment, s.grade, s.z_score, s.scale_score, s.level_order, s.proficient, s.sex, s.race_ethnicity,
         s.economically_disadvantaged, s.english_learner, s.disability
     from linked.standard_score as s
     join linked.student_exposure as e
         on e.student_key = s.student_key and e.subject = s.subject and e.school_year = s.school_year
+    left join reference.grade_band as g on g.grade = s.grade
     where s.z_score is not null
 ),
 alike as (  -- students of the same place, score and characteristics

@@ -26,13 +26,7 @@ declared as (  -- a figure of the very grade comes before one of all grades, the
 student as (
     select
         s.state, e.region, e.exposure as role, s.school_year, s.subject,
-        case
-            when s.grade in ('KG', '01', '02') then 'K-2'
-            when s.grade in ('03', '04', '05') then '3-5'
-            when s.grade in ('06', '07', '08') then '6-8'
-            when s.grade in ('09', '10', '11', '12') then '9-12'
-            else 'other'
-        end as grade_band,
+        coalesce(g.grade_band, 'other') as grade_band,
         b.benchmark, b.benchmark_share, b.benchmark_source, b.benchmark_confidence,
         coalesce(e.teacher_key, 'school ' || s.state || ' ' || coalesce(s.school_id, '')) as cluster,
         case when s.prior_proficient = 'yes' then 1 else 0 end as met_before,
@@ -40,6 +34,7 @@ student as (
     from measured as s
     join linked.student_exposure as e
         on e.student_key = s.student_key and e.subject = s.subject and e.school_year = s.school_year
+    left join reference.grade_band as g on g.grade = s.grade
     join declared as b on b.subject = s.subject and b.grade = s.grade and b.school_year = s.school_year
 ),
 clustered as (
