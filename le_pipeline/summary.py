@@ -14,7 +14,7 @@ from rich.table import Table
 
 from le_pipeline import line
 from le_pipeline.home import Home
-from le_pipeline.ingest.partition import FeedReport
+from le_pipeline.ingest.partition import FeedReport, held_back
 from le_pipeline.ingest.rehearsal import Part, Rehearsal
 from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import TableReport
@@ -127,7 +127,7 @@ def open_troubles(home: Home) -> list[str]:
     """Why files are refused or held, as the last run left it."""
     files = Lake(home.lake).read(registry.tables()["delivery"])
     waiting = files.filter(pl.col("delivery_status").is_in(["refused", "held"]))
-    return list(dict.fromkeys(waiting["delivery_reason"].drop_nulls()))
+    return list(dict.fromkeys([*held_back(home), *waiting["delivery_reason"].drop_nulls()]))
 
 
 def troubles(reasons: Iterable[str]) -> RenderableType:

@@ -99,6 +99,11 @@ def is_current(home: Home, keys: Keys, partition: Partition) -> bool:
     return now.equals(before) and all(_Ingest(home, keys, feed, partition).is_current() for feed in registry.feeds())
 
 
+def held_back(home: Home) -> list[str]:
+    """Why tables were not replaced by the last run, file by file."""
+    return [reason for note in Lake(home.lake).notes("ingest") for reason in note["held_by"].values()]
+
+
 class _Ingest:
     def __init__(self, home: Home, keys: Keys, feed: str, partition: Partition) -> None:
         self.home, self.keys, self.feed, self.partition = home, keys, feed, partition

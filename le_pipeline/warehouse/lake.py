@@ -117,6 +117,11 @@ class Lake:
         except FileNotFoundError:
             return None
 
+    def notes(self, folder: str) -> list[Any]:
+        """Every note below a folder, in order of name."""
+        found = sorted(self._note(f"{folder}/any").parent.glob("*.json"))
+        return [json.loads(path.read_text(encoding="utf-8")) for path in found if not path.name.startswith(".")]
+
     def write_note(self, name: str, content: Any) -> None:
         """Remember under a name what the last successful work was made from."""
         replace(self._note(name), lambda path: path.write_text(json.dumps(content), encoding="utf-8"))

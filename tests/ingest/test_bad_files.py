@@ -183,7 +183,8 @@ def test_a_link_to_a_place_outside_landing_is_refused(landed: Landed, tmp_path: 
 def test_an_archive_that_unpacks_without_end_is_refused_before_it_is_unpacked(
     landed: Landed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from le_pipeline.ingest import reading
+    from le_pipeline.summary import open_troubles
+from le_pipeline.ingest import reading
 
     content = workbook([["State Staff ID", "Email", "Cohort", "Region", "Start Date", "Status"], ["9"] * 6])
     monkeypatch.setattr(reading, "UNPACKED_BYTES", 1000)
@@ -201,6 +202,7 @@ def test_a_file_of_another_feed_in_the_place_of_a_good_one_does_not_empty_the_ta
         "LA/2016/data.csv": "LA/2016/data.csv is now a file for school; land that one under a name of its own"
     }
     assert landed.scores() == [500.0] * 40
+    assert open_troubles(landed.home) == list(held.held_by.values())
 
 
 def test_a_lookup_file_that_is_a_delivery_of_its_own_is_held_when_it_is_damaged(landed: Landed) -> None:
