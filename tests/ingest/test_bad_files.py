@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from landed import SCORES, Landed, account, scores, students, workbook
+from le_pipeline.summary import open_troubles
 
 GOOD = scores(*students(40))
 TEN = students(10)
@@ -183,8 +184,7 @@ def test_a_link_to_a_place_outside_landing_is_refused(landed: Landed, tmp_path: 
 def test_an_archive_that_unpacks_without_end_is_refused_before_it_is_unpacked(
     landed: Landed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from le_pipeline.summary import open_troubles
-from le_pipeline.ingest import reading
+    from le_pipeline.ingest import reading
 
     content = workbook([["State Staff ID", "Email", "Cohort", "Region", "Start Date", "Status"], ["9"] * 6])
     monkeypatch.setattr(reading, "UNPACKED_BYTES", 1000)
