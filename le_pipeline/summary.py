@@ -143,6 +143,8 @@ def rehearsed(found: Rehearsal) -> RenderableType:
     lines: list[RenderableType] = [f"[bold]{found.path.name}[/] ({where})"]
     if found.refusal:
         lines.append(f"  would be refused: {found.refusal}")
+    if found.is_lookup:
+        lines.append("  no delivery of its own: files beside it look values up in it")
     for part in found.parts:
         lines += _rehearsed_part(part)
     return Group(*lines)

@@ -61,7 +61,8 @@ class Filler:
         By name, or by place where a name may be data: where the line end below the header is lost, or a quote left
         open, the header goes on with somebody's record.
         """
-        known = [*map(fnmatch.translate, self.layout.ignore), *map(re.escape, self.used_columns)]
+        named = {*self.used_columns, *self.layout.recognise.columns}
+        known = [*map(fnmatch.translate, self.layout.ignore), *map(re.escape, named)]
         is_known = re.compile("|".join(known)).fullmatch
         unknown = {name: place for place, name in enumerate(self._header, start=1) if not is_known(name)}
         if any(LOOKS_LIKE_DATA.search(name) for name in unknown):

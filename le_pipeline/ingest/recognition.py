@@ -34,13 +34,18 @@ def recognise_all(home: Home, partition: Partition, layouts: dict[str, Layout]) 
         recognise(path, partition, layouts) if path.resolve().is_relative_to(home.landing) else _escaped(path)
         for path in home.files(partition)
     ]
-    beside = {
+    beside = looked_up(found)
+    return [replace(item, is_lookup=item.path in beside) for item in found]
+
+
+def looked_up(found: list[Recognised]) -> set[Path]:
+    """The files in which recognised ones look values up."""
+    return {
         item.path.with_name(lookup.file)
         for item in found
         for layout in item.layouts
         for lookup in layout.lookup.values()
     }
-    return [replace(item, is_lookup=item.path in beside) for item in found]
 
 
 def recognise(path: Path, partition: Partition | None, layouts: dict[str, Layout]) -> Recognised:

@@ -12,7 +12,7 @@ import polars as pl
 from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
 from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of
-from le_pipeline.ingest.recognition import recognise
+from le_pipeline.ingest.recognition import looked_up, recognise
 from le_pipeline.ingest.resolution import FATE, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import KEY_BYTES, Keys
 from schemas.layout import ANY_ISSUER, NO_FEED, Layout
@@ -32,12 +32,16 @@ class Part:
 
 @dataclass
 class Rehearsal:
-    """What would become of one file. Without a partition its state and year were not known."""
+    """What would become of one file. Without a partition its state and year were not known.
+
+    `is_lookup`: files beside it look values up in it, so that it needs no layout of its own.
+    """
 
     path: Path
     partition: Partition | None
     parts: list[Part] = field(default_factory=list)
     refusal: RefusedError | None = None
+    is_lookup: bool = False
 
 
 def rehearse(home: Home, path: Path, state: str | None = None, year: int | None = None) -> Rehearsal:
@@ -49,8 +53,13 @@ def rehearse(home: Home, path: Path, state: str | None = None, year: int | None 
     partition = _partition(path, state, year)
     if not path.is_file():
         return Rehearsal(path, partition, refusal=UnreadableFileError("is not there, or is not a file"))
-    found = recognise(path, partition, home.all_layouts())
+    layouts = home.all_layouts()
+    found = recognise(path, partition, layouts)
     result = Rehearsal(path, partition, refusal=found.refusal)
+    if found.refusal:
+        beside = [recognise(other, partition, layouts) for other in path.parent.iterdir() if other.is_file()]
+        result.is_lookup = path in looked_up(beside)
+        result.refusal = None if result.is_lookup else found.refusal
     for layout in found.layouts:
         result.parts.append(Part(layout) if layout.feed == NO_FEED else _read(path, layout, partition))
     return result

@@ -63,3 +63,17 @@ def test_state_and_year_may_be_said_where_the_folder_does_not(landed: Landed, tm
     path = tmp_path / "scores.csv"
     path.write_text(scores(*students(1)), encoding="utf-8")
     assert str(rehearse(landed.home, path, "MO", 2014).partition) == "MO-2014"
+
+
+def test_a_file_in_which_others_look_values_up_needs_no_layout_of_its_own(landed: Landed) -> None:
+    landed.layout(
+        SCORES.replace("read:", "lookup: {school: {file: schools.csv, key: Code, by: District}}\nread:").replace(
+            "lea_id: District", "school_id: school.Name"
+        )
+    )
+    landed.file("scores.csv", scores(*students(3)))
+    schools = landed.file("schools.csv", "Code,Name\n1,North\n")
+
+    found = rehearse(landed.home, schools)
+
+    assert (found.is_lookup, found.refusal, found.parts) == (True, None, [])
