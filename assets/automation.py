@@ -9,6 +9,7 @@ import dagster as dg
 from assets.partitions import LANDING, range_tags, register
 from assets.resources import HomeResource
 from le_pipeline.home import Home, Partition
+from le_pipeline.ingest.record import is_on_record
 
 JOB = "whole_line"
 FRESH = dg.FreshnessPolicy.time_window(
@@ -49,8 +50,11 @@ def landed(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.Sensor
     seen = _decode(context.cursor)
     now = {str(partition): _stamp(place, partition) for partition in place.partitions()}
     changed = [key for key, stamp in now.items() if seen.get(key) != stamp]
+    # a sensor that is switched on for the first time finds everything new; what is on record needs no run
+    changed = [key for key in changed if key in seen or not is_on_record(place, Partition.parse(key))]
     new = [key for key in now if key not in set(context.instance.get_dynamic_partitions("landing"))]
     if not changed:
+        context.update_cursor(_encode(now))
         return dg.SkipReason("no file has come or changed")
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=f"{key}:{now[key]}", partition_key=key) for key in changed],

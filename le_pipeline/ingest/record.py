@@ -14,34 +14,52 @@ from le_pipeline.ingest.recognition import recognise_all
 from le_pipeline.warehouse.engine import empty
 from le_pipeline.warehouse.lake import Lake, polars_schema
 from schemas import registry
+from schemas.layout import NO_FEED
 
 TABLE = registry.tables()["delivery"]
 UNCLAIMED = "landing"  # part of the table for files that no feed claims
 
 
 def record_unclaimed(home: Home, partition: Partition) -> pl.DataFrame:
-    """Record the files of a partition that no layout recognises, with what to do; returns their deliveries."""
+    """Record the files of a partition that no feed claims; returns those that are refused, with what to do."""
     with home.lock(f"ingest.{UNCLAIMED}.{partition}"):
         before, found = unclaimed(home, partition)
-        if not home.files(partition):
-            return before
-        if not found.equals(before):
+        if home.files(partition) and not found.equals(before):
             Lake(home.lake).write(TABLE, UNCLAIMED, found, partition.state, partition.school_year)
-        return found
+        return found.filter(pl.col("delivery_status") == "refused")
+
+
+def is_on_record(home: Home, partition: Partition) -> bool:
+    """Whether every file of the landing folder has been seen, going by name and size; its content is not looked at."""
+    folder = Lake(home.lake).part(TABLE, UNCLAIMED, partition.state, partition.school_year).parent
+    known = {
+        row for path in folder.glob("*.parquet") for row in pl.read_parquet(path, columns=["path", "file_bytes"]).rows()
+    }
+    landed = ((path.relative_to(home.landing).as_posix(), path.stat().st_size) for path in home.files(partition))
+    return known.issuperset(landed)
 
 
 def unclaimed(home: Home, partition: Partition) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The files that no layout takes, as they are on record and as they are now."""
+    """The files that no feed claims, as they are on record and as they are now.
+
+    Refused, because no layout takes them; or noted, because they hold nothing that is needed but what others look up.
+    """
     before = on_record(home, UNCLAIMED, partition)
     received = dict(before.select("delivery_id", "received_at").iter_rows())
     rows = []
     for item in recognise_all(home, partition, home.all_layouts()):
+        layouts = [layout.name for layout in item.layouts if layout.feed == NO_FEED]
+        if item.layouts and not layouts:
+            continue
+        name = item.path.relative_to(home.landing).as_posix()
+        row = row_of(item.path, name, partition, Account())
         if item.refusal and not item.is_lookup:
-            name = item.path.relative_to(home.landing).as_posix()
-            row = row_of(item.path, name, partition, Account())
             row |= {"delivery_status": "refused", "delivery_reason": f"{name} {item.refusal}"}
-            row["received_at"] = received.get(row["delivery_id"]) or now()
-            rows.append(row)
+        else:
+            why = "files beside it look values up in it" if item.is_lookup else "holds nothing that is needed"
+            row |= {"layout": layouts[0] if layouts else None, "delivery_status": "noted", "delivery_reason": why}
+        row["received_at"] = received.get(row["delivery_id"]) or now()
+        rows.append(row)
     return before, pl.DataFrame(rows, schema=polars_schema(TABLE))
 
 

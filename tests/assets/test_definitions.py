@@ -14,7 +14,8 @@ from assets.failures import told_plainly
 from assets.resources import HomeResource
 from le_pipeline import line
 from le_pipeline.errors import BusyError, EmptyFileError
-from le_pipeline.home import Home
+from le_pipeline.home import Home, Partition
+from le_pipeline.ingest.record import record_unclaimed
 from schemas import registry
 
 
@@ -163,6 +164,19 @@ def test_a_landing_folder_becomes_a_partition_through_the_sensor_and_a_correctio
     requests = [*(first.run_requests or ()), *(second.run_requests or ())]
     assert [request.partition_key for request in requests] == ["LA-2031", "LA-2031"]
     assert requests[0].run_key != requests[1].run_key
+
+
+def test_a_sensor_switched_on_runs_only_what_is_not_on_record(home: Home) -> None:
+    for place in ("LA/2031", "MO/2030"):
+        (home.landing / place).mkdir(parents=True)
+        (home.landing / place / "scores.csv").write_text("A\n1\n")
+    record_unclaimed(home, Partition("LA", 2031))
+
+    with dg.instance_for_test() as instance:
+        result = _sense(instance, home, cursor=None)
+
+    assert isinstance(result, dg.SensorResult)
+    assert [request.partition_key for request in result.run_requests or ()] == ["MO-2030"]
 
 
 def test_the_nightly_run_covers_every_landing_folder(home: Home) -> None:

@@ -124,5 +124,6 @@ def test_a_file_that_others_look_values_up_in_needs_no_layout_of_its_own(landed:
     landed.file("orgs.csv", "id,district\no1,North\n")
     landed.file("others.csv", "id,district\no1,North\n")
     assert record_unclaimed(landed.home, LA_2016)["path"].to_list() == ["LA/2016/others.csv"]
+    assert landed.delivery("orgs.csv")["delivery_status"] == "noted"
     landed.run("school")
     assert landed.table("school_id", "lea_id", feed="school") == [("1", "North")]
