@@ -9,7 +9,7 @@ from assets.automation import FRESH
 from assets.columns import asset_key
 from assets.failures import told_plainly
 from assets.resources import HomeResource
-from le_pipeline.warehouse import build, gate
+from le_pipeline import line
 from schemas import registry
 
 POOL = "warehouse"
@@ -33,8 +33,7 @@ CANDIDATE, CURRENT = dg.AssetKey(["warehouse", "candidate"]), dg.AssetKey(["ware
 def candidate(home: HomeResource) -> dg.MaterializeResult:
     """The next warehouse, with types, keys and comments, built from the lake beside the current one."""
     with told_plainly():
-        built = build.build(home.home())
-        expectations = [] if built.is_current else gate.check_marts(home.home())
+        built, expectations = line.stage(home.home())
     failed = [f"{e.table}.{e.column or '(rows)'}: {e.name}" for e in expectations if not e.is_met]
     return dg.MaterializeResult(
         metadata={"dagster/row_count": sum(built.rows.values()), "unchanged": built.is_current},
@@ -62,7 +61,7 @@ def candidate(home: HomeResource) -> dg.MaterializeResult:
 def current(home: HomeResource) -> dg.MaterializeResult:
     """The analysts' warehouse, `warehouse/current.duckdb`: swapped in whole; open readers keep the one they opened."""
     with told_plainly():
-        promoted = build.promote(home.home())
+        promoted = line.promote(home.home())
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(promoted.rows.values()),

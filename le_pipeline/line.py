@@ -18,8 +18,10 @@ from le_pipeline.privacy.keys import Keys
 from le_pipeline.warehouse import build, gate
 from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import Engine, Step, TableReport
+from le_pipeline.warehouse.gate import Expectation
 from schemas import registry
 
+WAREHOUSE = "warehouse"  # the lock of whoever builds, checks or promotes it
 STEPS: tuple[Step, ...] = (*link.STEPS, *measure.STEPS)
 
 
@@ -66,15 +68,40 @@ def ingest(home: Home, keys: Keys, landed: Partition) -> Iterator[Refused | Feed
         yield ingest_feed(home, keys, feed, landed)
 
 
+def stage(home: Home) -> tuple[WarehouseReport, list[Expectation]]:
+    """Build the next warehouse and check it, unless the current one is up to date.
+
+    What meets its expectations is staged for `promote`; what does not is left behind and never promoted.
+    """
+    with home.lock(WAREHOUSE):
+        return _stage(home)
+
+
+def promote(home: Home) -> WarehouseReport:
+    """Put what is staged in the current warehouse's place.
+
+    Raises:
+        GateError: there is no warehouse, and nothing is staged.
+    """
+    with home.lock(WAREHOUSE):
+        return build.promote(home)
+
+
 def publish(home: Home) -> WarehouseReport:
     """Build, check and promote the warehouse, unless it is up to date.
 
     Raises:
         GateError: the current warehouse stays in place.
     """
-    with home.lock("warehouse"):
-        built = build.build(home)
-        if built.is_current:
-            return built
-        gate.require(gate.check_marts(home))
-        return build.promote(home)
+    with home.lock(WAREHOUSE):
+        built, expectations = _stage(home)
+        gate.require(expectations)
+        return built if built.is_current else build.promote(home)
+
+
+def _stage(home: Home) -> tuple[WarehouseReport, list[Expectation]]:
+    built = build.build(home)
+    expectations = [] if built.is_current else gate.check_marts(home)
+    if expectations and all(expectation.is_met for expectation in expectations):
+        build.approve(home)
+    return built, expectations

@@ -29,8 +29,13 @@ class WarehouseReport:
     is_current: bool
 
 
+def building(home: Home) -> Path:
+    """Where the next warehouse is built and checked. A file of this name may be half done; it is never promoted."""
+    return home.warehouse.with_name("building.duckdb")
+
+
 def candidate(home: Home) -> Path:
-    """Where the next warehouse is built and checked before it takes the current one's place."""
+    """The next warehouse, complete and checked, before it takes the current one's place."""
     return home.warehouse.with_name("candidate.duckdb")
 
 
@@ -41,7 +46,7 @@ def is_current(home: Home) -> bool:
 
 
 def build(home: Home) -> WarehouseReport:
-    """Build the candidate from the lake, unless the current warehouse already holds what the lake holds.
+    """Build the next warehouse from the lake, unless the current one already holds what the lake holds.
 
     Raises:
         GateError: a table of the lake breaks a constraint of the registry; names table and constraint, never a value.
@@ -49,9 +54,10 @@ def build(home: Home) -> WarehouseReport:
     lake = Lake(home.lake)
     if is_current(home):
         return WarehouseReport(lake.note(NOTE)["rows"], is_current=True)
-    path = candidate(home)
+    path = building(home)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    for stale in (candidate(home), path, path.with_name(f"{path.name}.wal")):
+        stale.unlink(missing_ok=True)
     made_from = _made_from(home)
     rows: dict[str, int] = {}
     con = duckdb.connect(path, config={"autoinstall_known_extensions": False, "preserve_insertion_order": True})
@@ -69,11 +75,23 @@ def build(home: Home) -> WarehouseReport:
     return WarehouseReport(rows, is_current=False)
 
 
+def approve(home: Home) -> None:
+    """Call what was built, and has met its expectations, the candidate: only under that name it can be promoted."""
+    building(home).replace(candidate(home))
+
+
 def promote(home: Home) -> WarehouseReport:
-    """Put the candidate in the current warehouse's place, in one step. Without a candidate nothing changes."""
+    """Put the candidate in the current warehouse's place, in one step. Without a candidate nothing changes.
+
+    Raises:
+        GateError: there is no candidate, and no warehouse either.
+    """
     lake, path = Lake(home.lake), candidate(home)
     if not path.exists():
-        return WarehouseReport(lake.note(NOTE)["rows"], is_current=True)
+        current = lake.note(NOTE)
+        if current is None or not home.warehouse.exists():
+            raise GateError("there is no warehouse yet, and no candidate that met its expectations; run the whole line")
+        return WarehouseReport(current["rows"], is_current=True)
     note = lake.note(f"{NOTE}.candidate")
     with path.open("rb") as file:
         os.fsync(file.fileno())

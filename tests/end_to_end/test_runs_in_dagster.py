@@ -12,7 +12,8 @@ import pytest
 
 from assets.__main__ import prepare, run_all
 from le_pipeline import line
-from le_pipeline.home import Home
+from le_pipeline.errors import BusyError
+from le_pipeline.home import Home, Partition
 from le_pipeline.privacy.keys import Keys
 
 Land = Callable[[str, str | bytes], Path]
@@ -195,3 +196,33 @@ def test_a_wrong_layout_fails_the_run_with_its_line_and_key(small: Home) -> None
     said = failures[0].step_failure_data.user_failure_data.description
     assert said.startswith("small_scores.yaml, line 11: fill.grad: 'grad' is not a field of student_assessment")
     assert count(small) == 39
+
+
+def test_what_was_built_half_way_or_did_not_pass_the_gate_cannot_be_promoted_by_itself(
+    small: Home, keys: Keys, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_all(small)
+    land("LA/2031/scores.csv", scores())
+    assert list(line.ingest(small, keys, Partition("LA", 2031)))
+    from le_pipeline.warehouse import build
+
+    def killed(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as half_way:
+        half_way.setattr(build, "_fill", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build.build(small)
+    assert build.building(small).exists()
+
+    assert line.promote(small).is_current
+    assert count(small) == 39
+
+
+def test_a_run_waits_for_whoever_has_the_warehouse_in_hand(small: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("le_pipeline.home.LOCK_SECONDS", 0)
+
+    with small.lock("warehouse"):
+        for work in (line.stage, line.promote, line.publish):
+            with pytest.raises(BusyError):
+                work(small)
