@@ -57,7 +57,8 @@ def landed(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.Sensor
         context.update_cursor(_encode(now))
         return dg.SkipReason("no file has come or changed")
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"{key}:{now[key]}", partition_key=key) for key in changed],
+        # no run_key: one is remembered for ever, so a file that is put back as it was would be missed
+        run_requests=[dg.RunRequest(partition_key=key) for key in changed],
         dynamic_partitions_requests=[LANDING.build_add_request(new)] if new else [],
         cursor=_encode(now),
     )
@@ -65,7 +66,7 @@ def landed(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.Sensor
 
 def _stamp(home: Home, partition: Partition) -> str:
     """Changes with any file's name, size or time; a run whose contents turn out the same does nothing."""
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in home.files(partition)]
+    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in home.files(partition)]
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
 
 

@@ -33,7 +33,10 @@ class _Strict(BaseModel):
 
 
 class Field(_Strict):
-    """One field: meaning, type, allowed values and privacy class. `of` and `domain` are for key fields."""
+    """One field: meaning, type, allowed values and privacy class. `of` and `domain` are for key fields.
+
+    `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is.
+    """
 
     name: str
     type: Type
@@ -48,6 +51,7 @@ class Field(_Strict):
     keep_source: bool = False
     of: str | None = None
     domain: str | None = None
+    of_any_issuer: bool = False
 
     @model_validator(mode="before")
     @classmethod

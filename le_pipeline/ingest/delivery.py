@@ -198,7 +198,10 @@ class DeliveryReader:
         table = self.delivery.layout.table
         made = [
             pseudonyms(
-                records[column.field.of], domain=column.field.domain or "", issuer=self.delivery.issuer, keys=self.keys
+                records[column.field.of],
+                domain=column.field.domain or "",
+                issuer=ANY_ISSUER if column.field.of_any_issuer else self.delivery.issuer,
+                keys=self.keys,
             ).alias(column.name)
             for column in table.columns
             if column.field.of

@@ -274,8 +274,8 @@ def _excel_header(path: Path, read: Read) -> list[str]:
 def _excel_batches(path: Path, read: Read, columns: list[str], rows: int) -> Iterator[pl.DataFrame]:
     frame: pl.DataFrame = _open(path, read).to_polars()
     frame.columns = columns
-    # a date is held as a moment; that of a day without a time is the day
-    days = frame.with_columns(pl.all().str.replace(r"^(\d{4}-\d{2}-\d{2}) 00:00:00$", "$1"))
+    # a date is held as a moment; no field has a time of day
+    days = frame.with_columns(pl.all().str.replace(r"^(\d{4}-\d{2}-\d{2}) \d{2}:\d{2}:\d{2}(?:\.\d+)?$", "$1"))
     numbered = days.with_row_index(ROW, offset=1)[1:].with_columns(pl.lit(None, pl.String).alias(OVERFLOW))
     filled = _without_blank_rows(numbered, columns)
     for start in range(0, filled.height, rows):

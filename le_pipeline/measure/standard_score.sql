@@ -1,6 +1,6 @@
 -- One row per student, subject and school year: the score on a common scale, with the scores of the year before.
 with sitting as (  -- of one assessment the spring sitting counts, then the latest, then the last attempt
-    select *
+    select *, coalesce(administration, '') as season
     from canonical.student_assessment
     where coalesce(void, 'no') = 'no'
     qualify row_number() over (
@@ -9,39 +9,39 @@ with sitting as (  -- of one assessment the spring sitting counts, then the late
             case when administration = 'spring' then 0 else 1 end,
             coalesce(test_date, date '1900-01-01') desc,
             coalesce(attempt, 0) desc,
-            coalesce(administration, '~'),
+            case administration when 'winter' then 1 when 'fall' then 2 else 3 end,
             scale_score desc
     ) = 1
 ),
 tally as (  -- students of one score together, so that ranks do not have to be made of rows
-    select state, assessment, subject, grade, school_year, scale_score, count(*) as equal
+    select state, assessment, subject, grade, season, school_year, scale_score, count(*) as equal
     from sitting
-    group by state, assessment, subject, grade, school_year, scale_score
+    group by state, assessment, subject, grade, season, school_year, scale_score
 ),
 ranked as (
     select
         *, sum(equal) over (
-            partition by state, assessment, subject, grade, school_year order by scale_score
+            partition by state, assessment, subject, grade, season, school_year order by scale_score
             rows between unbounded preceding and current row) - equal as below
     from tally
 ),
 centre as (  -- summed as decimals, which add up alike in whatever order an engine takes them
     select
-        state, assessment, subject, grade, school_year, sum(equal) as reference_n,
+        state, assessment, subject, grade, season, school_year, sum(equal) as reference_n,
         cast(sum(cast(equal * scale_score as decimal(38, 12))) as double) / sum(equal) as reference_mean
     from tally
-    group by state, assessment, subject, grade, school_year
+    group by state, assessment, subject, grade, season, school_year
 ),
 cell as (  -- the reference is everyone in the state's file, not only the programme's students
     select
-        c.state, c.assessment, c.subject, c.grade, c.school_year, c.reference_n, c.reference_mean,
+        c.state, c.assessment, c.subject, c.grade, c.season, c.school_year, c.reference_n, c.reference_mean,
         sqrt(cast(sum(cast(t.equal * power(t.scale_score - c.reference_mean, 2) as decimal(38, 12))) as double)
             / nullif(c.reference_n - 1, 0)) as reference_sd
     from centre as c
     join tally as t
         on t.state = c.state and t.assessment = c.assessment and t.subject = c.subject and t.grade = c.grade
-        and t.school_year = c.school_year
-    group by c.state, c.assessment, c.subject, c.grade, c.school_year, c.reference_n, c.reference_mean
+        and t.season = c.season and t.school_year = c.school_year
+    group by c.state, c.assessment, c.subject, c.grade, c.season, c.school_year, c.reference_n, c.reference_mean
 ),
 scale as (
     select
@@ -51,7 +51,7 @@ scale as (
     from ranked as r
     join cell as c
         on c.state = r.state and c.assessment = r.assessment and c.subject = r.subject and c.grade = r.grade
-        and c.school_year = r.school_year
+        and c.season = r.season and c.school_year = r.school_year
 ),
 counted as (  -- of several assessments the spring one counts, then the one that most students sat
     select
@@ -62,7 +62,7 @@ counted as (  -- of several assessments the spring one counts, then the one that
     from sitting as s
     join scale as c
         on c.state = s.state and c.assessment = s.assessment and c.subject = s.subject and c.grade = s.grade
-        and c.school_year = s.school_year and c.scale_score = s.scale_score
+        and c.season = s.season and c.school_year = s.school_year and c.scale_score = s.scale_score
     qualify row_number() over (
         partition by s.student_key, s.subject, s.school_year
         order by case when s.administration = 'spring' then 0 else 1 end, c.reference_n desc, s.assessment, s.state

@@ -140,3 +140,13 @@ def test_the_part_in_the_programme_is_that_of_the_year(lake: Scenario) -> None:
         (2015, "fellow", True, "1", "North"),
         (2016, "fellow", False, "1", "North"),
     ]
+
+
+def test_a_few_people_in_a_year_whose_file_has_not_come_do_not_make_everyone_a_leaver(lake: Scenario) -> None:
+    year = {"position": "teacher", "is_teacher": "yes", "source": "staff_file", "school_id": "1", "lea_id": "9"}
+    rows = [{"staff_key": f"t{i}x", "school_year": 2015} | year for i in range(12)]
+    stray = {"staff_key": "t0x", "school_year": 2016} | year
+
+    found = lake.write("staff_year", *rows, stray).run(STEP["retention_outcome"])
+
+    assert found.filter(school_year=2015)["outcome"].to_list() == [None] * 12
