@@ -15,6 +15,7 @@ from rich.console import Console
 from assets import automation, partitions
 from assets.definitions import build_defs
 from le_pipeline import line, summary
+from le_pipeline.errors import describe
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import create_key_file, load_keys
 
@@ -76,5 +77,14 @@ def main() -> int:
     return 0
 
 
+def told() -> int:
+    """`main`, with named troubles told in a line and unnamed ones without their message, which may hold data."""
+    try:
+        return main()
+    except Exception as error:  # noqa: BLE001
+        Console(stderr=True).print(describe(error), soft_wrap=True, highlight=False)
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told())

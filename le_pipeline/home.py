@@ -111,6 +111,16 @@ class Home:
         )
         return sorted(partition for partition in found if self.files(partition))
 
+    def misplaced(self) -> list[str]:
+        """Files of landing that lie in no folder of a state and school year, below landing; nothing reads them."""
+        found = (path.relative_to(self.landing) for path in self.landing.rglob("*") if path.is_file())
+        return sorted(
+            path.as_posix()
+            for path in found
+            if not any(part.startswith(".") for part in path.parts)
+            and not (len(path.parts) > 2 and STATE_FOLDER.match(path.parts[0]) and YEAR_FOLDER.match(path.parts[1]))  # noqa: PLR2004
+        )
+
     def files(self, partition: Partition) -> list[Path]:
         """The delivered files of a partition, in order of name; hidden files are not deliveries."""
         folder = self.landing / partition.state / str(partition.school_year)

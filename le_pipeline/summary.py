@@ -91,8 +91,8 @@ def after_run(home: Home, outcome: Outcome) -> RenderableType:
     else:
         parts.append(f"Nothing new: all {outcome.current} tables are up to date ({seconds:.1f} s)")
     parts.append(f"warehouse  {home.warehouse}")
-    if outcome.reasons:
-        parts.append(troubles(outcome.reasons))
+    if reasons := [*misplaced(home), *outcome.reasons]:
+        parts.append(troubles(reasons))
     return Group(*parts)
 
 
@@ -127,7 +127,12 @@ def open_troubles(home: Home) -> list[str]:
     """Why files are refused or held, as the last run left it."""
     files = Lake(home.lake).read(registry.tables()["delivery"])
     waiting = files.filter(pl.col("delivery_status").is_in(["refused", "held"]))
-    return list(dict.fromkeys([*held_back(home), *waiting["delivery_reason"].drop_nulls()]))
+    return list(dict.fromkeys([*misplaced(home), *held_back(home), *waiting["delivery_reason"].drop_nulls()]))
+
+
+def misplaced(home: Home) -> list[str]:
+    """Files that nothing reads, for where they lie, each with what to do."""
+    return [f"{path} is in no folder such as LA/2016 (state, ending year); move it there" for path in home.misplaced()]
 
 
 def troubles(reasons: Iterable[str]) -> RenderableType:

@@ -32,8 +32,8 @@ GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
 ISO_DATE = "%Y-%m-%d"
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
 
-# a cell without a letter, an address, or a cell of several: what stands in records and hardly ever in a header
-LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]")
+# a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
+LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
 
 
 class Filler:

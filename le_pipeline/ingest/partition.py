@@ -352,7 +352,7 @@ class _Ingest:
         if account.accepted and account.superseded == account.accepted:
             return row | {
                 "delivery_status": "superseded",
-                "delivery_reason": "a later delivery sends all its records again",
+                "delivery_reason": "a later delivery has taken its place",
             }
         return row
 

@@ -47,11 +47,16 @@ def create_key_file(home: Home) -> Path:
     """Make a random key with mode 0600, unless there is one.
 
     Raises:
-        KeyFileError: the place is inside LE_HOME, where whoever copies the lake would copy the key.
+        KeyFileError: the place is inside LE_HOME, where whoever copies the lake would copy the key; or the home was
+            made with a key that is not there, which a new one could not stand in for.
     """
     path = key_file()
     _outside(path, home)
     if not path.exists():
+        if known := Lake(home.lake).note("key_id"):
+            raise KeyFileError(
+                f"the key {known} of this home is not at {path}; put it back, or point LE_KEY_FILE at it"
+            )
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -104,6 +104,18 @@ def test_check_of_an_unknown_file_names_the_nearest_layout_and_fails(tmp_path: P
     assert "the nearest is staff_snapshot, which looks for SchoolCode" in said.stdout
 
 
+def test_status_names_files_that_lie_where_nothing_reads_them(home: Home) -> None:
+    for name in ("stray.csv", "la/2016/a.csv", "LA/2016-17/b.csv", "LA/c.csv", "LA/2016/right.csv"):
+        (home.landing / name).parent.mkdir(parents=True, exist_ok=True)
+        (home.landing / name).write_text("A\n1\n")
+
+    said = le("status", home=home.root).stdout
+
+    for name in ("stray.csv", "la/2016/a.csv", "LA/2016-17/b.csv", "LA/c.csv"):
+        assert f"{name} is in no folder such as LA/2016" in said
+    assert "LA/2016/right.csv is in" not in said
+
+
 def test_a_run_without_a_key_says_how_to_make_one(tmp_path: Path) -> None:
     said = le("run", home=tmp_path / "home", key=tmp_path / "nowhere" / "key")
 

@@ -88,3 +88,11 @@ def test_another_key_stops_before_anything_is_written(home: Home, monkeypatch: p
         load_keys(home)
     assert {path: path.read_bytes() for path in home.root.rglob("*") if path.is_file()} == before
     assert home.partitions() == [LA_2016]
+
+
+def test_a_home_whose_key_is_gone_gets_no_new_one(home: Home, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LE_KEY_FILE", str(home.root.with_name("nowhere")))
+
+    with pytest.raises(KeyFileError, match=f"the key {keys.key_id} of this home is not at"):
+        create_key_file(home)
+    assert not home.root.with_name("nowhere").exists()
