@@ -9,7 +9,7 @@ import pytest
 from landed import LA_2016, Landed, scores, students
 from le_pipeline.errors import KeyFileError
 from le_pipeline.home import Home
-from le_pipeline.privacy.keys import create_key_file, key_file, load_keys
+from le_pipeline.privacy.keys import Keys, create_key_file, key_file, load_keys
 
 RANDOM = bytes(range(100, 132)).hex()
 
