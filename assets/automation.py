@@ -53,7 +53,7 @@ def landed(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.Sensor
     # a sensor that is switched on for the first time finds everything new; what is on record needs no run
     changed = [key for key in changed if key in seen or not is_on_record(place, Partition.parse(key))]
     new = [key for key in now if key not in set(context.instance.get_dynamic_partitions("landing"))]
-    if not changed:
+    if not changed and not new:
         context.update_cursor(_encode(now))
         return dg.SkipReason("no file has come or changed")
     return dg.SensorResult(

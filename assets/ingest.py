@@ -13,7 +13,7 @@ from assets.failures import told_plainly
 from assets.partitions import LANDING
 from assets.resources import HomeResource
 from le_pipeline.home import Partition
-from le_pipeline.ingest.partition import FeedReport, ingest_feed
+from le_pipeline.ingest.partition import FeedReport, ingest_feed, left_out
 from le_pipeline.ingest.record import record_unclaimed
 from le_pipeline.warehouse.lake import Lake
 from schemas import registry
@@ -57,6 +57,7 @@ def feed_asset(table: Table) -> dg.AssetsDefinition:
                 blocking=True,
             ),
             _spec(table, "files_taken", "No file is refused or held; the table holds what the landing folder says"),
+            _spec(table, "nothing_left_out", "No delivery lacks records of the one whose place it took"),
             _spec(table, "columns_as_expected", "Files have the columns that their layout knows, and no others"),
         ],
         **COMMON,
@@ -109,6 +110,13 @@ def _checks(reports: list[FeedReport]) -> Iterable[dg.AssetCheckResult]:
         passed=not why,
         description="\n".join(dict.fromkeys(why)) or None,
         metadata={"held_partitions": ", ".join(str(r.partition) for r in reports if not r.is_replaced) or "none"},
+    )
+    gone = left_out(files)
+    yield dg.AssetCheckResult(
+        check_name="nothing_left_out",
+        passed=not gone,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(gone) or None,
     )
     taken = files.filter(pl.col("delivery_status") == "accepted")
     said = [

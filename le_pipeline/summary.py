@@ -14,7 +14,7 @@ from rich.table import Table
 
 from le_pipeline import line
 from le_pipeline.home import Home
-from le_pipeline.ingest.partition import FeedReport, held_back
+from le_pipeline.ingest.partition import FeedReport, held_back, left_out
 from le_pipeline.ingest.rehearsal import Part, Rehearsal
 from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import TableReport
@@ -51,12 +51,16 @@ YEAR = "year"
 
 @dataclass
 class Outcome:
-    """The reports of a run, added up. `reasons` are the files that need somebody, each with what to do."""
+    """The reports of a run, added up.
+
+    `reasons` are the files that need somebody, `noted` those that somebody should look at, each with what to do.
+    """
 
     began: float = field(default_factory=time.monotonic)
     done: int = 0
     current: int = 0
     reasons: list[str] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
     last: str = ""
 
     def add(self, report: line.Report) -> None:
@@ -68,6 +72,7 @@ class Outcome:
             case FeedReport():
                 self.last = f"{report.partition} {report.feed}"
                 self.reasons += report.held_by.values()
+                self.noted += [] if report.is_current else left_out(report.deliveries)
                 refused = report.deliveries.filter(pl.col("delivery_status") == "refused")["delivery_reason"]
                 self.reasons += [reason for reason in refused if reason not in self.reasons]
             case TableReport():
@@ -91,7 +96,7 @@ def after_run(home: Home, outcome: Outcome) -> RenderableType:
     else:
         parts.append(f"Nothing new: all {outcome.current} tables are up to date ({seconds:.1f} s)")
     parts.append(f"warehouse  {home.warehouse}")
-    if reasons := [*misplaced(home), *outcome.reasons]:
+    if reasons := [*misplaced(home), *outcome.reasons, *outcome.noted]:
         parts.append(troubles(reasons))
     return Group(*parts)
 
@@ -127,7 +132,8 @@ def open_troubles(home: Home) -> list[str]:
     """Why files are refused or held, as the last run left it."""
     files = Lake(home.lake).read(registry.tables()["delivery"])
     waiting = files.filter(pl.col("delivery_status").is_in(["refused", "held"]))
-    return list(dict.fromkeys([*misplaced(home), *held_back(home), *waiting["delivery_reason"].drop_nulls()]))
+    reasons = [*misplaced(home), *held_back(home), *waiting["delivery_reason"].drop_nulls(), *left_out(files)]
+    return list(dict.fromkeys(reasons))
 
 
 def misplaced(home: Home) -> list[str]:

@@ -65,6 +65,7 @@ class Account:
     quarantined: int = 0
     duplicate: int = 0
     superseded: int = 0
+    left_out: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
 
@@ -80,9 +81,10 @@ class Account:
         return self.quarantined / counted if counted else 0.0
 
     def book(self, fate: str, count: int) -> None:
-        """Take accepted records that do not stay out again: superseded, duplicate or conflict."""
-        if fate == "superseded":  # they were accepted all the same; a later delivery has replaced them
+        """Take accepted records that do not stay out again, by their fate."""
+        if fate in ("superseded", "left_out"):  # they were accepted all the same; a later delivery has replaced them
             self.superseded += count
+            self.left_out += count if fate == "left_out" else 0
             return
         self.accepted -= count
         if fate == "duplicate":
@@ -101,6 +103,7 @@ class Account:
             "rows_excluded": self.excluded.total(),
             "rows_duplicate": self.duplicate,
             "rows_superseded": self.superseded,
+            "rows_left_out": self.left_out,
             "excluded_by_reason": json.dumps(dict(sorted(self.excluded.items()))),
             "quarantined_by_rule": json.dumps(dict(sorted(self.rules.items()))),
         }

@@ -99,6 +99,15 @@ def is_current(home: Home, keys: Keys, partition: Partition) -> bool:
     return now.equals(before) and all(_Ingest(home, keys, feed, partition).is_current() for feed in registry.feeds())
 
 
+def left_out(deliveries: pl.DataFrame) -> list[str]:
+    """What later deliveries no longer have, file by file, and what to do where that is a mistake."""
+    gone = deliveries.filter(pl.col("rows_left_out") > 0).select("path", "rows_left_out")
+    return [
+        f"{path}: {rows:,} of its records are not in what took its place; where that is a mistake, land the whole file"
+        for path, rows in gone.iter_rows()
+    ]
+
+
 def held_back(home: Home) -> list[str]:
     """Why tables were not replaced by the last run, file by file."""
     return [reason for note in Lake(home.lake).notes("ingest") for reason in note["held_by"].values()]
@@ -309,19 +318,22 @@ class _Ingest:
         now = {row["delivery_id"] for row in rows}
         table = record.TABLE
         fresh = pl.DataFrame(rows, schema=polars_schema(table))
-        report.deliveries = pl.concat([self._history(now, set(fresh["path"]), report), fresh])
+        report.deliveries = pl.concat([self._history(now, fresh, report), fresh])
         where = (self.partition.state, self.partition.school_year)
         quarantine = registry.tables()["quarantine"]
         self.lake.write(quarantine, self.feed, pl.concat(intake.pointers).sort(quarantine.key, nulls_last=True), *where)
         self.lake.write(table, self.feed, report.deliveries, *where)
 
-    def _history(self, now: set[str], paths: set[str], report: FeedReport) -> pl.DataFrame:
+    def _history(self, now: set[str], fresh: pl.DataFrame, report: FeedReport) -> pl.DataFrame:
         """Earlier deliveries whose file is no longer there: they stay on record."""
         earlier = self.before.filter(~pl.col("delivery_id").is_in(list(now)))
         if not report.is_replaced:
             return earlier
+        new = fresh.filter(pl.col("delivery_status") == "accepted").select("path", accepted_now="rows_accepted")
+        earlier = earlier.join(new, on="path", how="left", maintain_order="left")
+        shrunk = pl.col("rows_accepted") - pl.col("accepted_now")
         current = pl.col("delivery_status").is_in(["accepted", "held", "refused"])
-        overwritten = pl.col("path").is_in(list(paths))
+        overwritten = pl.col("path").is_in(fresh["path"].to_list())
         status = pl.when(current & overwritten).then(pl.lit("superseded")).when(current).then(pl.lit("withdrawn"))
         why = (
             pl.when(current & overwritten)
@@ -332,7 +344,11 @@ class _Ingest:
         return earlier.with_columns(
             status.otherwise(pl.col("delivery_status")).alias("delivery_status"),
             why.otherwise(pl.col("delivery_reason")).alias("delivery_reason"),
-        )
+            pl.when((pl.col("delivery_status") == "accepted") & (shrunk > 0))
+            .then(shrunk)
+            .otherwise(pl.col("rows_left_out"))
+            .alias("rows_left_out"),
+        ).drop("accepted_now")
 
     def _delivery_row(self, read: _Read, report: FeedReport) -> dict[str, Any]:
         delivery, account = read.delivery, read.account

@@ -41,14 +41,16 @@ def part_of(table: Table) -> pl.Expr:
 
 
 def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
-    """The records that do not stay, as `index` and `fate` (superseded, duplicate, conflict).
+    """The records that do not stay, as `index` and `fate` (superseded, left_out, duplicate, conflict).
+
+    Left out is what a later file replaces without sending it again: gone on purpose, or because the file was cut off.
 
     Args:
         records: the resolution columns of all accepted records, in order of delivery and row.
         layouts: the layout of each delivery, by its order.
     """
     indexed = records.with_row_index("index")
-    replaced = _superseded_files(indexed, layouts)
+    replaced, left_out = _superseded_files(indexed, layouts)
     left = indexed.join(replaced, on="index", how="anti", maintain_order="left") if replaced.height else indexed
     repeated = left.filter(pl.col(KEY).is_duplicated())
     newest = pl.col(ORDER).max().over(KEY)
@@ -57,13 +59,23 @@ def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
     differs = pl.col(CONTENT).n_unique().over(KEY) > 1
     conflict = current.filter(differs).select("index")
     duplicate = current.filter(~differs & ~pl.col("index").eq(pl.col("index").min().over(KEY))).select("index")
-    named = {"superseded": pl.concat([replaced, superseded]), "duplicate": duplicate, "conflict": conflict}
+    sent_again = replaced.join(left_out, on="index", how="anti")
+    named = {
+        "superseded": pl.concat([sent_again, superseded]),
+        "left_out": left_out,
+        "duplicate": duplicate,
+        "conflict": conflict,
+    }
     return pl.concat([rows.with_columns(pl.lit(fate).alias(FATE)) for fate, rows in named.items()]).sort("index")
 
 
-def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
-    """Records of whole files that a later file of the same layout sends again, district by district."""
-    found = [indexed.select("index").clear()]
+def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Records of whole files that a later file of the same layout sends again, district by district.
+
+    Returns:
+        All of them, and those of them that no later delivery has.
+    """
+    found = [indexed.select("index", KEY, ORDER).clear()]
     corrections = [order for order, layout in enumerate(layouts) if layout.correction == "file"]
     for later in corrections:
         for earlier in (order for order in corrections if order < later and layouts[order].name == layouts[later].name):
@@ -72,5 +84,8 @@ def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> pl.DataFr
             again = sent.join(of_later, on=[SCOPE, KEY], how="semi").group_by(SCOPE).len("again")
             resent = sent.group_by(SCOPE).len("sent").join(again, on=SCOPE)
             whole = resent.filter(pl.col("again") >= WHOLE_RESEND_SHARE * pl.col("sent"))
-            found.append(of_earlier.join(whole, on=SCOPE, how="semi").select("index"))
-    return pl.concat(found).unique()
+            found.append(of_earlier.join(whole, on=SCOPE, how="semi").select("index", KEY, ORDER))
+    replaced = pl.concat(found).unique()
+    last = indexed.group_by(KEY).agg(pl.col(ORDER).max().alias("last"))
+    left_out = replaced.join(last, on=KEY).filter(pl.col("last") == pl.col(ORDER))
+    return replaced.select("index"), left_out.select("index")

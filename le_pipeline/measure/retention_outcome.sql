@@ -1,5 +1,5 @@
 -- One row per teacher and school year: where the teacher is in the next school year.
--- Empty, not leaver, where the state has no staff record of the next year at all.
+-- Empty, not leaver, where the state's staff file of the next year has not come.
 with observed as (  -- a tenth of the people of the year before are a file; fewer are rows with a wrong year
     select t.state, t.school_year
     from (select state, school_year, count(*) as people from linked.staff_year group by state, school_year) as t

@@ -156,6 +156,7 @@ def test_a_landing_folder_becomes_a_partition_through_the_sensor_and_a_correctio
         assert isinstance(first, dg.SensorResult)
         assert [list(request.partition_keys) for request in first.dynamic_partitions_requests or ()] == [["LA-2031"]]
 
+        instance.add_dynamic_partitions("landing", ["LA-2031"])
         assert isinstance(_sense(instance, home, first.cursor), dg.SkipReason)
 
         (folder / "scores.csv").write_text("A\n1\n2\n")  # under the same name

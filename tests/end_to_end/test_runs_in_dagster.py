@@ -180,6 +180,8 @@ def test_marts_that_do_not_meet_their_expectations_are_not_promoted(
     _, checks = last_run(small)
     assert checks["warehouse/candidate", "marts_meet_expectations"].description == "achievement_gap.n: expected"
     assert count(small) == 39
+    assert line.promote(small).is_current  # nor by itself afterwards
+    assert count(small) == 39
 
 
 def test_a_wrong_layout_fails_the_run_with_its_line_and_key(small: Home) -> None:
@@ -198,7 +200,7 @@ def test_a_wrong_layout_fails_the_run_with_its_line_and_key(small: Home) -> None
     assert count(small) == 39
 
 
-def test_what_was_built_half_way_or_did_not_pass_the_gate_cannot_be_promoted_by_itself(
+def test_what_was_built_half_way_cannot_be_promoted_by_itself(
     small: Home, keys: Keys, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run_all(small)

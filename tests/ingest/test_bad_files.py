@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from landed import SCORES, Landed, account, scores, students, workbook
+from le_pipeline.ingest.partition import left_out
 from le_pipeline.summary import open_troubles
 
 GOOD = scores(*students(40))
@@ -225,3 +226,29 @@ def test_a_lookup_file_that_is_a_delivery_of_its_own_is_held_when_it_is_damaged(
     assert list(landed.run().held_by) == ["LA/2016/scores.csv"]
     assert landed.table("school_id", "lea_id", feed="school") == [("1", "North")]
     assert landed.table("school_id") == [("North",)] * 40
+
+
+def test_a_resend_that_lacks_records_of_what_it_replaces_says_how_many_and_what_to_do(landed: Landed) -> None:
+    landed.layout(SCORES + "correction: file\n")
+    landed.file("a.csv", GOOD)
+    landed.run()
+    landed.file("b.csv", scores(*students(30, score=600)))
+    report = landed.run()
+    said = (
+        "LA/2016/a.csv: 10 of its records are not in what took its place; where that is a mistake, land the whole file"
+    )
+    assert landed.scores() == [600.0] * 30
+    assert landed.delivery("a.csv")["rows_left_out"] == 10
+    assert left_out(report.deliveries) == [said]
+    assert open_troubles(landed.home) == [said]
+
+
+def test_a_shorter_file_under_the_old_name_says_how_many_records_it_lacks(landed: Landed) -> None:
+    landed.file("a.csv", GOOD)
+    landed.run()
+    landed.file("a.csv", scores(*students(25, score=600)))
+    report = landed.run()
+    assert report.is_replaced
+    old = report.deliveries.filter(delivery_status="superseded")
+    assert (old["rows_left_out"].to_list(), landed.scores()) == ([15], [600.0] * 25)
+    assert landed.run().deliveries.equals(report.deliveries)

@@ -95,7 +95,12 @@ def school(delivery: int, students: str, district: str = "1", score: float = 500
 def test_by_file_a_resend_drops_what_it_leaves_out_of_the_district_and_leaves_other_districts_alone() -> None:
     first = school(0, "abcd") + school(0, "xy", "2")
     later = school(1, "abc", score=600.0)
-    assert told(first + later, "file") == ["superseded"] * 4 + ["stays"] * 2 + ["stays"] * 3
+    assert told(first + later, "file") == ["superseded"] * 3 + ["left_out"] + ["stays"] * 2 + ["stays"] * 3
+
+
+def test_what_one_resend_leaves_out_and_a_later_one_has_again_is_not_left_out() -> None:
+    sent = school(0, "abcd") + school(1, "abc", score=600.0) + school(2, "abcd", score=700.0)
+    assert told(sent, "file") == ["superseded"] * 7 + ["stays"] * 4
 
 
 def test_by_file_a_short_list_of_corrections_replaces_only_what_it_names() -> None:
