@@ -35,7 +35,8 @@ class _Strict(BaseModel):
 class Field(_Strict):
     """One field: meaning, type, allowed values and privacy class. `of` and `domain` are for key fields.
 
-    `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is.
+    `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is. `is_published`: a
+    figure that may be held back; `derived`: made from other fields by the pipeline, so that no layout fills it.
     """
 
     name: str
@@ -52,6 +53,8 @@ class Field(_Strict):
     of: str | None = None
     domain: str | None = None
     of_any_issuer: bool = False
+    is_published: bool = False
+    derived: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -135,7 +138,7 @@ class Table(_Strict):
         return {
             name: field
             for name, field in (filled | {field.name: field for field in self.identity}).items()
-            if name not in derived
+            if name not in derived and not field.derived
         }
 
 
