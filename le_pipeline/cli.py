@@ -112,9 +112,9 @@ def check(
     place = Home.at(home)
     trouble = False
     for file in files:
-        found = rehearse(place, file, state, year)
-        out.print(rehearsed(found))
-        trouble = trouble or bool(found.refusal) or any(part.refusal for part in found.parts)
+        for found in rehearse(place, file, state, year):
+            out.print(rehearsed(found))
+            trouble = trouble or bool(found.refusal) or any(part.refusal for part in found.parts)
     if trouble:
         raise typer.Exit(1)
 

@@ -151,9 +151,11 @@ def rehearsed(found: Rehearsal) -> RenderableType:
     where = (
         f"as {found.partition}" if found.partition else "state and year unknown: give --state and --year to be exact"
     )
-    lines: list[RenderableType] = [f"[bold]{found.path.name}[/] ({where})"]
+    lines: list[RenderableType] = [f"[bold]{found.name}[/] ({where})"]
     if found.refusal:
         lines.append(f"  would be refused: {found.refusal}")
+    if found.note:
+        lines.append(f"  not read: {found.note}")
     if found.is_lookup:
         lines.append("  no delivery of its own: files beside it look values up in it")
     for part in found.parts:

@@ -79,8 +79,8 @@ def _span(value: Any) -> Any:
 class Read(_Part):
     """How the bytes become rows of text.
 
-    `header`: rows of the header; names of several rows are put together with ` / `. `preamble`: rows that may stand above
-    it. `columns`: the names, where there is no header. `positions`: where the columns of a fixed-width line stand.
+    `header`: rows of the header; names of several rows are put together with ` / `. `preamble`: rows that may stand
+    above it. `columns`: the names, where there is no header. `positions`: where the columns of a fixed-width line are.
     """
 
     format: Literal["delimited", "fixed_width", "excel", "parquet", "json_lines"]
@@ -120,8 +120,8 @@ class Source(_Part):
     the lookup school. `candidates` are columns of which the one is taken that fits the roster. `value` is a constant.
     `extract` takes the part of the text that a regular expression finds; `date` is one or more formats, tried in order;
     `map` turns the file's values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` is the
-    number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field may
-    hold in this file; `marks` are further signs that a published figure is held back.
+    number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field
+    may hold in this file; `marks` are further signs that a published figure is held back.
     """
 
     from_: Texts | None = Field(default=None, alias="from")
@@ -144,7 +144,9 @@ class Source(_Part):
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
         if [self.from_, self.value, self.candidates].count(None) != 2:  # noqa: PLR2004
-            raise ValueError("give either `from` (a column), `candidates` (columns to choose from) or `value` (a constant)")
+            raise ValueError(
+                "give either `from` (a column), `candidates` (columns to choose from) or `value` (a constant)"
+            )
         for pattern in self.date or ():
             if not _tells_a_day(pattern):
                 raise ValueError(f"date {pattern!r} must tell day, month and year, such as %m/%d/%Y")
@@ -261,6 +263,16 @@ class Layout(_Part):
     hash: str = ""
 
     @property
+    def has_candidates(self) -> bool:
+        """Whether the column of an id is chosen by evidence."""
+        return any(source.candidates for source in self.fill.values())
+
+    @property
+    def names_its_columns(self) -> bool:
+        """Whether the names of the columns are the layout's own, since the file has no header."""
+        return self.read.header == 0 or self.read.format == "fixed_width"
+
+    @property
     def table(self) -> registry.Table:
         """The canonical table that the layout's feed fills, narrowed to what this file may hold."""
         table = registry.feeds()[self.feed]
@@ -350,8 +362,10 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
     if layout.feed == NO_FEED:
         return
     if layout.feed not in registry.feeds():
-        yield ("feed",), f"{layout.feed!r} is not a feed; the feeds are {', '.join(registry.feeds())}"
+        yield ("feed",), f"{layout.feed!r} is not a feed; the feeds are {', '.join(sorted(registry.feeds()))}"
         return
+    if layout.names_its_columns and not layout.recognise.values:
+        yield ("recognise",), "a file without a header is known by `values` alone; give at least one"
     for loc, source in layout.sources():
         yield from _source_faults(layout, loc, source)
     filled = set(layout.fill)

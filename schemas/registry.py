@@ -94,8 +94,9 @@ class Table(_Strict):
     """One table: grain in a sentence, columns, key, usage warnings.
 
     `references` names the columns that should point to a row of another table, which has them under the same names.
-    `feed` names the canonical input that fills the table; `identity` the direct identifiers of that input, which go to
-    the vault; `estimate` the column that standard_error, ci_low and ci_high belong to.
+    `roster` names the ids by which its people are known, the canonical one first, so that the ids of other files can be
+    tried against them. `feed` names the canonical input that fills the table; `identity` the direct identifiers of that
+    input, which go to the vault; `estimate` the column that standard_error, ci_low and ci_high belong to.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Table(_Strict):
     estimate: str | None = None
     warnings: tuple[str, ...] = ()
     references: dict[str, tuple[str, ...]] = {}
+    roster: tuple[str, ...] = ()
     notices: dict[str, Notice] = {}
 
     def __hash__(self) -> int:
@@ -168,8 +170,15 @@ def word(text: str) -> str:
 
 @cache
 def feeds() -> dict[str, Table]:
-    """The canonical table that each feed fills."""
-    return {table.feed: table for table in tables().values() if table.feed}
+    """The canonical table that each feed fills; rosters come first, since others are compared with them."""
+    found = sorted(tables().values(), key=lambda table: not table.roster)
+    return {table.feed: table for table in found if table.feed}
+
+
+def rosters(table: Table) -> list[Table]:
+    """The rosters that the ids of a table may be tried against."""
+    given = table.source_fields
+    return [other for other in feeds().values() if other.roster and other != table and other.roster[0] in given]
 
 
 def _table(path: Path, layer: Layer) -> Table:

@@ -13,11 +13,11 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
-from le_pipeline.ingest.filling import DAMAGED, UNREADABLE
-from le_pipeline.ingest.reading import OVERFLOW
+from le_pipeline.ingest.filling import DAMAGED, FAULT
 from le_pipeline.warehouse.lake import POLARS_TYPES
 from schemas.registry import Column, Field, Rule, Table
 
+EMPTYING = ("unreadable", "damaged_id", "not_on_roster")
 BROKEN_SCHEMA = {"index": pl.UInt32(), "rule": pl.String(), "field": pl.String()}
 
 
@@ -39,11 +39,14 @@ def broken(records: pl.DataFrame, table: Table) -> pl.DataFrame:
     except SchemaErrors as errors:
         found.append(_places(errors.failure_cases))
     faults = pl.concat(found)
-    # a value that could not be read is empty afterwards; that it is missing is then no fault of its own
-    unreadable = faults.filter(pl.col("rule") == "unreadable").select("index", "field")
-    also_required = (pl.col("rule") == "required") & pl.col("was_unreadable").is_not_null()
-    marked = faults.join(unreadable.with_columns(was_unreadable=True), on=["index", "field"], how="left")
-    return marked.filter(~also_required).drop("was_unreadable").unique(maintain_order=True)
+    # a value that could not be taken is empty afterwards; that it, or its key, is missing is then no fault of its own
+    keys = {column.name: column.field.of for column in table.columns if column.field.of}
+    taken = faults.filter(pl.col("rule").is_in(EMPTYING)).select("index", behind="field").unique()
+    missing = faults.filter(pl.col("rule") == "required").with_columns(behind=pl.col("field").replace(keys))
+    excused = missing.join(taken, on=["index", "behind"], how="semi").drop("behind")
+    return faults.join(excused, on=["index", "rule", "field"], how="anti", maintain_order="left").unique(
+        maintain_order=True
+    )
 
 
 def fix(rule: str, field: Field | None, label: str) -> str:
@@ -67,6 +70,10 @@ def fix(rule: str, field: Field | None, label: str) -> str:
         "ordered": f"{label}: the first date must not be after the second",
         "encoding": f"{label}: send the file in the encoding of its layout; a character of the row cannot be read",
         "too_many_cells": f"{label}: the row has more cells than the header; quote the cells that hold the delimiter",
+        "record_length": f"{label}: the line is not as long as the layout says; see that it was not cut or filled up",
+        "damaged_id": f"{label}: a spreadsheet has damaged the id; export it as text, with all its digits",
+        "formula": f"{label}: the cell begins a spreadsheet formula; send its value",
+        "not_on_roster": f"{label}: no id of the row is on the roster; correct it, or send a roster with the student",
         "conflict": f"{label}: the file gives this record twice with different values; say which one is right",
     }[rule]
 
@@ -115,13 +122,12 @@ def _across(rule: Rule) -> pa.Check:
 
 
 def _marked(records: pl.DataFrame) -> pl.DataFrame:
-    marks = [name for name in records.columns if name.startswith(UNREADABLE)]
+    marks = [name for name in records.columns if name.startswith(FAULT)]
     found = [pl.DataFrame(schema=BROKEN_SCHEMA)]
     for mark in marks:
         if records[mark].any():
-            field = mark.removeprefix(UNREADABLE)
-            rule = "too_many_cells" if field == OVERFLOW else "unreadable"
-            found.append(_faults(records[mark].arg_true(), rule, "" if field == OVERFLOW else field))
+            _, rule, field = mark.split(":")
+            found.append(_faults(records[mark].arg_true(), rule, field))
     return pl.concat(found)
 
 

@@ -6,26 +6,31 @@ and never kept with a silent gap.
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import polars as pl
 
-from le_pipeline.errors import MissingColumnError, UnreadableFileError
+from le_pipeline.errors import LinkFileError, MissingColumnError
 from le_pipeline.home import Partition
-from le_pipeline.ingest import reading
-from le_pipeline.ingest.reading import OVERFLOW, REPLACEMENT, ROW
+from le_pipeline.ingest import published, reading
+from le_pipeline.ingest.document import Document
+from le_pipeline.ingest.header import OVERFLOW, ROW
+from le_pipeline.privacy.pseudonym import canonical_id
 from le_pipeline.warehouse.lake import POLARS_TYPES
-from schemas.layout import Condition, Layout, Source
+from schemas.layout import FILE, SHEET, Climb, Condition, Layout, Lookup, Source, Unpivot
 from schemas.registry import NO, YES, Field, word
 
 PART = "part"
 EXCLUDED = "excluded_by"
-UNREADABLE = "__unreadable_"  # prefix of the marks
+FAULT = "__fault"  # marks of faults are named __fault:<rule>:<field>
 DAMAGED = "__damaged"
+RESTORED = "__restored"
 NOT_TESTED = "not_tested"
+NOT_ON_ROSTER = "not_on_roster"
+REPLACEMENT = "\ufffd"  # what a byte that is not in the encoding is read as
 
 VOID = "void"
 GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
@@ -34,24 +39,57 @@ FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
 
 # a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
 LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
+SPREADSHEET_EXPONENT = r"^\d(?:\.\d+)?E\+\d+$"
+SPREADSHEET_DECIMAL = r"^\d+\.0+$"
+FORMULA = r"^(?:[=@]|[+-].*[(|!])"
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """Which column holds the id, and the roster's id for each of its values; without a roster, the value itself."""
+
+    column: str
+    roster: pl.DataFrame | None = None  # columns given, student_id
+
+
+PUBLISHED = "__published"  # a published figure as it is printed
+
+
+@dataclasses.dataclass
+class _Cells:
+    """What the fields of a record come to: values, faults by rule and field, ids that were put right."""
+
+    values: dict[str, pl.Expr] = dataclasses.field(default_factory=dict)
+    faults: dict[tuple[str, str], pl.Expr] = dataclasses.field(default_factory=dict)
+    restored: list[pl.Expr] = dataclasses.field(default_factory=list)
 
 
 class Filler:
-    """Brings the batches of one file into the fields of its layout's feed."""
+    """Brings the batches of one document into the fields of its layout's feed."""
 
-    def __init__(self, layout: Layout, path: Path, columns: list[str], partition: Partition) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        document: Document,
+        columns: list[str],
+        partition: Partition,
+        identities: dict[str, Identity] | None = None,
+    ) -> None:
         self.layout = layout
         self.partition = partition
         self.fields = layout.table.source_fields
+        self._document = document
         self._header = columns
-        self._columns = set(columns)
-        self._lookups = {name: _lookup(layout, name, path) for name in layout.lookup}
+        self._columns = {*columns, FILE, SHEET}
+        self._identities = identities or {}
+        self._lookups = {name: _lookup(layout, name, document) for name in layout.lookup}
         self._require_columns()
 
     @property
     def used_columns(self) -> list[str]:
         """Columns of the delivered file that the layout reads, in order."""
         named = [column for _, source in self.layout.sources() for column in self._named(source)]
+        named += [name for name in self.layout.explode if name not in named]
         return list(dict.fromkeys(named + self._condition_columns()))
 
     @property
@@ -74,32 +112,58 @@ class Filler:
         """Columns that the layout reads and the delivered file does not have; their fields stay empty."""
         return [name for name in self.used_columns if name not in self._columns]
 
-    def source_columns(self, field: str, part: str | None) -> str:
-        """The column or columns of the file that a field comes from, for messages."""
-        source = self._source(field)
-        if source is None or source.from_ is None:
-            return field
-        return "+".join(self._stem(name, part) for name in source.from_)
+    def source_columns(self, field: str, part: str | None) -> list[str]:
+        """The column or columns of the file that a field comes from; the field's own name where it has none."""
+        unpivot, values = self._part(part)
+        source = self._source(field, unpivot)
+        if source is None or source.value is not None:
+            return [field]
+        if source.candidates:
+            return list(self._present_candidates(source))
+        return [unpivot.column(name, values) if unpivot else name for name in source.from_ or ()]
+
+    def label(self, field: str, part: str | None) -> str:
+        """What a person calls these columns: put together, or one instead of the other."""
+        source = self._source(field, self._part(part)[0])
+        return (" or " if source and source.candidates else "+").join(self.source_columns(field, part))
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
-        """One row per record: the feed's fields, `part`, `excluded_by` and the marks of what was unreadable."""
-        clean = self._mark_damaged(self._look_up(self._clean(raw)))
-        unpivot = self.layout.unpivot
-        if unpivot is None:
-            return self._records(clean, None)
-        return pl.concat([self._records(clean, part) for part in unpivot.stems])
+        """One row per record: the feed's fields, `part`, `excluded_by` and the marks of faults."""
+        clean = self._identify(self._mark_damaged(self._look_up(self._explode(self._clean(raw)))))
+        if not self.layout.unpivot:
+            return self._records(clean, None, None)
+        records = [self._records(clean, unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts]
+        return pl.concat(records, how="diagonal").with_columns(pl.selectors.boolean().fill_null(value=False))
+
+    # -- rows of the file ----------------------------------------------------------------------------------------
 
     def _clean(self, raw: pl.DataFrame) -> pl.DataFrame:
-        used = [name for name in self.used_columns if name in self._columns]
-        text = pl.col(used).str.strip_chars()
+        places = {FILE: self._document.file_name, SHEET: self._document.sheet}
+        used = self.used_columns
+        raw = raw.with_columns(pl.lit(text, pl.String).alias(name) for name, text in places.items() if name in used)
+        text = pl.col([name for name in used if name in self._columns]).str.strip_chars()
         return raw.with_columns(_present(text, self.layout))
+
+    def _explode(self, clean: pl.DataFrame) -> pl.DataFrame:
+        for column, separator in self.layout.explode.items():
+            if column in self._columns:
+                clean = clean.with_columns(pl.col(column).str.split(separator)).explode(column)
+                clean = clean.with_columns(_present(pl.col(column).str.strip_chars(), self.layout))
+        return clean
 
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
-            by = self._text(lookup.by, None).alias("__by")
-            key = f"{name}.{lookup.key}"
-            clean = clean.with_columns(by).join(
-                self._lookups[name], left_on="__by", right_on=key, how="left", coalesce=False, maintain_order="left"
+            clean = clean.with_columns(self._text(lookup.by, None, {}).alias("__by"))
+            found = self._lookups[name]
+            if lookup.split:
+                found = _of_several(found, clean["__by"], name, lookup)
+            clean = clean.join(
+                found,
+                left_on="__by",
+                right_on=f"{name}.{lookup.key}",
+                how="left",
+                coalesce=False,
+                maintain_order="left",
             )
         return clean
 
@@ -109,33 +173,97 @@ class Filler:
         damaged = pl.any_horizontal(pl.col(read).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
         return clean.with_columns(damaged.alias(DAMAGED))
 
-    def _records(self, clean: pl.DataFrame, part: str | None) -> pl.DataFrame:
-        values: list[pl.Expr] = []
-        marks: list[pl.Expr] = []
-        for name, field in self.fields.items():
-            source = self._source(name)
-            if source is None:
-                values.append(self._default(name, field, part).alias(name))
+    def _identify(self, clean: pl.DataFrame) -> pl.DataFrame:
+        """The id that the roster has for what the chosen column holds, and whether it has none."""
+        for field, identity in self._identities.items():
+            source = self._source(field, None)
+            given = of_width(pl.col(identity.column), source.width if source else None)
+            if identity.roster is None:
+                clean = clean.with_columns(given.alias(f"__{field}"), pl.lit(value=False).alias(f"__{field}_missing"))
                 continue
-            text = self._text(source, part)
-            value = _typed(text, field, source, self._dates(source))
-            values.append(value.alias(name))
-            if not _is_free_text(field, source):
-                unreadable = text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source)
-                marks.append(unreadable.alias(UNREADABLE + name))
-            if field.keep_source:
-                values.append(text.alias(f"{name}_source"))
-        kept = [pl.lit(part, pl.String).alias(PART), pl.col(ROW).cast(pl.Int64).alias("source_row")]
-        long = (pl.col(OVERFLOW).is_not_null()).alias(UNREADABLE + OVERFLOW)
-        raw_conditions = [pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()]
-        records = clean.select(*kept, *values, *marks, long, DAMAGED, *raw_conditions).with_columns(
-            *self._levels(), pl.lit(self.partition.state).alias("state")
+            clean = (
+                clean.with_columns(canonical_id(given).alias("__given"))
+                .join(identity.roster, left_on="__given", right_on="given", how="left", maintain_order="left")
+                .rename({"roster_id": f"__{field}"})
+                .with_columns(
+                    (pl.col("__given").is_not_null() & pl.col(f"__{field}").is_null()).alias(f"__{field}_missing")
+                )
+                .drop("__given")
+            )
+        return clean
+
+    # -- records -------------------------------------------------------------------------------------------------
+
+    def _records(self, clean: pl.DataFrame, unpivot: Unpivot | None, part: str | None) -> pl.DataFrame:
+        over = unpivot.parts[part] if unpivot and part is not None else {}
+        cells = _Cells()
+        for name, field in self.fields.items():
+            source = self._source(name, unpivot)
+            if source is None:
+                cells.values[name] = self._default(name, field, over)
+            else:
+                self._read(cells, clean, name, source, self._text(source, unpivot, over))
+        overflow = "record_length" if self.layout.read.format == "fixed_width" else "too_many_cells"
+        cells.faults[overflow, ""] = pl.col(OVERFLOW).is_not_null()
+        records = clean.select(
+            pl.lit(part, pl.String).alias(PART),
+            pl.col(ROW).cast(pl.Int64).alias("source_row"),
+            *(value.alias(name) for name, value in cells.values.items()),
+            *(
+                fault.fill_null(value=False).alias(f"{FAULT}:{rule}:{name}")
+                for (rule, name), fault in cells.faults.items()
+            ),
+            pl.sum_horizontal(pl.lit(0, pl.UInt32), *cells.restored).alias(RESTORED),
+            DAMAGED,
+            *(pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()),
+        ).with_columns(*self._levels(), pl.lit(self.partition.state).alias("state"))
+        records = self._with_bounds(records, unpivot)
+        told = self._told(unpivot) if unpivot else ()
+        return records.with_columns(self._excluded(records, told)).drop(pl.selectors.starts_with("__raw_"))
+
+    def _read(self, cells: _Cells, clean: pl.DataFrame, name: str, source: Source, text: pl.Expr) -> None:
+        """Add what one field comes to: its value, what is kept beside it, and what is wrong with it."""
+        field = self.fields[name]
+        if source.candidates:
+            text = pl.col(f"__{name}")
+            cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
+        elif _is_id(field) and (source.width or self._may_be_damaged(clean, source)):
+            damaged = _is_damaged_id(text, source.width)
+            whole = of_width(text, source.width)
+            cells.restored.append((whole != text).fill_null(value=False) & ~damaged)
+            cells.faults["damaged_id", name] = damaged
+            text = pl.when(~damaged).then(whole)
+        if field.is_published:
+            cells.values[PUBLISHED] = text
+        cells.values[name] = value = _typed(text, field, source, self._dates(source))
+        if not _is_free_text(field, source):
+            cells.faults["unreadable", name] = text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source)
+        elif field.privacy != "none" or _is_id(field):
+            cells.faults["formula", name] = text.str.contains(FORMULA)
+        if field.keep_source:
+            cells.values[f"{name}_source"] = text
+
+    def _may_be_damaged(self, clean: pl.DataFrame, source: Source) -> bool:
+        """Whether any cell has what a spreadsheet leaves; to ask so first spares a slow search of every id."""
+        columns = [name for name in source.from_ or () if name in clean.columns]
+        found = [pl.col(name).str.contains(sign, literal=True).any() for name in columns for sign in (".0", "E+")]
+        return bool(found) and bool(clean.select(pl.any_horizontal(found)).item())
+
+    def _with_bounds(self, records: pl.DataFrame, unpivot: Unpivot | None) -> pl.DataFrame:
+        published_fields = [name for name, field in self.fields.items() if field.is_published]
+        if PUBLISHED not in records.columns:
+            return records
+        source = self._source(published_fields[0], unpivot)
+        read = published.bounds(pl.col(PUBLISHED), pl.col("measure_unit"), source.marks if source else ())
+        unreadable = read.pop("is_unreadable").alias(f"{FAULT}:unreadable:{published_fields[0]}")
+        return records.with_columns(*(value.alias(name) for name, value in read.items()), unreadable).drop(
+            "__published"
         )
-        return records.with_columns(self._excluded(part)).drop(pl.selectors.starts_with("__raw_"))
 
     def _dates(self, source: Source) -> tuple[str, ...]:
-        """The formats of a date. A cell that Excel itself holds as a date comes as an ISO date, however it looks."""
-        return (*(source.date or ()), *((ISO_DATE,) if self.layout.read.format == "excel" else ()))
+        """The formats of a date. What a workbook or Parquet itself holds as a date comes as an ISO date."""
+        is_typed = self.layout.read.format in ("excel", "parquet")
+        return (*(source.date or ()), *((ISO_DATE,) if is_typed else ()))
 
     def _levels(self) -> list[pl.Expr]:
         levels = self.layout.levels
@@ -149,25 +277,26 @@ class Filler:
             pl.when(place >= first).then(pl.lit("yes")).when(place < first).then(pl.lit("no")).alias("proficient"),
         ]
 
-    def _excluded(self, part: str | None) -> pl.Expr:
+    def _excluded(self, records: pl.DataFrame, told: tuple[str, ...]) -> pl.Expr:
         """The first reason that holds; a voided result is out whether or not the layout says so."""
-        reasons = [pl.when(self._not_tested(part)).then(pl.lit(NOT_TESTED))]
+        reasons = []
+        if told:
+            marks = [pl.col(name) for name in records.columns if name.startswith(FAULT) and name.split(":")[2] in told]
+            nothing = pl.all_horizontal(pl.col(name).is_null() for name in told)
+            reasons.append(pl.when(nothing & ~pl.any_horizontal(marks) if marks else nothing).then(pl.lit(NOT_TESTED)))
         if VOID in self.fields:
             reasons.append(pl.when(pl.col(VOID) == "yes").then(pl.lit(VOID)))
         for reason, conditions in self.layout.exclude.items():
             met = pl.all_horizontal(self._met(name, condition) for name, condition in conditions.items())
             reasons.append(pl.when(met).then(pl.lit(reason)))
+        if not reasons:
+            return pl.lit(None, pl.String).alias(EXCLUDED)
         return pl.coalesce(reasons).cast(pl.String).alias(EXCLUDED)
 
-    def _not_tested(self, part: str | None) -> pl.Expr:
-        """A record of which the file holds nothing but flags: the student did not sit the subject."""
-        unpivot = self.layout.unpivot
-        if unpivot is None or part is None:
-            return pl.lit(value=False)
+    def _told(self, unpivot: Unpivot) -> tuple[str, ...]:
+        """What a record needs any of; where the file holds nothing but flags, the student did not sit the subject."""
         told = [name for name in unpivot.fill if self.fields[name].type != "yes_no"]
-        marks = [UNREADABLE + name for name in told if not _is_free_text(self.fields[name], unpivot.fill[name])]
-        nothing = pl.all_horizontal(pl.col(name).is_null() for name in told)
-        return nothing & ~pl.any_horizontal(marks) if marks else nothing
+        return tuple(told + (["mark"] if any(self.fields[name].is_published for name in told) else []))
 
     def _met(self, name: str, condition: Condition) -> pl.Expr:
         if name in self.fields:
@@ -180,43 +309,58 @@ class Filler:
             met = met | value.is_null()
         return ~met if condition.negated else met
 
-    def _default(self, name: str, field: Field, part: str | None) -> pl.Expr:
-        unpivot = self.layout.unpivot
-        if unpivot and name == unpivot.over:
-            return pl.lit(part)
+    def _default(self, name: str, field: Field, over: dict[str, str]) -> pl.Expr:
+        if name in over:
+            return pl.lit(over[name])
         if name == "school_year":
             return pl.lit(self.partition.school_year, pl.Int32)
         if name == "assessment":
             return pl.lit(self.layout.name)
         return pl.lit(None, POLARS_TYPES[field.type])
 
-    def _source(self, name: str) -> Source | None:
-        unpivot = self.layout.unpivot
+    # -- sources -------------------------------------------------------------------------------------------------
+
+    def _part(self, part: str | None) -> tuple[Unpivot | None, dict[str, str]]:
+        found = ((unpivot, unpivot.parts[part]) for unpivot in self.layout.unpivot if part and part in unpivot.parts)
+        return next(found, (None, {}))
+
+    def _source(self, name: str, unpivot: Unpivot | None) -> Source | None:
         if unpivot and name in unpivot.fill:
             return unpivot.fill[name]
         source = self.layout.fill.get(name)
-        if source and not self._columns.issuperset(self._named(source)):
-            return None  # an optional column that this file does not have; the delivery names it
-        return source
+        if source is None:
+            return None
+        named = self._present_candidates(source) if source.candidates else self._named(source)
+        # an optional column that this file does not have stays empty; the delivery names it
+        return source if self._columns.issuperset(named) else None
 
-    def _text(self, source: Source, part: str | None) -> pl.Expr:
-        if source.from_ is None:
+    def _present_candidates(self, source: Source) -> list[str]:
+        return [name for name in source.candidates or () if name in self._columns]
+
+    def _text(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
+        if source.value is not None:
             text = pl.lit(source.value)
+        elif source.candidates:
+            text = pl.lit(None, pl.String)  # what the roster has stands in a column of its own
         else:
-            names = [name if self.layout.split(name)[0] else self._stem(name, part) for name in source.from_]
-            text = pl.col(names[0]) if len(names) == 1 else pl.concat_str(names, separator=source.join)
-        return text.str.zfill(source.width) if source.width else text
+            names = [unpivot.column(name, over) if unpivot else name for name in source.from_ or ()]
+            there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
+            text = there[0] if len(there) == 1 else pl.concat_str(there, separator=source.join)
+        if source.extract:
+            text = text.str.extract(source.extract, re.compile(source.extract).groups)
+        return text.str.zfill(source.width) if source.width and source.date else text
 
-    def _stem(self, column: str, part: str | None) -> str:
-        unpivot = self.layout.unpivot
-        return column.replace("{}", unpivot.stems[part]) if unpivot and part else column
+    def _is_there(self, name: str) -> bool:
+        return name in self._columns or self.layout.split(name)[0] is not None
 
     def _named(self, source: Source) -> list[str]:
         """Columns of the delivered file (not of its lookups) that a source names."""
-        names = [name for name in source.from_ or () if not self.layout.split(name)[0]]
-        unpivot = self.layout.unpivot
-        stems = unpivot.stems.values() if unpivot else ()
-        return [name.replace("{}", stem) for name in names for stem in (stems if "{}" in name else ("",))]
+        names = [name for name in source.from_ or source.candidates or () if not self.layout.split(name)[0]]
+        blocks = [unpivot for unpivot in self.layout.unpivot if source in unpivot.fill.values()]
+        if not blocks:
+            return names
+        found = (unpivot.column(name, part) for unpivot in blocks for name in names for part in unpivot.parts.values())
+        return list(dict.fromkeys(found))
 
     def _condition_columns(self) -> list[str]:
         named = [name for conditions in self.layout.exclude.values() for name in conditions]
@@ -226,7 +370,9 @@ class Filler:
         required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
         needed = set(self.layout.recognise.columns) | set(self._condition_columns())
         for loc, source in self.layout.sources():
-            if loc[0] != "fill" or loc[-1] in required:
+            if source.candidates and not self._present_candidates(source):
+                needed |= {source.candidates[0]}
+            elif not source.candidates and (loc[0] == "lookup" or loc[-1] in required):
                 needed |= set(self._named(source))
         if missing := sorted(needed - self._columns):
             raise MissingColumnError(
@@ -234,23 +380,80 @@ class Filler:
             )
 
 
-def _lookup(layout: Layout, name: str, path: Path) -> pl.DataFrame:
+def _lookup(layout: Layout, name: str, document: Document) -> pl.DataFrame:
     lookup = layout.lookup[name]
-    beside = path.with_name(lookup.file)
-    if not beside.exists():
+    beside = document.beside(lookup.file)
+    if beside is None:
         raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
-    if beside.resolve().parent != path.resolve().parent:
-        raise UnreadableFileError(
-            f"needs {lookup.file} beside it, which is a link to another place; land the file itself"
-        )
+    if beside.path.resolve().parent != document.path.resolve().parent:
+        raise LinkFileError(f"needs {lookup.file} beside it, which is a link to another place; land the file itself")
     frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
     named = [layout.split(column) for _, source in layout.sources() for column in source.from_ or ()]
     wanted = {lookup.key} | {column for owner, column in named if owner == name}
-    if missing := sorted(wanted - set(frame.columns)):
+    climbed = {lookup.climb.by, *lookup.climb.where} if lookup.climb else set()
+    if missing := sorted((wanted | climbed) - set(frame.columns)):
         raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
-    clean = frame.select(_present(pl.col(sorted(wanted)).str.strip_chars(), layout))
+    clean = frame.select(_present(pl.col(sorted(wanted | climbed)).str.strip_chars(), layout))
     # a key that stands twice would multiply rows; the first stands, as the file's own order says
-    return clean.unique(lookup.key, keep="first", maintain_order=True).rename(lambda column: f"{name}.{column}")
+    clean = clean.unique(lookup.key, keep="first", maintain_order=True)
+    if lookup.climb:
+        clean = _climbed(clean, lookup.key, lookup.climb)
+    return clean.select(sorted(wanted)).rename(lambda column: f"{name}.{column}")
+
+
+def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
+    """For each key the nearest row above it, or itself, where the condition holds; none where there is no such row."""
+    rows = {row[key]: row for row in frame.iter_rows(named=True)}
+
+    def top(start: str) -> dict[str, str | None] | None:
+        seen: set[str | None] = set()
+        at: str | None = start
+        while at in rows and at not in seen:
+            seen.add(at)
+            if all(rows[at][column] == value for column, value in climb.where.items()):
+                return rows[at]
+            at = rows[at][climb.by]
+        return None
+
+    found = [{**above, key: start} for start in rows if start is not None and (above := top(start))]
+    return pl.DataFrame(found, schema=frame.schema)
+
+
+def _of_several(found: pl.DataFrame, keys: pl.Series, name: str, lookup: Lookup) -> pl.DataFrame:
+    """For each cell of several keys one row: the first row found, but for what the lookup picks."""
+    key = f"{name}.{lookup.key}"
+    cells = pl.DataFrame({"__cell": keys.drop_nulls().unique(maintain_order=True)})
+    one_by_one = cells.with_columns(pl.col("__cell").str.split(lookup.split or "").alias(key)).explode(key)
+    joined = one_by_one.with_columns(pl.col(key).str.strip_chars()).join(found, on=key, maintain_order="left")
+    others = [column for column in found.columns if column != key]
+    picks = {"lowest": pl.Expr.min, "highest": pl.Expr.max}
+    picked = [
+        picks[how](pl.col(column))
+        if (how := lookup.pick.get(column.removeprefix(f"{name}.")))
+        else pl.col(column).first()
+        for column in others
+    ]
+    return joined.group_by("__cell", maintain_order=True).agg(picked).rename({"__cell": key})
+
+
+def _is_id(field: Field) -> bool:
+    return field.type == "text" and field.name.endswith("_id") and field.name != "delivery_id"
+
+
+def _is_damaged_id(text: pl.Expr, width: int | None) -> pl.Expr:
+    """Whether a spreadsheet has taken from the id what nobody can give back."""
+    if width:
+        is_long = text.str.replace(r"\.0+$", "").str.len_chars() > width
+        return text.str.contains(SPREADSHEET_EXPONENT) | is_long
+    return text.str.contains(f"{SPREADSHEET_EXPONENT}|{SPREADSHEET_DECIMAL}")
+
+
+def of_width(text: pl.Expr, width: int | None) -> pl.Expr:
+    """The id with the zeros that a spreadsheet has dropped, and without the decimals that it has added."""
+    if not width:
+        return text
+    bare = pl.when(text.str.contains(SPREADSHEET_DECIMAL)).then(text.str.replace(r"\.0+$", "")).otherwise(text)
+    return pl.when(bare.str.contains(r"^\d+$")).then(bare.str.zfill(width)).otherwise(bare)
 
 
 def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
@@ -277,6 +480,8 @@ def _typed(text: pl.Expr, field: Field, source: Source, dates: tuple[str, ...]) 
         default = pl.when(text.is_not_null()).then(pl.lit(other)) if "*" in source.map else pl.lit(None, pl.String)
         filled = text.fill_null("") if "" in known else text
         text = filled.replace_strict(known, default=default, return_dtype=pl.String)
+    if field.is_published:
+        return pl.lit(None, pl.Float64)  # read with its bounds, once the record's unit is known
     if source.date is not None:
         return _possible(pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in dates))
     return _parse(text, field)

@@ -19,8 +19,9 @@ import polars as pl
 
 from le_pipeline.errors import RefusedError, ToleranceError, TruncatedFileError
 from le_pipeline.home import Home, Partition
-from le_pipeline.ingest import reading, record
+from le_pipeline.ingest import mending, record
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, rejected_rows
+from le_pipeline.ingest.identity import MATCH, identities, roster_ids
 from le_pipeline.ingest.recognition import Recognised, recognise_all
 from le_pipeline.ingest.resolution import FATE, RESOLUTION_COLUMNS, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import Keys
@@ -28,6 +29,7 @@ from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
 from le_pipeline.warehouse.lake import Lake, polars_schema, replace
 from schemas import registry
+from schemas.layout import Layout
 
 SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
 CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"))
@@ -72,6 +74,7 @@ class _Intake:
     identity: VaultWriter
     rejected: VaultWriter
     pointers: list[pl.DataFrame]
+    matches: list[pl.DataFrame]
 
     @property
     def staged(self) -> list[Path]:
@@ -155,21 +158,23 @@ class _Ingest:
         for item in recognised:
             for layout in item.layouts:
                 if layout.feed == self.feed:
-                    name = item.path.relative_to(self.home.landing).as_posix()
-                    delivery = Delivery(item.path, name, layout, self.partition, hash_of(item.path))
+                    delivery = Delivery(item.document, layout, self.partition)
                     found.append((delivery, seen.get(delivery.delivery_id, now)))
-        return sorted(found, key=lambda pair: (pair[1], pair[0].path.stat().st_mtime_ns, pair[0].name))
+        return sorted(found, key=lambda pair: (pair[1], pair[0].document.path.stat().st_mtime_ns, pair[0].name))
 
     def _made_from(
         self, deliveries: list[tuple[Delivery, datetime.datetime]], recognised: list[Recognised]
     ) -> list[Any]:
-        looked_up = sorted({d.path.with_name(look.file) for d, _ in deliveries for look in d.layout.lookup.values()})
+        beside = (d.document.beside(look.file) for d, _ in deliveries for look in d.layout.lookup.values())
+        looked_up = sorted({document.file_hash for document in beside if document})
         return [
             CODE,
             self.keys.key_id,
             hash_of(registry.HERE / "reference" / "achievement_level.csv"),
             [[d.delivery_id, d.layout.hash] for d, _ in deliveries],
-            [hash_of(path) for path in looked_up if path.exists()],
+            looked_up,
+            self._rosters_made_from([d.layout for d, _ in deliveries]),
+            mending.made_from(self.vault, self.feed, self.partition),
             sorted(self._spoiled(recognised).items()),
         ]
 
@@ -178,13 +183,35 @@ class _Ingest:
         earlier = set(self.before.filter(pl.col("delivery_status") == "accepted")["path"])
         found = {}
         for item in recognised:
-            name = item.path.relative_to(self.home.landing).as_posix()
+            name = item.document.name
             feeds = [layout.feed for layout in item.layouts]
-            if name not in earlier or self.feed in feeds:
+            # of an archive or workbook that cannot be opened any more, what was in it counts
+            held = name in earlier or (
+                item.refusal and any(path.startswith((f"{name}/", f"{name}#")) for path in earlier)
+            )
+            if not held or self.feed in feeds:
                 continue
             other = f"is now a file for {' and '.join(feeds)}; land that one under a name of its own"
-            found[name] = f"{name} {item.refusal or other}"
+            found[name] = f"{name} {item.refusal or item.note or other}"
         return found
+
+    def _rosters_made_from(self, layouts: list[Layout]) -> list[Any]:
+        """What the rosters hold that the ids of these layouts are tried against; a new roster is new evidence."""
+        fields = {name for layout in layouts for name, source in layout.fill.items() if source.candidates}
+        notes = [
+            self.lake.note(f"ingest/{table.feed}.{self.partition}")
+            for table in registry.rosters(self.table)
+            if table.roster[0] in fields
+        ]
+        return [note["from"] for note in notes if note]
+
+    def _rosters(self) -> dict[str, pl.DataFrame]:
+        """For each id field the ids on its roster, read from the vault."""
+        tables = {table.roster[0]: table for table in registry.rosters(self.table)}
+        return {
+            field: roster_ids(self.vault.read(f"{table.feed}/{self.partition}.identity"), table)
+            for field, table in tables.items()
+        }
 
     # -- reading it ----------------------------------------------------------------------------------------------
 
@@ -195,9 +222,10 @@ class _Ingest:
             self.vault.replacing(f"{name}.identity") as identity,
             self.vault.replacing(f"{name}.quarantine") as rejected,
         ):
-            intake = _Intake(staging, identity, rejected, [empty(registry.tables()["quarantine"])])
+            intake = _Intake(staging, identity, rejected, [empty(registry.tables()["quarantine"])], [empty(MATCH)])
+            rosters = self._rosters() if any(d.layout.has_candidates for d, _ in deliveries) else {}
             reads = [
-                self._read(order, delivery, received, intake)
+                self._read(order, delivery, received, intake, rosters)
                 for order, (delivery, received) in enumerate(_once_per_content(deliveries))
             ]
             gone = self._resolve(reads, intake)
@@ -210,9 +238,18 @@ class _Ingest:
             self._record(reads, repeats, intake, report)
         report.rows = self._rows_in_lake()
 
-    def _read(self, order: int, delivery: Delivery, received: datetime.datetime, intake: _Intake) -> _Read:
+    def _read(
+        self,
+        order: int,
+        delivery: Delivery,
+        received: datetime.datetime,
+        intake: _Intake,
+        rosters: dict[str, pl.DataFrame],
+    ) -> _Read:
         try:
-            reader = DeliveryReader(delivery, self.keys)
+            chosen, rates = identities(delivery, rosters)
+            mended = mending.of_delivery(self.vault, self.feed, self.partition, delivery.delivery_id)
+            reader = DeliveryReader(delivery, self.keys, chosen, mended)
             found: list[pl.DataFrame] = []
             with intake.identity.all_or_nothing(), intake.rejected.all_or_nothing():
                 for number, batch in enumerate(reader.batches()):
@@ -227,6 +264,7 @@ class _Ingest:
                 part.unlink()
             return _Read(delivery, received, Account(), refusal=refusal)
         intake.pointers.extend(found)
+        intake.matches.append(rates)
         return _Read(delivery, received, reader.account, reader)
 
     def _refuse_remnant(self, delivery: Delivery, account: Account) -> None:
@@ -270,7 +308,7 @@ class _Ingest:
             if mine.is_empty() or read.reader is None:
                 continue
             intake.pointers.append(read.reader.conflicts(mine))
-            for raw in reading.batches(read.delivery.path, read.delivery.layout.read):
+            for raw in read.reader.raw():
                 intake.rejected.add(rejected_rows(raw, mine["source_row"].unique(), read.delivery.delivery_id))
 
     # -- judging and writing -------------------------------------------------------------------------------------
@@ -322,6 +360,7 @@ class _Ingest:
         where = (self.partition.state, self.partition.school_year)
         quarantine = registry.tables()["quarantine"]
         self.lake.write(quarantine, self.feed, pl.concat(intake.pointers).sort(quarantine.key, nulls_last=True), *where)
+        self.lake.write(MATCH, self.feed, pl.concat(intake.matches).sort(MATCH.key), *where)
         self.lake.write(table, self.feed, report.deliveries, *where)
 
     def _history(self, now: set[str], fresh: pl.DataFrame, report: FeedReport) -> pl.DataFrame:
@@ -352,7 +391,7 @@ class _Ingest:
 
     def _delivery_row(self, read: _Read, report: FeedReport) -> dict[str, Any]:
         delivery, account = read.delivery, read.account
-        row = record.row_of(delivery.path, delivery.name, self.partition, account, delivery)
+        row = record.row_of(delivery.document, self.partition, account, delivery)
         row["received_at"] = read.received_at
         if read.reader:
             row["unknown_columns"] = ", ".join(read.reader.filler.unknown_columns) or None
@@ -377,13 +416,13 @@ class _Ingest:
     ) -> list[dict[str, Any]]:
         """Files that are byte for byte another one of the folder: on record, not read."""
         read = {item.delivery.delivery_id: item.delivery for item in reads}
-        first = {item.delivery.file_hash: item.delivery.name for item in reads}
+        first = {_content(item.delivery): item.delivery.name for item in reads}
         return [
-            record.row_of(d.path, d.name, self.partition, Account(), d)
+            record.row_of(d.document, self.partition, Account(), d)
             | {
                 "received_at": received,
                 "delivery_status": "superseded",
-                "delivery_reason": f"is identical to {first[d.file_hash]}",
+                "delivery_reason": f"is identical to {first[_content(d)]}",
             }
             for d, received in deliveries
             if d.delivery_id not in read
@@ -410,5 +449,10 @@ class _Ingest:
 
 def _once_per_content(deliveries: list[tuple[Delivery, datetime.datetime]]) -> list[tuple[Delivery, datetime.datetime]]:
     """The latest of files with the same content: resending what was sent stands for the last word."""
-    latest = {(delivery.file_hash, delivery.path.parent): (delivery, at) for delivery, at in deliveries}
-    return [pair for pair in deliveries if latest[pair[0].file_hash, pair[0].path.parent] == pair]
+    latest = {_content(delivery): delivery for delivery, _ in deliveries}
+    return [pair for pair in deliveries if latest[_content(pair[0])] is pair[0]]
+
+
+def _content(delivery: Delivery) -> tuple[str, str | None, Path]:
+    document = delivery.document
+    return delivery.file_hash, document.sheet, document.path.parent
