@@ -91,6 +91,16 @@ def told(drift: pl.DataFrame) -> list[str]:
     ]
 
 
+def nameless(profiles: pl.DataFrame) -> list[str]:
+    """Files whose header holds what looks like somebody's record, with what to do."""
+    places = pl.col("source_column").str.contains(r"^column \d+$")
+    found = profiles.filter(places).group_by("path", maintain_order=True).len()
+    return [
+        f"{path}: {count} columns have no name, or one that looks like data; see that the header is whole"
+        for path, count in found.iter_rows()
+    ]
+
+
 def _before(now: pl.DataFrame, delivery: Delivery, lake: Lake) -> tuple[pl.DataFrame | None, str | None]:
     earlier = lake.read(PROFILE).filter(
         (pl.col("layout") == delivery.layout.name)

@@ -85,7 +85,7 @@ def run_everything(landed: Landed) -> Iterator[str]:
         yield repr(rehearsals)
         for part in (part for rehearsal in rehearsals for part in rehearsal.parts):
             yield json.dumps(part.pointers.rows())
-            yield f"{part.unknown_columns} {part.refusal}"
+            yield f"{part.drift} {part.refusal}"
 
 
 def text_of(path: Path) -> Iterator[bytes]:
