@@ -58,6 +58,12 @@ class Field(_Strict):
     def _yes_no_has_its_values(cls, data: Any) -> Any:
         return {**data, "values": ("yes", "no")} if data.get("type") == "yes_no" else data
 
+    @property
+    def range(self) -> str:
+        """The allowed range in words, such as `from 0 to 1`; empty where any value is allowed."""
+        ends = {"from": self.min, "to": self.max}
+        return " ".join(f"{word} {end}" for word, end in ends.items() if end is not None)
+
 
 class Column(_Strict):
     """A field in a table: under its own name there, required or not, with values that only this table adds."""
