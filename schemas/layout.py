@@ -195,6 +195,11 @@ class Layout(_Part):
         )
         return table.model_copy(update={"columns": columns})
 
+    @property
+    def states(self) -> tuple[str, ...] | None:
+        """State folders in which the layout may be used, or None for any."""
+        return self.recognise.states or (None if self.issuer == ANY_ISSUER else (self.issuer,))
+
     def split(self, name: str) -> tuple[str | None, str]:
         """The lookup that a column name points into, if it does, and the column's own name."""
         lookup, dot, column = name.partition(".")

@@ -44,6 +44,7 @@ class Field(_Strict):
     privacy: Privacy
     unit: str | None = None
     standard: str | None = None
+    example: str | None = None
     values: tuple[str, ...] | None = None
     min: str | None = None
     max: str | None = None
@@ -97,8 +98,9 @@ class Table(_Strict):
     """One table: grain in a sentence, columns, key, usage warnings.
 
     `references` names the columns that should point to a row of another table, which has them under the same names.
-    `feed` names the canonical input that fills the table; `identity` the direct identifiers of that input, which go to
-    the vault; `estimate` the column that standard_error, ci_low and ci_high belong to.
+    `feed` names the canonical input that fills the table; `purpose` says why partners are asked for it; `identity` the
+    direct identifiers of that input, which go to the vault; `estimate` the column that standard_error, ci_low and
+    ci_high belong to.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Table(_Strict):
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     feed: str | None = None
+    purpose: str | None = None
     identity: tuple[Field, ...] = ()
     rules: tuple[Rule, ...] = ()
     estimate: str | None = None
