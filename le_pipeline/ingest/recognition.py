@@ -9,7 +9,7 @@ from pathlib import Path
 from le_pipeline.errors import AmbiguousFileError, RefusedError, UnknownFileError, UnreadableFileError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import reading
-from schemas.layout import ANY_ISSUER, NO_FEED, Layout
+from schemas.layout import NO_FEED, Layout
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,17 @@ def recognise(path: Path, partition: Partition | None, layouts: dict[str, Layout
         if _name_fits(layout, path) and (partition is None or _may_be_in(layout, partition))
     ]
     matching = [layout for layout in possible if set(layout.recognise.columns) <= set(_columns(headers[layout.name]))]
+    # a sheet without a row delivers nothing, as long as another sheet of the workbook does
+    filled = [layout for layout in matching if not layout.read.sheet or reading.whole(path, layout.read).height]
     try:
         if matching:
-            return Recognised(path, _one_per_feed(matching))
+            return Recognised(path, _one_per_feed(filled or matching))
     except AmbiguousFileError as trouble:
         return Recognised(path, refusal=trouble)
     is_workbook = path.suffix.lower() in reading.WORKBOOK_SUFFIXES
-    meant = [headers[layout.name] for layout in possible if (layout.read.format == "excel") == is_workbook]
+    # that a workbook lacks a sheet which some layout asks for by name is no damage
+    unnamed = [layout for layout in possible if not layout.read.sheet]
+    meant = [headers[layout.name] for layout in unnamed if (layout.read.format == "excel") == is_workbook]
     troubles = [header for header in meant if isinstance(header, RefusedError)]
     return Recognised(path, refusal=_unknown(path, headers, troubles, layouts))
 
@@ -97,8 +101,7 @@ def _may_be_in(layout: Layout, partition: Partition) -> bool:
     years = layout.recognise.school_years
     if years and not years[0] <= partition.school_year <= years[1]:
         return False
-    states = layout.recognise.states or (None if layout.issuer == ANY_ISSUER else (layout.issuer,))
-    return states is None or partition.state in states
+    return layout.states is None or partition.state in layout.states
 
 
 def _name_fits(layout: Layout, path: Path) -> bool:
