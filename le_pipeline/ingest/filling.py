@@ -88,7 +88,7 @@ class Filler:
     @property
     def used_columns(self) -> list[str]:
         """Columns of the delivered file that the layout reads, in order."""
-        named = [column for _, source in self.layout.sources() for column in self._named(source)]
+        named = [column for _, source in self.layout.sources() for column in self.layout.named(source)]
         named += [name for name in self.layout.explode if name not in named]
         return list(dict.fromkeys(named + self._condition_columns()))
 
@@ -342,7 +342,7 @@ class Filler:
         source = self.layout.fill.get(name)
         if source is None:
             return None
-        named = self._present_candidates(source) if source.candidates else self._named(source)
+        named = self._present_candidates(source) if source.candidates else self.layout.named(source)
         # an optional column that this file does not have stays empty; the delivery names it
         return source if self._columns.issuperset(named) else None
 
@@ -365,15 +365,6 @@ class Filler:
     def _is_there(self, name: str) -> bool:
         return name in self._columns or self.layout.split(name)[0] is not None
 
-    def _named(self, source: Source) -> list[str]:
-        """Columns of the delivered file (not of its lookups) that a source names."""
-        names = [name for name in source.from_ or source.candidates or () if not self.layout.split(name)[0]]
-        blocks = [unpivot for unpivot in self.layout.unpivot if source in unpivot.fill.values()]
-        if not blocks:
-            return names
-        found = (unpivot.column(name, part) for unpivot in blocks for name in names for part in unpivot.parts.values())
-        return list(dict.fromkeys(found))
-
     def _condition_columns(self) -> list[str]:
         named = [name for conditions in self.layout.exclude.values() for name in conditions]
         return list(dict.fromkeys(name for name in named if name not in self.fields))
@@ -385,7 +376,7 @@ class Filler:
             if source.candidates and not self._present_candidates(source):
                 needed |= {source.candidates[0]}
             elif not source.candidates and (loc[0] == "lookup" or loc[-1] in required):
-                needed |= set(self._named(source))
+                needed |= set(self.layout.named(source))
         if missing := sorted(needed - self._columns):
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
