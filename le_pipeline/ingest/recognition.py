@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from le_pipeline.errors import AmbiguousFileError, LinkFileError, RefusedError, UnknownFileError
-from le_pipeline.home import Home, Partition
+from le_pipeline.errors import AmbiguousFileError, RefusedError, UnknownFileError
+from le_pipeline.home import Home, Partition, shown
 from le_pipeline.ingest import reading, workbook
-from le_pipeline.ingest.document import Document, documents
+from le_pipeline.ingest.document import Document, check_file, documents
 from schemas.layout import NO_FEED, Layout, Read
 
 FITTING_SHARE = 0.9  # a real file has a wrong cell here and there
@@ -70,9 +70,13 @@ def recognise(
         layouts: those to choose from.
         landing: a folder that the file must lie in, wherever a link may lead.
     """
-    whole = Document(path, name)
-    if landing and not path.resolve().is_relative_to(landing):
-        return [Recognised(whole, refusal=LinkFileError("is a link to a place outside landing; land the file itself"))]
+    whole = Document(path, shown(name))
+    try:
+        check_file(path, name, landing)
+    except RefusedError as refusal:
+        return [Recognised(replace(whole, is_closed=True), refusal=refusal)]
+    except FileNotFoundError:  # it was taken away while the folder was looked through
+        return []
     try:
         found = documents(path, name)
     except RefusedError as refusal:

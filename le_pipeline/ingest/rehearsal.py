@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -10,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
-from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition
+from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition, shown
 from le_pipeline.ingest import drift
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader
 from le_pipeline.ingest.document import Document
@@ -56,10 +57,11 @@ def rehearse(home: Home, path: Path, state: str | None = None, year: int | None 
         ContractError: a layout of the user's is wrong.
     """
     partition = _partition(path, state, year)
-    if not path.is_file():
-        return [Rehearsal(path.name, partition, refusal=UnreadableFileError("is not there, or is not a file"))]
+    if path.is_dir() or not os.path.lexists(path):
+        return [Rehearsal(shown(path.name), partition, refusal=UnreadableFileError("is not there, or is not a file"))]
     layouts = home.all_layouts()
-    found = recognise(path, path.name, partition, layouts)
+    landing = home.landing if path.absolute().is_relative_to(home.landing) else None
+    found = recognise(path, path.name, partition, layouts, landing)
     if any(item.refusal for item in found):
         others = [other for other in sorted(path.parent.iterdir()) if other.is_file() and other != path]
         beside = looked_up([item for other in others for item in recognise(other, other.name, partition, layouts)])
