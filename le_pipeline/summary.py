@@ -14,6 +14,7 @@ from rich.table import Table
 
 from le_pipeline import line
 from le_pipeline.home import Home
+from le_pipeline.ingest.identity import low
 from le_pipeline.ingest.partition import FeedReport, held_back, left_out
 from le_pipeline.ingest.rehearsal import Part, Rehearsal
 from le_pipeline.warehouse.build import WarehouseReport
@@ -72,7 +73,7 @@ class Outcome:
             case FeedReport():
                 self.last = f"{report.partition} {report.feed}"
                 self.reasons += report.held_by.values()
-                self.noted += [] if report.is_current else left_out(report.deliveries)
+                self.noted += [] if report.is_current else [*left_out(report.deliveries), *low(report.matches)]
                 refused = report.deliveries.filter(pl.col("delivery_status") == "refused")["delivery_reason"]
                 self.reasons += [reason for reason in refused if reason not in self.reasons]
             case TableReport():
@@ -176,10 +177,7 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
     ]
     if part.refusal:
         lines.append(f"  would be refused: {part.refusal}")
-    if part.unknown_columns:
-        lines.append(f"  columns the layout does not know: {', '.join(part.unknown_columns)}")
-    if part.missing_columns:
-        lines.append(f"  columns the file does not have, so their fields stay empty: {', '.join(part.missing_columns)}")
+    lines += [f"  columns of {line}" for line in part.drift]
     if part.pointers.height:
         lines.append(_broken(part.pointers))
     return lines

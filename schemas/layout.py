@@ -80,8 +80,8 @@ class Read(_Part):
     """How the bytes become rows of text.
 
     `header`: rows of the header; names of several rows are put together with ` / `. `preamble`: rows that may stand
-    above it. `columns`: the names, where there is no header. `repeated`: names that several unneeded columns may have, such
-    as Filler. `positions`: where the columns of a fixed-width line are.
+    above it. `columns`: the names, where there is no header. `repeated`: names that several unneeded columns may have,
+    such as Filler. `positions`: where the columns of a fixed-width line are.
     """
 
     format: Literal["delimited", "fixed_width", "excel", "parquet", "json_lines"]
@@ -120,8 +120,8 @@ class Source(_Part):
 
     `from` names a column, or several that are put together with `join`; `school.identifier` is the column identifier of
     the lookup school. `either` are columns of which the first that is filled counts. `candidates` are columns of which
-    the one is taken that fits the roster. `flags` are columns that say yes or no, one for each value of the field; where
-    two say yes, `first` comes before all others, and `several` stands for any other two. `value` is a constant.
+    the one is taken that fits the roster. `flags` are columns that say yes or no, one for each value of the field;
+    where two say yes, `first` comes before all others, and `several` stands for any other two. `value` is a constant.
     `extract` takes the part of the text that a regular expression finds; `date` is one or more formats, tried in order;
     `map` turns the file's values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` is the
     number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field
@@ -154,8 +154,8 @@ class Source(_Part):
         origins = (self.from_, self.either, self.candidates, self.flags, self.value)
         if len(origins) - origins.count(None) != 1:
             raise ValueError(
-                "give one of `from` (a column), `either` (the first that is filled), `candidates` (columns to choose"
-                " from), `flags` (a column for each value) and `value` (a constant)"
+                "give `from` (a column), `either` (the first that is filled), `candidates` (columns to choose from),"
+                " `flags` (a column for each value) or `value` (a constant)"
             )
         if (self.first or self.several) and not self.flags:
             raise ValueError("`first` and `several` are for `flags`")
