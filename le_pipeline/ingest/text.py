@@ -62,7 +62,8 @@ def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:
 def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataFrame:
     """The first rows, as far as the first megabyte has them whole."""
     text = _head(document, read)
-    ends = text.rfind("\n") + 1
+    is_whole = len(document.head(PIECE)) < PIECE
+    ends = len(text) if is_whole else text.rfind("\n") + 1
     frames = _frames(io.BytesIO(text[:ends].encode()), read, found, rows)
     return next(frames, pl.DataFrame(schema=dict.fromkeys([ROW, *found.columns, OVERFLOW], pl.String)))
 
