@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from le_pipeline import line
-from le_pipeline.home import Home
+from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.identity import low
 from le_pipeline.ingest.partition import FeedReport, held_back, left_out
 from le_pipeline.ingest.rehearsal import Part, Rehearsal
@@ -145,6 +145,26 @@ def misplaced(home: Home) -> list[str]:
 def troubles(reasons: Iterable[str]) -> RenderableType:
     """Files that were refused or held, each with what to do."""
     return _table("Files that need somebody", ["file and what to do"], [(reason,) for reason in dict.fromkeys(reasons)])
+
+
+def waiting(home: Home, chosen: list[Partition]) -> RenderableType:
+    """What waits in quarantine: a line for each file, rule and column."""
+    rows = Lake(home.lake).read(registry.tables()["quarantine"])
+    rows = rows.filter(pl.format("{}-{}", "state", "school_year").is_in([str(partition) for partition in chosen]))
+    if rows.is_empty():
+        return "Nothing waits in quarantine."
+    grouped = rows.group_by("path", "rule", "source_column", "fix", maintain_order=True).agg(
+        pl.col("source_row").n_unique().alias("rows"),
+        pl.col("source_row").min().alias("first_row"),
+        pl.col("value_shape").mode().first().alias("shape"),
+    )
+    columns = ["rows", "first row", "rule", "looks like", "what to do"]
+    ordered = grouped.sort("path", "rows", descending=[False, True])
+    files = [
+        _table(str(path), columns, mine.select("rows", "first_row", "rule", "shape", "fix").rows())
+        for (path,), mine in ordered.group_by("path", maintain_order=True)
+    ]
+    return Group(*files, "`le quarantine export` gives the rows in full, to mend them")
 
 
 def rehearsed(found: Rehearsal) -> RenderableType:
