@@ -37,7 +37,7 @@ PAIRS = {
 }
 FAULTS = {  # what the generator calls a fault, and the rule and column that should catch it
     "missing_student_id": ("required", {"LASID", "MOSIS_STATE_ID"}),
-    "impossible_grade": ("unreadable", {"Grade", "GRADE_LEVEL"}),
+    "impossible_grade": ("unreadable", {"Grade", "GRADE_OF_STUDENT or GRADE_LEVEL"}),
     "impossible_scale_score": (
         "range",
         {"ELAScaleScore", "MathScaleScore", "ScienceScaleScore", "SocialScaleScore", "MAP_SCALE_SCORE"},
