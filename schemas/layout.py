@@ -323,10 +323,24 @@ class Layout(_Part):
         )
         return table.model_copy(update={"columns": columns})
 
+    @property
+    def states(self) -> tuple[str, ...] | None:
+        """State folders in which the layout may be used, or None for any."""
+        return self.recognise.states or (None if self.issuer == ANY_ISSUER else (self.issuer,))
+
     def split(self, name: str) -> tuple[str | None, str]:
         """The lookup that a column name points into, if it does, and the column's own name."""
         lookup, dot, column = name.partition(".")
         return (lookup, column) if dot and lookup in self.lookup else (None, name)
+
+    def named(self, source: Source) -> list[str]:
+        """Columns of the delivered file (not of its lookups) that a source names, those of every part of a row."""
+        names = [name for name in source.columns if not self.split(name)[0]]
+        blocks = [unpivot for unpivot in self.unpivot if source in unpivot.fill.values()]
+        if not blocks:
+            return names
+        found = (unpivot.column(name, part) for unpivot in blocks for name in names for part in unpivot.parts.values())
+        return list(dict.fromkeys(found))
 
     def sources(self) -> Iterator[tuple[tuple[str, ...], Source]]:
         """Every source of the layout with its place in the file."""

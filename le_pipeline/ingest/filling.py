@@ -371,15 +371,9 @@ class Filler:
         return name in self._columns or self.layout.split(name)[0] is not None
 
     def _named(self, source: Source) -> list[str]:
-        """Columns of the delivered file (not of its lookups) that a source names."""
-        names = [name for name in source.columns if not self.layout.split(name)[0]]
-        if source.reads_one_of_several:
-            names = self._there(names) or names
-        blocks = [unpivot for unpivot in self.layout.unpivot if source in unpivot.fill.values()]
-        if not blocks:
-            return names
-        found = (unpivot.column(name, part) for unpivot in blocks for name in names for part in unpivot.parts.values())
-        return list(dict.fromkeys(found))
+        """Columns of this file that a source names; where it has none of several that would do, all of them."""
+        names = self.layout.named(source)
+        return (self._there(names) or names) if source.reads_one_of_several else names
 
     def _condition_columns(self) -> list[str]:
         named = [name for conditions in self.layout.exclude.values() for name in conditions]

@@ -40,7 +40,7 @@ FAULTS = {  # what the generator calls a fault, and the rule and column that sho
     "impossible_grade": ("unreadable", {"Grade", "GRADE_OF_STUDENT or GRADE_LEVEL"}),
     "impossible_scale_score": (
         "range",
-        {"ELAScaleScore", "MathScaleScore", "ScienceScaleScore", "SocialScaleScore", "MAP_SCALE_SCORE"},
+        {"ELAScaleScore", "MathScaleScore", "ScienceScaleScore", "SocialScaleScore", "EOC_SCORE or MAP_SCALE_SCORE"},
     ),
     "bad_encoding": ("encoding", {"the row"}),
     "conflicting_scores": ("conflict", {"the row"}),
