@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -20,7 +20,7 @@ from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW
 from le_pipeline.privacy.pseudonym import canonical_id
 from le_pipeline.warehouse.lake import POLARS_TYPES
-from schemas.layout import FILE, SHEET, Climb, Condition, Layout, Lookup, Source, Unpivot
+from schemas.layout import ANY, FILE, SHEET, Climb, Condition, Layout, Lookup, Source, Unpivot
 from schemas.registry import NO, YES, Field, word
 
 PART = "part"
@@ -88,7 +88,7 @@ class Filler:
     @property
     def used_columns(self) -> list[str]:
         """Columns of the delivered file that the layout reads, in order."""
-        named = [column for _, source in self.layout.sources() for column in self.layout.named(source)]
+        named = [column for _, source in self.layout.sources() for column in self._named(source)]
         named += [name for name in self.layout.explode if name not in named]
         return list(dict.fromkeys(named + self._condition_columns()))
 
@@ -131,13 +131,14 @@ class Filler:
         if source is None or source.value is not None:
             return [field]
         if source.candidates:
-            return list(self._present_candidates(source))
-        return [unpivot.column(name, values) if unpivot else name for name in source.from_ or ()]
+            return self._there(source.candidates)
+        names = [unpivot.column(name, values) if unpivot else name for name in source.columns]
+        return (self._there(names) or names) if source.either else names
 
     def label(self, field: str, part: str | None) -> str:
         """What a person calls these columns: put together, or one instead of the other."""
         source = self._source(field, self._part(part)[0])
-        return (" or " if source and source.candidates else "+").join(self.source_columns(field, part))
+        return (" or " if source and source.reads_one_of_several else "+").join(self.source_columns(field, part))
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
         """One row per record: the feed's fields, `part`, `excluded_by` and the marks of faults."""
@@ -257,7 +258,7 @@ class Filler:
 
     def _may_be_damaged(self, clean: pl.DataFrame, source: Source) -> bool:
         """Whether any cell has what a spreadsheet leaves; to ask so first spares a slow search of every id."""
-        columns = [name for name in source.from_ or () if name in clean.columns]
+        columns = [name for name in source.columns if name in clean.columns]
         found = [pl.col(name).str.contains(sign, literal=True).any() for name in columns for sign in (".0", "E+")]
         return bool(found) and bool(clean.select(pl.any_horizontal(found)).item())
 
@@ -278,16 +279,18 @@ class Filler:
         return (*(source.date or ()), *((ISO_DATE,) if is_typed else ()))
 
     def _levels(self) -> list[pl.Expr]:
-        levels = self.layout.levels
-        if levels is None:
+        if not self.layout.levels:
             return []
-        order = {level: place for place, level in enumerate(levels.order, start=1)}
-        place = pl.col("performance_level").replace_strict(order, default=None, return_dtype=pl.Int64)
-        first = order[levels.proficient_from]
-        return [
-            place.alias("level_order"),
-            pl.when(place >= first).then(pl.lit("yes")).when(place < first).then(pl.lit("no")).alias("proficient"),
-        ]
+        orders, proficient = [], []
+        for assessment, levels in self.layout.levels.items():
+            order = {level: place for place, level in enumerate(levels.order, start=1)}
+            place = pl.col("performance_level").replace_strict(order, default=None, return_dtype=pl.Int64)
+            first = order[levels.proficient_from]
+            is_meant = (pl.col("assessment") == assessment) | pl.lit(assessment == ANY)
+            orders.append(pl.when(is_meant).then(place))
+            proficient.append(pl.when(is_meant & (place >= first)).then(pl.lit("yes")))
+            proficient.append(pl.when(is_meant & (place < first)).then(pl.lit("no")))
+        return [pl.coalesce(orders).alias("level_order"), pl.coalesce(proficient).alias("proficient")]
 
     def _excluded(self, records: pl.DataFrame, told: tuple[str, ...]) -> pl.Expr:
         """The first reason that holds; a voided result is out whether or not the layout says so."""
@@ -342,12 +345,14 @@ class Filler:
         source = self.layout.fill.get(name)
         if source is None:
             return None
-        named = self._present_candidates(source) if source.candidates else self.layout.named(source)
+        named = self._there(source.columns) if source.reads_one_of_several else self._named(source)
+        if source.either and not named:
+            return None
         # an optional column that this file does not have stays empty; the delivery names it
         return source if self._columns.issuperset(named) else None
 
-    def _present_candidates(self, source: Source) -> list[str]:
-        return [name for name in source.candidates or () if name in self._columns]
+    def _there(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name in self._columns]
 
     def _text(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
         if source.value is not None:
@@ -355,15 +360,20 @@ class Filler:
         elif source.candidates:
             text = pl.lit(None, pl.String)  # what the roster has stands in a column of its own
         else:
-            names = [unpivot.column(name, over) if unpivot else name for name in source.from_ or ()]
+            names = [unpivot.column(name, over) if unpivot else name for name in source.columns]
             there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
-            text = there[0] if len(there) == 1 else pl.concat_str(there, separator=source.join)
+            text = _put_together(source, there)
         if source.extract:
             text = text.str.extract(source.extract, re.compile(source.extract).groups)
         return text.str.zfill(source.width) if source.width and source.date else text
 
     def _is_there(self, name: str) -> bool:
         return name in self._columns or self.layout.split(name)[0] is not None
+
+    def _named(self, source: Source) -> list[str]:
+        """Columns of this file that a source names; where it has none of several that would do, all of them."""
+        names = self.layout.named(source)
+        return (self._there(names) or names) if source.reads_one_of_several else names
 
     def _condition_columns(self) -> list[str]:
         named = [name for conditions in self.layout.exclude.values() for name in conditions]
@@ -373,10 +383,10 @@ class Filler:
         required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
         needed = set(self.layout.recognise.columns) | set(self._condition_columns())
         for loc, source in self.layout.sources():
-            if source.candidates and not self._present_candidates(source):
+            if source.candidates and not self._there(source.candidates):
                 needed |= {source.candidates[0]}
             elif not source.candidates and (loc[0] == "lookup" or loc[-1] in required):
-                needed |= set(self.layout.named(source))
+                needed |= set(self._named(source))
         if missing := sorted(needed - self._columns):
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
@@ -391,7 +401,7 @@ def _lookup(layout: Layout, name: str, document: Document) -> pl.DataFrame:
     if beside.path.resolve().parent != document.path.resolve().parent:
         raise LinkFileError(f"needs {lookup.file} beside it, which is a link to another place; land the file itself")
     frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
-    named = [layout.split(column) for _, source in layout.sources() for column in source.from_ or ()]
+    named = [layout.split(column) for _, source in layout.sources() for column in source.columns]
     wanted = {lookup.key} | {column for owner, column in named if owner == name}
     climbed = {lookup.climb.by, *lookup.climb.where} if lookup.climb else set()
     if missing := sorted((wanted | climbed) - set(frame.columns)):
@@ -469,6 +479,27 @@ def _is_meant_empty(text: pl.Expr, source: Source) -> pl.Expr:
     known = source.map or {}
     meant = text.is_in([given for given, value in known.items() if value is None])
     return meant | ~text.is_in(list(known)) if "*" in known and known["*"] is None else meant
+
+
+def _put_together(source: Source, cells: list[pl.Expr]) -> pl.Expr:
+    """One text from the cells of a source's columns."""
+    if source.either:
+        return pl.coalesce(cells)
+    if source.flags:
+        return _flagged(source, source.flags, cells)
+    return cells[0] if len(cells) == 1 else pl.concat_str(cells, separator=source.join)
+
+
+def _flagged(source: Source, flags: dict[str, str], cells: list[pl.Expr]) -> pl.Expr:
+    """The value whose flag says yes; a cell that is no flag stands for itself, so that it is found unreadable."""
+    said = [cell.str.to_uppercase() for cell in cells]
+    is_set = {value: flag.is_in(YES).fill_null(value=False) for value, flag in zip(flags, said, strict=True)}
+    strange = [pl.when(~flag.is_in([*YES, *NO])).then(cell) for flag, cell in zip(said, cells, strict=True)]
+    first = [pl.when(is_set[source.first]).then(pl.lit(source.first))] if source.first else []
+    several = [pl.when(pl.sum_horizontal(is_set.values()) > 1).then(pl.lit(source.several))] if source.several else []
+    return pl.coalesce(
+        [*strange, *first, *several, *(pl.when(flag).then(pl.lit(value)) for value, flag in is_set.items())]
+    )
 
 
 def _is_free_text(field: Field, source: Source) -> bool:
