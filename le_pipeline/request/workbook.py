@@ -78,7 +78,7 @@ def _explain(
 
 
 def _lists(sheet: Worksheet, tables: Iterable[Table], head: Format) -> dict[str, str]:
-    """The values that fields may hold, a column for each; where they stand, since Excel takes no long list in a rule."""
+    """The values that fields may hold, a column for each, and where: Excel takes no long list in a rule."""
     fields = {field.name: field for table in tables for field in asked_for.asked(table).values() if field.values}
     places: dict[str, str] = {}
     for place, (name, field) in enumerate(fields.items()):
