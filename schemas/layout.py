@@ -163,17 +163,19 @@ class Climb(_Part):
 
 
 class Lookup(_Part):
-    """Another file of the same folder, joined by `by` (a column of this file, or of a lookup above) = `key`.
+    """Another file of the same folder, joined by `by` (columns of this file, or of a lookup above) = `key`.
 
     `split`: the cell holds several keys; then the first row found counts, but for the columns that `pick` names.
+    `optional`: the file, a column of it or the column that leads there may be missing; what it would say stays empty.
     """
 
     file: str = Field(pattern=r"^[^/\\]+$")  # a name, never a path: nothing outside the folder is read
-    key: str
+    key: Texts  # several columns are put together as those of `by` are
     by: Source
     split: str | None = None
     pick: dict[str, Literal["lowest", "highest"]] = {}
     climb: Climb | None = None
+    optional: bool = False
 
 
 class Condition(_Part):
@@ -293,6 +295,15 @@ class Layout(_Part):
         """The lookup that a column name points into, if it does, and the column's own name."""
         lookup, dot, column = name.partition(".")
         return (lookup, column) if dot and lookup in self.lookup else (None, name)
+
+    def names(self, source: Source) -> list[str]:
+        """The columns that a source names, those of lookups among them, with every placeholder filled in."""
+        names = list(source.from_ or source.candidates or ())
+        blocks = [unpivot for unpivot in self.unpivot if source in unpivot.fill.values()]
+        if not blocks:
+            return names
+        found = (unpivot.column(name, part) for unpivot in blocks for name in names for part in unpivot.parts.values())
+        return list(dict.fromkeys(found))
 
     def sources(self) -> Iterator[tuple[tuple[str, ...], Source]]:
         """Every source of the layout with its place in the file."""

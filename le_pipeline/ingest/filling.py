@@ -33,7 +33,16 @@ NOT_ON_ROSTER = "not_on_roster"
 REPLACEMENT = "\ufffd"  # what a byte that is not in the encoding is read as
 
 VOID = "void"
-GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
+LOOKUP_KEY = "__key"
+ORDINALS = "FIRST SECOND THIRD FOURTH FIFTH SIXTH SEVENTH EIGHTH NINTH TENTH ELEVENTH TWELFTH".split()
+# what files say for a grade: numbers, the codes of CEDS and OneRoster, the words of Ed-Fi and Clever; without blanks
+GRADE_WORDS = {
+    **dict.fromkeys(("K", "0", "00", "TK", "KINDERGARTEN", "TRANSITIONALKINDERGARTEN"), "KG"),
+    **dict.fromkeys(("P", "PS", "PR", "IT", "PREKINDERGARTEN", "PRESCHOOL", "PRESCHOOLPREKINDERGARTEN"), "PK"),
+    **dict.fromkeys(("INFANTTODDLER", "EARLYEDUCATION"), "PK"),
+    **dict.fromkeys(("UNGRADED", "OTHER"), "UG"),
+    **{f"{word}GRADE": f"{place:02d}" for place, word in enumerate(ORDINALS, start=1)},
+}
 ISO_DATE = "%Y-%m-%d"
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
 
@@ -90,7 +99,7 @@ class Filler:
         """Columns of the delivered file that the layout reads, in order."""
         named = [column for _, source in self.layout.sources() for column in self._named(source)]
         named += [name for name in self.layout.explode if name not in named]
-        return list(dict.fromkeys(named + self._condition_columns()))
+        return list(dict.fromkeys(named + self._own(self._condition_columns())))
 
     @property
     def unknown_columns(self) -> list[str]:
@@ -110,7 +119,7 @@ class Filler:
     @property
     def missing_columns(self) -> list[str]:
         """Columns that the layout reads and the delivered file does not have; their fields stay empty."""
-        return [name for name in self.used_columns if name not in self._columns]
+        return [name for name in self.used_columns if name not in self._columns | self._optional_columns()]
 
     def source_columns(self, field: str, part: str | None) -> list[str]:
         """The column or columns of the file that a field comes from; the field's own name where it has none."""
@@ -160,7 +169,7 @@ class Filler:
             clean = clean.join(
                 found,
                 left_on="__by",
-                right_on=f"{name}.{lookup.key}",
+                right_on=f"{name}.{LOOKUP_KEY}",
                 how="left",
                 coalesce=False,
                 maintain_order="left",
@@ -355,12 +364,14 @@ class Filler:
 
     def _named(self, source: Source) -> list[str]:
         """Columns of the delivered file (not of its lookups) that a source names."""
-        names = [name for name in source.from_ or source.candidates or () if not self.layout.split(name)[0]]
-        blocks = [unpivot for unpivot in self.layout.unpivot if source in unpivot.fill.values()]
-        if not blocks:
-            return names
-        found = (unpivot.column(name, part) for unpivot in blocks for name in names for part in unpivot.parts.values())
-        return list(dict.fromkeys(found))
+        return self._own(self.layout.names(source))
+
+    def _own(self, names: list[str]) -> list[str]:
+        return [name for name in names if not self.layout.split(name)[0]]
+
+    def _optional_columns(self) -> set[str]:
+        """Columns that lead to an optional lookup."""
+        return {name for lookup in self.layout.lookup.values() if lookup.optional for name in self._named(lookup.by)}
 
     def _condition_columns(self) -> list[str]:
         named = [name for conditions in self.layout.exclude.values() for name in conditions]
@@ -368,37 +379,49 @@ class Filler:
 
     def _require_columns(self) -> None:
         required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
-        needed = set(self.layout.recognise.columns) | set(self._condition_columns())
+        needed = set(self.layout.recognise.columns) | set(self._own(self._condition_columns()))
         for loc, source in self.layout.sources():
             if source.candidates and not self._present_candidates(source):
                 needed |= {source.candidates[0]}
             elif not source.candidates and (loc[0] == "lookup" or loc[-1] in required):
                 needed |= set(self._named(source))
-        if missing := sorted(needed - self._columns):
+        if missing := sorted(needed - self._columns - self._optional_columns()):
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
             )
 
 
 def _lookup(layout: Layout, name: str, document: Document) -> pl.DataFrame:
+    """What the layout reads of a file beside this one, by its key: columns `<lookup>.<column>`."""
     lookup = layout.lookup[name]
+    conditions = [column for named in layout.exclude.values() for column in named]
+    named = [column for _, source in layout.sources() for column in layout.names(source)] + conditions
+    wanted = sorted({column for owner, column in map(layout.split, named) if owner == name})
+    needed = {*wanted, *lookup.key, *((lookup.climb.by, *lookup.climb.where) if lookup.climb else ())}
+    frame = _beside(document, lookup, layout, sorted(needed))
+    clean = frame.select(_present(pl.col(sorted(needed)).str.strip_chars(), layout)).with_columns(
+        pl.concat_str(lookup.key, separator=lookup.by.join).alias(LOOKUP_KEY)
+    )
+    # a key that stands twice would multiply rows; the first stands, as the file's own order says
+    clean = clean.unique(LOOKUP_KEY, keep="first", maintain_order=True)
+    if lookup.climb:
+        clean = _climbed(clean, LOOKUP_KEY, lookup.climb)
+    return clean.select(LOOKUP_KEY, *wanted).rename(lambda column: f"{name}.{column}")
+
+
+def _beside(document: Document, lookup: Lookup, layout: Layout, needed: list[str]) -> pl.DataFrame:
     beside = document.beside(lookup.file)
+    if beside is None and lookup.optional:
+        return pl.DataFrame(schema=dict.fromkeys(needed, pl.String))
     if beside is None:
         raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
     if beside.path.resolve().parent != document.path.resolve().parent:
         raise LinkFileError(f"needs {lookup.file} beside it, which is a link to another place; land the file itself")
     frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
-    named = [layout.split(column) for _, source in layout.sources() for column in source.from_ or ()]
-    wanted = {lookup.key} | {column for owner, column in named if owner == name}
-    climbed = {lookup.climb.by, *lookup.climb.where} if lookup.climb else set()
-    if missing := sorted((wanted | climbed) - set(frame.columns)):
+    missing = [column for column in needed if column not in frame.columns]
+    if missing and not lookup.optional:
         raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
-    clean = frame.select(_present(pl.col(sorted(wanted | climbed)).str.strip_chars(), layout))
-    # a key that stands twice would multiply rows; the first stands, as the file's own order says
-    clean = clean.unique(lookup.key, keep="first", maintain_order=True)
-    if lookup.climb:
-        clean = _climbed(clean, lookup.key, lookup.climb)
-    return clean.select(sorted(wanted)).rename(lambda column: f"{name}.{column}")
+    return frame.with_columns(pl.lit(None, pl.String).alias(column) for column in missing)
 
 
 def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
@@ -421,7 +444,7 @@ def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
 
 def _of_several(found: pl.DataFrame, keys: pl.Series, name: str, lookup: Lookup) -> pl.DataFrame:
     """For each cell of several keys one row: the first row found, but for what the lookup picks."""
-    key = f"{name}.{lookup.key}"
+    key = f"{name}.{LOOKUP_KEY}"
     cells = pl.DataFrame({"__cell": keys.drop_nulls().unique(maintain_order=True)})
     one_by_one = cells.with_columns(pl.col("__cell").str.split(lookup.split or "").alias(key)).explode(key)
     joined = one_by_one.with_columns(pl.col(key).str.strip_chars()).join(found, on=key, maintain_order="left")
@@ -521,7 +544,7 @@ def _yes_no(text: pl.Expr, _: Field) -> pl.Expr:
 
 
 def _grade(text: pl.Expr, field: Field) -> pl.Expr:
-    bare = text.str.to_uppercase().replace(GRADE_WORDS)
+    bare = text.str.to_uppercase().str.replace_all("[ /]", "").replace(GRADE_WORDS)
     padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
     return pl.when(padded.is_in(list(field.values or ()))).then(padded)
 
