@@ -116,18 +116,20 @@ class Read(_Part):
 class Source(_Part):
     """Where one field comes from.
 
-    `from` names a column, or several that are put together with `join`; `school.identifier` is the column identifier of
-    the lookup school. `candidates` are columns of which the one is taken that fits the roster. `value` is a constant.
-    `extract` takes the part of the text that a regular expression finds; `date` is one or more formats, tried in order;
-    `map` turns the file's values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` is the
-    number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field
-    may hold in this file; `marks` are further signs that a published figure is held back.
+    `from` names a column, or several that are put together with `join` (with `keep_empty` though some are empty);
+    `school.identifier` is the column identifier of the lookup school. `candidates` are columns of which the one is
+    taken that fits the roster. `value` is a constant. `extract` takes the part of the text that a regular expression
+    finds; `date` is one or more formats, tried in order; `map` turns the file's values into allowed ones (`""` stands
+    for an empty cell, `"*"` for any other); `width` is the number of characters of an id, or of a date without its
+    leading zeros. `range` and `allowed` narrow what the field may hold in this file; `marks` are further signs that a
+    published figure is held back.
     """
 
     from_: Texts | None = Field(default=None, alias="from")
     candidates: Texts | None = None
     value: str | None = None
     join: str = ""
+    keep_empty: bool = False
     extract: Regex | None = None
     date: Texts | None = None
     map: dict[str, str | None] | None = None

@@ -34,14 +34,17 @@ REPLACEMENT = "\ufffd"  # what a byte that is not in the encoding is read as
 
 VOID = "void"
 LOOKUP_KEY = "__key"
-ORDINALS = "FIRST SECOND THIRD FOURTH FIFTH SIXTH SEVENTH EIGHTH NINTH TENTH ELEVENTH TWELFTH".split()
+ORDINALS = [
+    *("FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH"),
+    *("SEVENTH", "EIGHTH", "NINTH", "TENTH", "ELEVENTH", "TWELFTH"),
+]
 # what files say for a grade: numbers, the codes of CEDS and OneRoster, the words of Ed-Fi and Clever; without blanks
 GRADE_WORDS = {
     **dict.fromkeys(("K", "0", "00", "TK", "KINDERGARTEN", "TRANSITIONALKINDERGARTEN"), "KG"),
     **dict.fromkeys(("P", "PS", "PR", "IT", "PREKINDERGARTEN", "PRESCHOOL", "PRESCHOOLPREKINDERGARTEN"), "PK"),
     **dict.fromkeys(("INFANTTODDLER", "EARLYEDUCATION"), "PK"),
     **dict.fromkeys(("UNGRADED", "OTHER"), "UG"),
-    **{f"{word}GRADE": f"{place:02d}" for place, word in enumerate(ORDINALS, start=1)},
+    **{f"{ordinal}GRADE": f"{place:02d}" for place, ordinal in enumerate(ORDINALS, start=1)},
 }
 ISO_DATE = "%Y-%m-%d"
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
@@ -224,7 +227,10 @@ class Filler:
             ),
             pl.sum_horizontal(pl.lit(0, pl.UInt32), *cells.restored).alias(RESTORED),
             DAMAGED,
-            *(pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()),
+            *(
+                pl.col(unpivot.column(name, over) if unpivot else name).alias(f"__raw_{name}")
+                for name in self._conditions()
+            ),
         ).with_columns(*self._levels(), pl.lit(self.partition.state).alias("state"))
         records = self._with_bounds(records, unpivot)
         told = self._told(unpivot) if unpivot else ()
@@ -354,7 +360,7 @@ class Filler:
         else:
             names = [unpivot.column(name, over) if unpivot else name for name in source.from_ or ()]
             there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
-            text = there[0] if len(there) == 1 else pl.concat_str(there, separator=source.join)
+            text = there[0] if len(there) == 1 else _joined(there, source)
         if source.extract:
             text = text.str.extract(source.extract, re.compile(source.extract).groups)
         return text.str.zfill(source.width) if source.width and source.date else text
@@ -373,9 +379,15 @@ class Filler:
         """Columns that lead to an optional lookup."""
         return {name for lookup in self.layout.lookup.values() if lookup.optional for name in self._named(lookup.by)}
 
-    def _condition_columns(self) -> list[str]:
+    def _conditions(self) -> list[str]:
+        """What conditions name that is no field: columns, with a placeholder where they differ from part to part."""
         named = [name for conditions in self.layout.exclude.values() for name in conditions]
         return list(dict.fromkeys(name for name in named if name not in self.fields))
+
+    def _condition_columns(self) -> list[str]:
+        parts = [(unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts.values()]
+        named = [unpivot.column(name, part) for name in self._conditions() for unpivot, part in parts]
+        return list(dict.fromkeys(named)) if parts else self._conditions()
 
     def _require_columns(self) -> None:
         required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
@@ -389,6 +401,14 @@ class Filler:
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
             )
+
+
+def _joined(there: list[pl.Expr], source: Source) -> pl.Expr:
+    """Several columns put together; empty where one of them is, or only where all are."""
+    if not source.keep_empty:
+        return pl.concat_str(there, separator=source.join)
+    filled = pl.concat_str([text.fill_null("") for text in there], separator=source.join)
+    return pl.when(pl.any_horizontal(text.is_not_null() for text in there)).then(filled)
 
 
 def _lookup(layout: Layout, name: str, document: Document) -> pl.DataFrame:
