@@ -111,6 +111,17 @@ class Home:
         )
         return sorted(partition for partition in found if self.files(partition))
 
+    def chosen(self, state: str | None, school_year: int | None) -> list[Partition]:
+        """The partitions of a state and a school year, each where it is given.
+
+        Raises:
+            HomeError: nothing has landed there.
+        """
+        found = [p for p in self.partitions() if state in (None, p.state) and school_year in (None, p.school_year)]
+        if not found:
+            raise HomeError(f"nothing has landed in {self.landing}/<STATE>/<school year>/ for that choice")
+        return found
+
     def misplaced(self) -> list[str]:
         """Files of landing that lie in no folder of a state and school year, below landing; nothing reads them."""
         found = (path.relative_to(self.landing) for path in self.landing.rglob("*") if path.is_file())

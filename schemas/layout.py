@@ -146,9 +146,7 @@ class Source(_Part):
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
         if [self.from_, self.value, self.candidates].count(None) != 2:  # noqa: PLR2004
-            raise ValueError(
-                "give either `from` (a column), `candidates` (columns to choose from) or `value` (a constant)"
-            )
+            raise ValueError("give `from` (a column), `candidates` (columns to choose from) or `value` (a constant)")
         for pattern in self.date or ():
             if not _tells_a_day(pattern):
                 raise ValueError(f"date {pattern!r} must tell day, month and year, such as %m/%d/%Y")

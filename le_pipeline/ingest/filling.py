@@ -111,13 +111,25 @@ class Filler:
         By name, or by place where a name may be data: where the line end below the header is lost, or a quote left
         open, the header goes on with somebody's record.
         """
+        known = self.known_columns
+        shown = [shown for name, shown in self.shown_columns.items() if name not in known]
+        return shown if any(name.startswith("column ") for name in shown) else sorted(shown)
+
+    @property
+    def known_columns(self) -> set[str]:
+        """Columns of the delivered file that the layout reads or ignores."""
         named = {*self.used_columns, *self.layout.recognise.columns}
         known = [*map(fnmatch.translate, self.layout.ignore), *map(re.escape, named)]
         is_known = re.compile("|".join(known)).fullmatch
-        unknown = {name: place for place, name in enumerate(self._header, start=1) if not is_known(name)}
-        if any(LOOKS_LIKE_DATA.search(name) for name in unknown):
-            return [f"column {place}" for place in unknown.values()]
-        return sorted(unknown)
+        return {name for name in self._header if is_known(name)}
+
+    @property
+    def shown_columns(self) -> dict[str, str]:
+        """Every column of the delivered file with the name that may be told of it."""
+        known = self.known_columns
+        is_data = any(LOOKS_LIKE_DATA.search(name) for name in self._header if name not in known)
+        places = enumerate(self._header, start=1)
+        return {name: f"column {place}" if is_data and name not in known else name for place, name in places}
 
     @property
     def missing_columns(self) -> list[str]:

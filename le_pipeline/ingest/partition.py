@@ -21,6 +21,7 @@ from le_pipeline.errors import RefusedError, ToleranceError, TruncatedFileError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import mending, record
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, rejected_rows
+from le_pipeline.ingest.drift import DRIFT, PROFILE, compare, profile
 from le_pipeline.ingest.identity import MATCH, identities, roster_ids
 from le_pipeline.ingest.recognition import Recognised, recognise_all
 from le_pipeline.ingest.resolution import FATE, RESOLUTION_COLUMNS, fates, part_of, resolution_columns
@@ -40,6 +41,7 @@ class FeedReport:
     """What became of one feed of one partition.
 
     `is_current`: nothing had changed, so nothing was done. `held_by`: why the table was not replaced, per file.
+    `matches`, `drift`: the feed's rows of canonical.identity_match and canonical.column_drift.
     """
 
     feed: str
@@ -48,6 +50,8 @@ class FeedReport:
     is_current: bool = False
     deliveries: pl.DataFrame = field(default_factory=lambda: empty(record.TABLE))
     held_by: dict[str, str] = field(default_factory=dict)
+    matches: pl.DataFrame = field(default_factory=lambda: empty(MATCH))
+    drift: pl.DataFrame = field(default_factory=lambda: empty(DRIFT))
 
     @property
     def is_replaced(self) -> bool:
@@ -75,6 +79,8 @@ class _Intake:
     rejected: VaultWriter
     pointers: list[pl.DataFrame]
     matches: list[pl.DataFrame]
+    profiles: list[pl.DataFrame]
+    drifts: list[pl.DataFrame]
 
     @property
     def staged(self) -> list[Path]:
@@ -133,13 +139,13 @@ class _Ingest:
     def run(self) -> FeedReport:
         if not self.home.files(self.partition):
             # a folder without a file looks like a disk that is not mounted: what came from it stays
-            return FeedReport(self.feed, self.partition, self._rows_in_lake(), True, self.before)
+            return self._unchanged(self._rows_in_lake(), {})
         recognised = recognise_all(self.home, self.partition, self.home.all_layouts())
         deliveries = self._in_order(recognised)
         made_from = self._made_from(deliveries, recognised)
         note = self.lake.note(self.note)
         if note and note["from"] == made_from:
-            return FeedReport(self.feed, self.partition, note["rows"], True, self.before, note["held_by"])
+            return self._unchanged(note["rows"], note["held_by"])
         report = FeedReport(self.feed, self.partition, held_by=self._spoiled(recognised))
         if not deliveries and self.before.is_empty():
             report.held_by = {}
@@ -147,6 +153,15 @@ class _Ingest:
             self._bring_in(deliveries, report)
         self.lake.write_note(self.note, {"from": made_from, "rows": report.rows, "held_by": report.held_by})
         return report
+
+    def _unchanged(self, rows: int, held_by: dict[str, str]) -> FeedReport:
+        where = (self.partition.state, self.partition.school_year)
+        left = [self.lake.part(table, self.feed, *where) for table in (MATCH, DRIFT)]
+        matches, drift = (
+            pl.read_parquet(path, hive_partitioning=False) if path.exists() else empty(table)
+            for path, table in zip(left, (MATCH, DRIFT), strict=True)
+        )
+        return FeedReport(self.feed, self.partition, rows, True, self.before, held_by, matches, drift)
 
     # -- what there is to read -----------------------------------------------------------------------------------
 
@@ -222,7 +237,15 @@ class _Ingest:
             self.vault.replacing(f"{name}.identity") as identity,
             self.vault.replacing(f"{name}.quarantine") as rejected,
         ):
-            intake = _Intake(staging, identity, rejected, [empty(registry.tables()["quarantine"])], [empty(MATCH)])
+            intake = _Intake(
+                staging,
+                identity,
+                rejected,
+                [empty(registry.tables()["quarantine"])],
+                [empty(MATCH)],
+                [empty(PROFILE)],
+                [empty(DRIFT)],
+            )
             rosters = self._rosters() if any(d.layout.has_candidates for d, _ in deliveries) else {}
             reads = [
                 self._read(order, delivery, received, intake, rosters)
@@ -265,6 +288,9 @@ class _Ingest:
             return _Read(delivery, received, Account(), refusal=refusal)
         intake.pointers.extend(found)
         intake.matches.append(rates)
+        looks = profile(delivery, reader.filler)
+        intake.profiles.append(looks)
+        intake.drifts.append(compare(looks, delivery, reader.filler, self.lake))
         return _Read(delivery, received, reader.account, reader)
 
     def _refuse_remnant(self, delivery: Delivery, account: Account) -> None:
@@ -360,7 +386,10 @@ class _Ingest:
         where = (self.partition.state, self.partition.school_year)
         quarantine = registry.tables()["quarantine"]
         self.lake.write(quarantine, self.feed, pl.concat(intake.pointers).sort(quarantine.key, nulls_last=True), *where)
-        self.lake.write(MATCH, self.feed, pl.concat(intake.matches).sort(MATCH.key), *where)
+        report.matches, report.drift = pl.concat(intake.matches).sort(MATCH.key), pl.concat(intake.drifts)
+        self.lake.write(MATCH, self.feed, report.matches, *where)
+        self.lake.write(PROFILE, self.feed, pl.concat(intake.profiles).sort(PROFILE.key), *where)
+        self.lake.write(DRIFT, self.feed, report.drift, *where)
         self.lake.write(table, self.feed, report.deliveries, *where)
 
     def _history(self, now: set[str], fresh: pl.DataFrame, report: FeedReport) -> pl.DataFrame:

@@ -11,12 +11,14 @@ import polars as pl
 
 from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
 from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition
+from le_pipeline.ingest import drift
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.identity import identities
 from le_pipeline.ingest.recognition import Recognised, looked_up, recognise
 from le_pipeline.ingest.resolution import FATE, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import KEY_BYTES, Keys
+from le_pipeline.warehouse.lake import Lake
 from schemas.layout import ANY_ISSUER, NO_FEED, Layout
 
 
@@ -27,8 +29,7 @@ class Part:
     layout: Layout
     account: Account = field(default_factory=Account)
     pointers: pl.DataFrame = field(default_factory=pl.DataFrame)
-    unknown_columns: list[str] = field(default_factory=list)
-    missing_columns: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
     refusal: RefusedError | None = None
 
 
@@ -64,14 +65,14 @@ def rehearse(home: Home, path: Path, state: str | None = None, year: int | None 
         beside = looked_up([item for other in others for item in recognise(other, other.name, partition, layouts)])
         beside |= looked_up(found)
         found = [replace(item, is_lookup=item.document in beside) for item in found]
-    return [_rehearse(item, partition) for item in found]
+    return [_rehearse(home, item, partition) for item in found]
 
 
-def _rehearse(item: Recognised, partition: Partition | None) -> Rehearsal:
+def _rehearse(home: Home, item: Recognised, partition: Partition | None) -> Rehearsal:
     refusal = None if item.is_lookup else item.refusal
     result = Rehearsal(item.document.name, partition, refusal=refusal, is_lookup=item.is_lookup, note=item.note)
     for layout in item.layouts:
-        result.parts.append(Part(layout) if layout.feed == NO_FEED else _read(item.document, layout, partition))
+        result.parts.append(Part(layout) if layout.feed == NO_FEED else _read(home, item.document, layout, partition))
     return result
 
 
@@ -83,7 +84,7 @@ def _partition(path: Path, state: str | None, year: int | None) -> Partition | N
     return Partition(state, year) if state and year else None
 
 
-def _read(document: Document, layout: Layout, partition: Partition | None) -> Part:
+def _read(home: Home, document: Document, layout: Layout, partition: Partition | None) -> Part:
     years = layout.recognise.school_years
     if partition is None:  # no folder tells: any state and year of the layout will do to try the rows
         partition = Partition("XX" if layout.issuer == ANY_ISSUER else layout.issuer, years[1] if years else 2000)
@@ -93,7 +94,8 @@ def _read(document: Document, layout: Layout, partition: Partition | None) -> Pa
         chosen, _ = identities(delivery, {})
         reader = DeliveryReader(delivery, Keys(secrets.token_bytes(KEY_BYTES)), chosen)
         part.account = reader.account
-        part.unknown_columns, part.missing_columns = reader.filler.unknown_columns, reader.filler.missing_columns
+        looks = drift.profile(delivery, reader.filler)
+        part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
         marks, pointers = [], []
         for batch in reader.batches():
             marks.append(

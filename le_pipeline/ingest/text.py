@@ -23,6 +23,7 @@ from le_pipeline.ingest.document import LINE_BYTES, PIECE, Document
 from le_pipeline.ingest.header import OVERFLOW, ROW, Header, find, looks_like
 from schemas.layout import Read
 
+HEAD_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
 LINE = "__line"
 NEVER_IN_TEXT = "\x1e"  # splits nothing, so that a fixed-width line comes whole
@@ -120,10 +121,10 @@ def _cut(lines: pl.LazyFrame, read: Read) -> pl.LazyFrame:
 
 def _head(document: Document, read: Read) -> str:
     """The first megabyte as text, with line ends of today."""
-    head = document.head(PIECE)
+    head = document.head(HEAD_BYTES)
     if kind := looks_like(head):
         raise UnreadableFileError(f"is {kind}, not delimited text; ask the sender for the export itself")
-    if document.facts.has_endless_line and not _mark(head):
+    if document.facts.has_endless_line:
         raise TooLargeFileError(f"has a line of over {LINE_BYTES >> 20} MB, which no record is; ask for it again")
     encoding = _mark(head) or next((name for name in read.encoding if _fits_head(head, name)), read.encoding[0])
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)

@@ -9,25 +9,26 @@ from typing import Any
 import polars as pl
 import pytest
 
-from landed import LA_2016
-from le_pipeline.errors import MissingColumnError, UnreadableFileError
+from landed import LA_2016, of
+from le_pipeline.errors import LinkFileError, MissingColumnError
 from le_pipeline.ingest import reading
-from le_pipeline.ingest.filling import DAMAGED, EXCLUDED, UNREADABLE, Filler
+from le_pipeline.ingest.filling import DAMAGED, EXCLUDED, FAULT, Filler
 from schemas.layout import Layout
 
 UNREAD = "cannot be read"
+UNREADABLE = f"{FAULT}:unreadable:"
 
 
 def filler(path: Path, content: str, feed: str = "student_assessment", **keys: Any) -> Filler:
     path.write_text(content, encoding="utf-8")
     given = {"layout": "test", "feed": feed, "issuer": "LA", "about": "test", "read": {"format": "delimited"}}
     layout = Layout.model_validate(given | {"recognise": {"columns": ["X"]}} | keys)
-    return Filler(layout, path, reading.header(path, layout.read), LA_2016)
+    return Filler(layout, of(path), reading.header(of(path), layout.read).columns, LA_2016)
 
 
 def filled(path: Path, content: str, *columns: str, **keys: Any) -> list[tuple[Any, ...]]:
     made = filler(path, content, **keys)
-    return made.fill(pl.concat(reading.batches(path, made.layout.read))).select(columns).rows()
+    return made.fill(pl.concat(reading.batches(of(path), made.layout.read))).select(columns).rows()
 
 
 def value(path: Path, field: str, cell: str, **source: Any) -> object:
@@ -267,7 +268,7 @@ def test_a_lookup_that_is_missing_or_lies_elsewhere_is_named(roster: Path, tmp_p
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "orgs.csv").write_text("id,code\ns1,01\n", encoding="utf-8")
     orgs.symlink_to(tmp_path / "other" / "orgs.csv")
-    with pytest.raises(UnreadableFileError, match=r"needs orgs\.csv beside it, which is a link to another place"):
+    with pytest.raises(LinkFileError, match=r"needs orgs\.csv beside it, which is a link to another place"):
         filler(roster, "X,U\n", **LOOKUP)
 
 
@@ -275,7 +276,7 @@ def test_damaged_bytes_are_marked_in_the_columns_that_are_read_and_in_what_is_lo
     roster.with_name("users.csv").write_bytes(b"id,number\nu1,70\xff1\nu2,7002\n")
     made = filler(roster, "X,U,Note\n", **LOOKUP)
     roster.write_bytes(b"X,U,Note\nc1,u1,a\nc1,u2,a\nc1,u2,\xff\nc\xff,u2,a\n")
-    marks = made.fill(pl.concat(reading.batches(roster, made.layout.read)))[DAMAGED].to_list()
+    marks = made.fill(pl.concat(reading.batches(of(roster), made.layout.read)))[DAMAGED].to_list()
     assert marks == [True, False, False, True]
 
 

@@ -54,8 +54,8 @@ def test_the_sketch_of_the_design_is_a_layout(tmp_path: Path) -> None:
     assert sketch.recognise.school_years == (2016, 2025)
     assert sketch.recognise.name == ("*LEAP*.csv",)
     assert sketch.fill["birth_date"].date == ("%m/%d/%Y",)
-    assert sketch.unpivot is not None
-    assert (sketch.unpivot.over, sketch.unpivot.stems["mathematics"]) == ("subject", "Math")
+    (unpivot,) = sketch.unpivot
+    assert unpivot.over["subject"]["mathematics"] == "Math"
     assert sketch.exclude["void"]["void"].values == ("Y",)
     assert sketch.tolerance == 0.01
 
