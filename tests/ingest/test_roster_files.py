@@ -410,6 +410,29 @@ def test_assignments_of_edfi_take_the_person_from_the_staff_file(landed: Landed)
     }
 
 
+def test_of_several_scores_of_an_edfi_assessment_the_scale_score_is_taken_wherever_it_stands(landed: Landed) -> None:
+    score = "ScoreResult.Result,ScoreResult.AssessmentReportingMethod"
+    header = [
+        "StudentUniqueId,AssessmentIdentifier,AdministrationDate,SchoolYear,WhenAssessedGradeLevel",
+        *(",".join(f"{name}{place}" for name in score.split(",")) for place in ("", "_2", "_3")),
+        "PerformanceLevel.PerformanceLevel",
+    ]
+    assessment = (
+        ",".join(header),
+        "1001,SA-Mathematics-4,2016-04-01T16:00:00,2016,Fourth grade,28,Raw score,691,Vertical score,,,Met Standard",
+        "1001,SA-Reading-4,2016-04-01,2016,4,L,Lexile Measure,30,Raw score,704,Vertical score,Met Standard",
+        "1002,SA-Reading-4,2016-04-01,2016,4,,,,,,,",
+    )
+    land(landed, "edfi", StudentAssessment=assessment)
+    columns = ("student_key", "subject", "grade", "scale_score", "proficient", "test_date")
+    assert rows(landed, "student_assessment", *columns, ids=EDFI_IDS) == {
+        ("1001", "mathematics", "04", 691.0, "yes", date(2016, 4, 1)),
+        ("1001", "reading", "04", 704.0, "yes", date(2016, 4, 1)),
+    }
+    excluded = landed.delivery("edfi/StudentAssessment.csv")["excluded_by_reason"]
+    assert excluded == '{"not_tested": 4, "other_score": 3}'
+
+
 # -- The public sets of shared/data ----------------------------------------------------------------------------------
 
 GRAND_BEND = Path(__file__).parents[3] / "shared" / "data" / "edfi_grandbend"
