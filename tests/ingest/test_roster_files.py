@@ -241,6 +241,7 @@ CLEVER = {
         "1,501,N1,1001,Ames,J,Ann,4,F,02/03/2006,W,Y,N,F,N,Father",
         "2,502,N2,1002,Bond,,Ben,Kindergarten,M,4/5/2010,B,N,Y,P,Y,",
         "2,503,N3,1003,Cash,,Cat,TransitionalKindergarten,X,2010-04-06,A,,,,,",
+        "2,504,N4,1004,Dale,,Dot,K,F,2010-04-07,,N,,,,",
     ),
     "teachers": (
         "School_id,Teacher_id,Teacher_number,State_teacher_id,Teacher_email,First_name,Middle_name,Last_name,Title",
@@ -258,7 +259,7 @@ CLEVER = {
     ),
     "enrollments": ("School_id,Section_id,Student_id", "1,31,501", "2,31,502", "2,31,503"),
 }
-CLEVER_IDS = ("1001", "1002", "1003", "9001", "9002", "017001/31", "017002/31")
+CLEVER_IDS = ("1001", "1002", "1003", "1004", "9001", "9002", "017001/31", "017002/31")
 
 
 @pytest.fixture
@@ -273,12 +274,14 @@ def test_students_of_a_clever_set_come_with_the_ids_of_the_state_and_one_race_ea
         ("1001", "017001", "04", "female", "hispanic_or_latino", "yes", "no"),
         ("1002", "017002", "KG", "male", "black_or_african_american", "no", "yes"),
         ("1003", "017002", "KG", "not_selected", "asian", None, None),
+        ("1004", "017002", "KG", "female", None, None, None),
     }
     known = clever.vaulted("identity", "student_enrollment").select("student_id", "local_student_id", "birth_date")
     assert set(known.rows()) == {
         ("1001", "N1", date(2006, 2, 3)),
         ("1002", "N2", date(2010, 4, 5)),
         ("1003", "N3", date(2010, 4, 6)),
+        ("1004", "N4", date(2010, 4, 7)),
     }
     assert clever.delivery("set/students.csv")["rows_duplicate"] == 1  # one row per contact
 
