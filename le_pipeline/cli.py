@@ -182,6 +182,20 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def request(
+    state: Annotated[str, typer.Option(help="State of the partner, such as LA")],
+    folder: Annotated[Path, typer.Option("--out", help="Where to write")] = Path(),
+    home: HomeOption = None,
+) -> None:
+    """Write the data request to a partner: a document, and a workbook to fill in."""
+    from le_pipeline.home import Home
+    from le_pipeline.request import write_request
+
+    for path in write_request(Home.at(home), state, folder):
+        out.print(f"wrote {path}", soft_wrap=True)
+
+
 def main() -> None:
     """The entry point: named troubles are told in a line, unnamed ones without their message."""
     from le_pipeline.errors import describe

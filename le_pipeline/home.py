@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from le_pipeline.errors import BusyError, HomeError
-from schemas import layout
+from schemas import layout, template
 
 STATE_FOLDER = re.compile(r"^[A-Z][A-Z0-9]{1,15}$")
 LOCK_SECONDS = 600
@@ -141,12 +141,12 @@ class Home:
         )
 
     def all_layouts(self) -> dict[str, layout.Layout]:
-        """The shipped layouts and the user's own; a user's layout replaces the shipped one of its name.
+        """The shipped layouts, those of the data request, and the user's own, which replace others of their name.
 
         Raises:
             ContractError: a layout file is wrong; names file, line and key.
         """
-        return layout.load_layouts(layout.SHIPPED) | layout.load_layouts(self.layouts)
+        return layout.load_layouts(layout.SHIPPED) | template.layouts() | layout.load_layouts(self.layouts)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

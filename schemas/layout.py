@@ -291,10 +291,19 @@ class Layout(_Part):
         )
         return table.model_copy(update={"columns": columns})
 
+    @property
+    def states(self) -> tuple[str, ...] | None:
+        """State folders in which the layout may be used, or None for any."""
+        return self.recognise.states or (None if self.issuer == ANY_ISSUER else (self.issuer,))
+
     def split(self, name: str) -> tuple[str | None, str]:
         """The lookup that a column name points into, if it does, and the column's own name."""
         lookup, dot, column = name.partition(".")
         return (lookup, column) if dot and lookup in self.lookup else (None, name)
+
+    def named(self, source: Source) -> list[str]:
+        """Columns of the delivered file (not of its lookups) that a source names, those of every part of a row."""
+        return [name for name in self.names(source) if not self.split(name)[0]]
 
     def names(self, source: Source) -> list[str]:
         """The columns that a source names, those of lookups among them, with every placeholder filled in."""

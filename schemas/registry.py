@@ -45,6 +45,7 @@ class Field(_Strict):
     privacy: Privacy
     unit: str | None = None
     standard: str | None = None
+    example: str | None = None
     values: tuple[str, ...] | None = None
     min: str | None = None
     max: str | None = None
@@ -60,6 +61,12 @@ class Field(_Strict):
     @classmethod
     def _yes_no_has_its_values(cls, data: Any) -> Any:
         return {**data, "values": ("yes", "no")} if data.get("type") == "yes_no" else data
+
+    @property
+    def range(self) -> str:
+        """The allowed range in words, such as `from 0 to 1`; empty where any value is allowed."""
+        ends = {"from": self.min, "to": self.max}
+        return " ".join(f"{word} {end}" for word, end in ends.items() if end is not None)
 
 
 class Column(_Strict):
@@ -95,8 +102,9 @@ class Table(_Strict):
 
     `references` names the columns that should point to a row of another table, which has them under the same names.
     `roster` names the ids by which its people are known, the canonical one first, so that the ids of other files can be
-    tried against them. `feed` names the canonical input that fills the table; `identity` the direct identifiers of that
-    input, which go to the vault; `estimate` the column that standard_error, ci_low and ci_high belong to.
+    tried against them. `feed` names the canonical input that fills the table; `purpose` says why partners are asked for
+    it; `identity` the direct identifiers of that input, which go to the vault; `estimate` the column that
+    standard_error, ci_low and ci_high belong to.
     """
 
     name: str
@@ -106,6 +114,7 @@ class Table(_Strict):
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     feed: str | None = None
+    purpose: str | None = None
     identity: tuple[Field, ...] = ()
     rules: tuple[Rule, ...] = ()
     estimate: str | None = None

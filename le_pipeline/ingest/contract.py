@@ -16,6 +16,7 @@ from pandera.errors import SchemaErrors
 from le_pipeline.ingest.filling import DAMAGED, FAULT
 from le_pipeline.warehouse.lake import POLARS_TYPES
 from schemas.registry import Column, Field, Rule, Table
+from schemas.rules import kind, rule_texts
 
 EMPTYING = ("unreadable", "damaged_id", "not_on_roster")
 BROKEN_SCHEMA = {"index": pl.UInt32(), "rule": pl.String(), "field": pl.String()}
@@ -50,39 +51,15 @@ def broken(records: pl.DataFrame, table: Table) -> pl.DataFrame:
 
 
 def fix(rule: str, field: Field | None, label: str) -> str:
-    """What a person should do about a broken rule; `label` names the column or columns."""
-    if rule == "allowed_values" or (rule == "unreadable" and field is not None and field.values):
-        return (
-            f"{label}: give one of {', '.join((field.values if field else None) or ())}, or map the value in the layout"
-        )
-    kind = {
-        "date": "a date in the layout's format",
-        "integer": "a whole number",
-        "number": "a number",
-        "school_year": "a school year such as 2016 or 2015-16",
-    }.get(field.type if field else "", "a value of the map")
-    return {
-        "required": f"{label}: fill in the value; a record without it cannot be used",
-        "unreadable": f"{label}: give {kind}",
-        "range": f"{label}: give a value {_range(field)}",
-        "pattern": f"{label}: give a value in the form of the description: {field.description if field else ''}",
-        "any_of": f"{label}: fill in at least one",
-        "ordered": f"{label}: the first date must not be after the second",
-        "encoding": f"{label}: send the file in the encoding of its layout; a character of the row cannot be read",
-        "too_many_cells": f"{label}: the row has more cells than the header; quote the cells that hold the delimiter",
-        "record_length": f"{label}: the line is not as long as the layout says; see that it was not cut or filled up",
-        "damaged_id": f"{label}: a spreadsheet has damaged the id; export it as text, with all its digits",
-        "formula": f"{label}: the cell begins a spreadsheet formula; send its value",
-        "not_on_roster": f"{label}: no id of the row is on the roster; correct it, or send a roster with the student",
-        "conflict": f"{label}: the file gives this record twice with different values; say which one is right",
-    }[rule]
-
-
-def _range(field: Field | None) -> str:
-    if field is None:
-        return ""
-    parts = [f"from {field.min}"] if field.min else []
-    return " ".join(parts + ([f"to {field.max}"] if field.max else []))
+    """What a person should do about a broken rule, in the words of rules.yaml; `label` names the column or columns."""
+    values = (field.values if field else None) or ()
+    text = rule_texts()["allowed_values" if rule == "unreadable" and values else rule]
+    own = (
+        {"values": ", ".join(values), "range": field.range, "description": field.description, "kind": kind(field)}
+        if field
+        else {}
+    )
+    return f"{label}: {text.how.format_map(own)}"
 
 
 def _column(column: Column) -> pa.Column:

@@ -100,7 +100,7 @@ class Filler:
     @property
     def used_columns(self) -> list[str]:
         """Columns of the delivered file that the layout reads, in order."""
-        named = [column for _, source in self.layout.sources() for column in self._named(source)]
+        named = [column for _, source in self.layout.sources() for column in self.layout.named(source)]
         named += [name for name in self.layout.explode if name not in named]
         return list(dict.fromkeys(named + self._own(self._condition_columns())))
 
@@ -357,7 +357,7 @@ class Filler:
         source = self.layout.fill.get(name)
         if source is None:
             return None
-        named = self._present_candidates(source) if source.candidates else self._named(source)
+        named = self._present_candidates(source) if source.candidates else self.layout.named(source)
         # an optional column that this file does not have stays empty; the delivery names it
         return source if self._columns.issuperset(named) else None
 
@@ -380,16 +380,14 @@ class Filler:
     def _is_there(self, name: str) -> bool:
         return name in self._columns or self.layout.split(name)[0] is not None
 
-    def _named(self, source: Source) -> list[str]:
-        """Columns of the delivered file (not of its lookups) that a source names."""
-        return self._own(self.layout.names(source))
-
     def _own(self, names: list[str]) -> list[str]:
         return [name for name in names if not self.layout.split(name)[0]]
 
     def _optional_columns(self) -> set[str]:
         """Columns that lead to an optional lookup."""
-        return {name for lookup in self.layout.lookup.values() if lookup.optional for name in self._named(lookup.by)}
+        return {
+            name for lookup in self.layout.lookup.values() if lookup.optional for name in self.layout.named(lookup.by)
+        }
 
     def _conditions(self) -> list[str]:
         """What conditions name that is no field: columns, with a placeholder where they differ from part to part."""
@@ -408,7 +406,7 @@ class Filler:
             if source.candidates and not self._present_candidates(source):
                 needed |= {source.candidates[0]}
             elif not source.candidates and (loc[0] == "lookup" or loc[-1] in required):
-                needed |= set(self._named(source))
+                needed |= set(self.layout.named(source))
         if missing := sorted(needed - self._columns - self._optional_columns()):
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"

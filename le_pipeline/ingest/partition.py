@@ -29,11 +29,11 @@ from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
 from le_pipeline.warehouse.lake import Lake, polars_schema, replace
-from schemas import registry
+from schemas import registry, rules
 from schemas.layout import Layout
 
 SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
-CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"))
+CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"), rules.FILE)
 
 
 @dataclass

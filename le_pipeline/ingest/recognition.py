@@ -13,7 +13,7 @@ from le_pipeline.errors import AmbiguousFileError, LinkFileError, RefusedError, 
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import reading, workbook
 from le_pipeline.ingest.document import Document, documents
-from schemas.layout import ANY_ISSUER, NO_FEED, Layout, Read
+from schemas.layout import NO_FEED, Layout, Read
 
 FITTING_SHARE = 0.9  # a real file has a wrong cell here and there
 
@@ -90,6 +90,8 @@ def _recognise(document: Document, partition: Partition | None, layouts: dict[st
     sheets = [document.of_sheet(sheet) for sheet in workbook.sheets(document)]
     others = [_match(sheet, partition, _asking_for(sheet, by_sheet)) for sheet in sheets]
     taken = [item for item in others if item.layouts]
+    # a sheet without a row delivers nothing, as long as another sheet of the workbook does
+    taken = [item for item in taken if _has_rows(item)] or taken
     if first.layouts or not taken:
         yield _nearer(first, others)
     yield from taken
@@ -97,6 +99,11 @@ def _recognise(document: Document, partition: Partition | None, layouts: dict[st
         left = sheets[1:] if first.layouts else sheets
         names = {item.document.name for item in taken}
         yield from (Recognised(sheet, note="no layout takes this sheet") for sheet in left if sheet.name not in names)
+
+
+def _has_rows(item: Recognised) -> bool:
+    layout = item.layouts[0]
+    return not reading.sample(item.document, layout.read, layout.recognise.columns).is_empty()
 
 
 def _broken(document: Document) -> bool:
@@ -200,8 +207,7 @@ def _may_be_in(layout: Layout, partition: Partition) -> bool:
     years = layout.recognise.school_years
     if years and not years[0] <= partition.school_year <= years[1]:
         return False
-    states = layout.recognise.states or (None if layout.issuer == ANY_ISSUER else (layout.issuer,))
-    return states is None or partition.state in states
+    return layout.states is None or partition.state in layout.states
 
 
 def _name_fits(layout: Layout, document: Document) -> bool:
@@ -240,6 +246,8 @@ def _unknown(
         near = len(columns & wanted) / len(wanted)
         if layout.names_its_columns:  # which then say nothing about the file
             near = 0.0
+        if layout.recognise.name != ("*",) and _name_fits(layout, document):
+            near *= 1.01
         if layout.recognise.values and columns and not misfits(document, layout):
             near += 1
         if near > best[0]:
