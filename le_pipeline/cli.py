@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 quarantine = typer.Typer(no_args_is_help=True, help="Records that broke a rule: see them, mend them, take them in.")
 app.add_typer(quarantine, name="quarantine")
+layout = typer.Typer(no_args_is_help=True, help="Layouts: how delivered files are described.")
+app.add_typer(layout, name="layout")
 out = Console()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
@@ -158,6 +160,25 @@ def retry(
         chosen = [partition for partition in chosen if partition in changed]
     if chosen:
         _walk(place, keys, chosen)
+
+
+@layout.command()
+def draft(
+    file: Annotated[Path, typer.Argument(help="A file that no layout knows")],
+    home: HomeOption = None,
+    feed: Annotated[str | None, typer.Option(help="What it delivers; else what fits best")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Where to write it; else it is printed")] = None,
+) -> None:
+    """Write a first layout from a file: what is recognised by name and by value, and what is unsure."""
+    from le_pipeline.home import Home
+    from le_pipeline.ingest.draft import draft as drafted
+
+    text = drafted(Home.at(home), file, feed)
+    if to is None:
+        out.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+    else:
+        to.write_text(text, encoding="utf-8")
+        out.print(f"{to} is a draft: mend it, put it into LE_HOME/layouts/, and try `le check {file}`", soft_wrap=True)
 
 
 @app.command()

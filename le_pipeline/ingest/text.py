@@ -39,7 +39,7 @@ BYTE_ORDER_MARKS = {
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:
     """The columns of a text file, from its first megabyte."""
-    text = _head(document, read)
+    text = head(document, read)
     if read.format == "fixed_width":
         return Header(list(read.positions), 0)
     reader = csv.reader(
@@ -61,7 +61,7 @@ def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:
 
 def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataFrame:
     """The first rows, as far as the first megabyte has them whole."""
-    text = _head(document, read)
+    text = head(document, read)
     ends = text.rfind("\n") + 1
     frames = _frames(io.BytesIO(text[:ends].encode()), read, found, rows)
     return next(frames, pl.DataFrame(schema=dict.fromkeys([ROW, *found.columns, OVERFLOW], pl.String)))
@@ -119,15 +119,15 @@ def _cut(lines: pl.LazyFrame, read: Read) -> pl.LazyFrame:
 # -- encodings and line ends -------------------------------------------------------------------------------------
 
 
-def _head(document: Document, read: Read) -> str:
+def head(document: Document, read: Read) -> str:
     """The first megabyte as text, with line ends of today."""
-    head = document.head(HEAD_BYTES)
-    if kind := looks_like(head):
+    first = document.head(HEAD_BYTES)
+    if kind := looks_like(first):
         raise UnreadableFileError(f"is {kind}, not delimited text; ask the sender for the export itself")
     if document.facts.has_endless_line:
         raise TooLargeFileError(f"has a line of over {LINE_BYTES >> 20} MB, which no record is; ask for it again")
-    encoding = _mark(head) or next((name for name in read.encoding if _fits_head(head, name)), read.encoding[0])
-    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
+    encoding = _mark(first) or next((name for name in read.encoding if fits_head(first, name)), read.encoding[0])
+    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(first)
     _refuse_nul(text, encoding)
     if not text.strip():
         raise EmptyFileError("holds nothing but blanks; ask the sender for it again")
@@ -138,7 +138,8 @@ def _mark(head: bytes) -> str | None:
     return next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
 
 
-def _fits_head(head: bytes, encoding: str) -> bool:
+def fits_head(head: bytes, encoding: str) -> bool:
+    """Whether the first bytes of a file are of an encoding."""
     try:
         codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeError:

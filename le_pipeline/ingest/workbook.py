@@ -41,7 +41,7 @@ def sheets(document: Document) -> list[str]:
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:
     """The columns of a sheet."""
-    frame = _cells(document)
+    frame = cells(document)
     if frame.is_empty():
         raise EmptyFileError("holds no cell on its sheet; ask the sender for it again")
     return find(frame.head(read.preamble + max(read.header, 1)).rows(), read, wanted)
@@ -54,7 +54,7 @@ def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataF
 
 def batches(document: Document, read: Read, found: Header, rows: int) -> Iterator[pl.DataFrame]:  # noqa: ARG001
     """The rows below the header."""
-    frame = _cells(document)
+    frame = cells(document)
     wide = frame.select(frame.columns[: len(found.columns)])
     wide.columns = found.columns[: wide.width]
     # a date is held as a moment; no field has a time of day
@@ -65,7 +65,8 @@ def batches(document: Document, read: Read, found: Header, rows: int) -> Iterato
         yield numbered[start : start + rows]
 
 
-def _cells(document: Document) -> pl.DataFrame:
+def cells(document: Document) -> pl.DataFrame:
+    """Every cell of a sheet as text, above and below the header."""
     return _sheet(document, document.file_hash)
 
 
