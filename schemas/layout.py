@@ -118,7 +118,8 @@ class Read(_Part):
 class Source(_Part):
     """Where one field comes from.
 
-    `from` names a column, or several that are put together with `join`; `school.identifier` is the column identifier of
+    `from` names a column, or several that are put together with `join` (with
+    `keep_empty` though some are empty); `school.identifier` is the column identifier of
     the lookup school. `either` are columns of which the first that is filled counts. `candidates` are columns of which
     the one is taken that fits the roster. `flags` are columns that say yes or no, one for each value of the field;
     where two say yes, `first` comes before all others, and `several` stands for any other two. `value` is a constant.
@@ -136,6 +137,7 @@ class Source(_Part):
     several: str | None = None
     value: str | None = None
     join: str = ""
+    keep_empty: bool = False
     extract: Regex | None = None
     date: Texts | None = None
     map: dict[str, str | None] | None = None
@@ -187,17 +189,19 @@ class Climb(_Part):
 
 
 class Lookup(_Part):
-    """Another file of the same folder, joined by `by` (a column of this file, or of a lookup above) = `key`.
+    """Another file of the same folder, joined by `by` (columns of this file, or of a lookup above) = `key`.
 
     `split`: the cell holds several keys; then the first row found counts, but for the columns that `pick` names.
+    `optional`: the file, a column of it or the column that leads there may be missing; what it would say stays empty.
     """
 
     file: str = Field(pattern=r"^[^/\\]+$")  # a name, never a path: nothing outside the folder is read
-    key: str
+    key: Texts  # several columns are put together as those of `by` are
     by: Source
     split: str | None = None
     pick: dict[str, Literal["lowest", "highest"]] = {}
     climb: Climb | None = None
+    optional: bool = False
 
 
 class Condition(_Part):
@@ -335,7 +339,11 @@ class Layout(_Part):
 
     def named(self, source: Source) -> list[str]:
         """Columns of the delivered file (not of its lookups) that a source names, those of every part of a row."""
-        names = [name for name in source.columns if not self.split(name)[0]]
+        return [name for name in self.names(source) if not self.split(name)[0]]
+
+    def names(self, source: Source) -> list[str]:
+        """The columns that a source names, those of lookups among them, with every placeholder filled in."""
+        names = list(source.columns)
         blocks = [unpivot for unpivot in self.unpivot if source in unpivot.fill.values()]
         if not blocks:
             return names

@@ -33,7 +33,19 @@ NOT_ON_ROSTER = "not_on_roster"
 REPLACEMENT = "\ufffd"  # what a byte that is not in the encoding is read as
 
 VOID = "void"
-GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
+LOOKUP_KEY = "__key"
+ORDINALS = [
+    *("FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH"),
+    *("SEVENTH", "EIGHTH", "NINTH", "TENTH", "ELEVENTH", "TWELFTH"),
+]
+# what files say for a grade: numbers, the codes of CEDS and OneRoster, the words of Ed-Fi and Clever; without blanks
+GRADE_WORDS = {
+    **dict.fromkeys(("K", "0", "00", "TK", "KINDERGARTEN", "TRANSITIONALKINDERGARTEN"), "KG"),
+    **dict.fromkeys(("P", "PS", "PR", "IT", "PREKINDERGARTEN", "PRESCHOOL", "PRESCHOOLPREKINDERGARTEN"), "PK"),
+    **dict.fromkeys(("INFANTTODDLER", "EARLYEDUCATION"), "PK"),
+    **dict.fromkeys(("UNGRADED", "OTHER"), "UG"),
+    **{f"{ordinal}GRADE": f"{place:02d}" for place, ordinal in enumerate(ORDINALS, start=1)},
+}
 ISO_DATE = "%Y-%m-%d"
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
 
@@ -90,7 +102,7 @@ class Filler:
         """Columns of the delivered file that the layout reads, in order."""
         named = [column for _, source in self.layout.sources() for column in self._named(source)]
         named += [name for name in self.layout.explode if name not in named]
-        return list(dict.fromkeys(named + self._condition_columns()))
+        return list(dict.fromkeys(named + self._own(self._condition_columns())))
 
     @property
     def unknown_columns(self) -> list[str]:
@@ -122,7 +134,7 @@ class Filler:
     @property
     def missing_columns(self) -> list[str]:
         """Columns that the layout reads and the delivered file does not have; their fields stay empty."""
-        return [name for name in self.used_columns if name not in self._columns]
+        return [name for name in self.used_columns if name not in self._columns | self._optional_columns()]
 
     def source_columns(self, field: str, part: str | None) -> list[str]:
         """The column or columns of the file that a field comes from; the field's own name where it has none."""
@@ -173,7 +185,7 @@ class Filler:
             clean = clean.join(
                 found,
                 left_on="__by",
-                right_on=f"{name}.{lookup.key}",
+                right_on=f"{name}.{LOOKUP_KEY}",
                 how="left",
                 coalesce=False,
                 maintain_order="left",
@@ -228,7 +240,10 @@ class Filler:
             ),
             pl.sum_horizontal(pl.lit(0, pl.UInt32), *cells.restored).alias(RESTORED),
             DAMAGED,
-            *(pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()),
+            *(
+                pl.col(unpivot.column(name, over) if unpivot else name).alias(f"__raw_{name}")
+                for name in self._conditions()
+            ),
         ).with_columns(*self._levels(), pl.lit(self.partition.state).alias("state"))
         records = self._with_bounds(records, unpivot)
         told = self._told(unpivot) if unpivot else ()
@@ -375,43 +390,78 @@ class Filler:
         names = self.layout.named(source)
         return (self._there(names) or names) if source.reads_one_of_several else names
 
-    def _condition_columns(self) -> list[str]:
+    def _own(self, names: list[str]) -> list[str]:
+        return [name for name in names if not self.layout.split(name)[0]]
+
+    def _optional_columns(self) -> set[str]:
+        """Columns that lead to an optional lookup."""
+        return {
+            name for lookup in self.layout.lookup.values() if lookup.optional for name in self.layout.named(lookup.by)
+        }
+
+    def _conditions(self) -> list[str]:
+        """What conditions name that is no field: columns, with a placeholder where they differ from part to part."""
         named = [name for conditions in self.layout.exclude.values() for name in conditions]
         return list(dict.fromkeys(name for name in named if name not in self.fields))
 
+    def _condition_columns(self) -> list[str]:
+        parts = [(unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts.values()]
+        named = [unpivot.column(name, part) for name in self._conditions() for unpivot, part in parts]
+        return list(dict.fromkeys(named)) if parts else self._conditions()
+
     def _require_columns(self) -> None:
         required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
-        needed = set(self.layout.recognise.columns) | set(self._condition_columns())
+        needed = set(self.layout.recognise.columns) | set(self._own(self._condition_columns()))
         for loc, source in self.layout.sources():
             if source.candidates and not self._there(source.candidates):
                 needed |= {source.candidates[0]}
             elif not source.candidates and (loc[0] == "lookup" or loc[-1] in required):
                 needed |= set(self._named(source))
-        if missing := sorted(needed - self._columns):
+        if missing := sorted(needed - self._columns - self._optional_columns()):
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
             )
 
 
+def _joined(there: list[pl.Expr], source: Source) -> pl.Expr:
+    """Several columns put together; empty where one of them is, or only where all are."""
+    if not source.keep_empty:
+        return pl.concat_str(there, separator=source.join)
+    filled = pl.concat_str([text.fill_null("") for text in there], separator=source.join)
+    return pl.when(pl.any_horizontal(text.is_not_null() for text in there)).then(filled)
+
+
 def _lookup(layout: Layout, name: str, document: Document) -> pl.DataFrame:
+    """What the layout reads of a file beside this one, by its key: columns `<lookup>.<column>`."""
     lookup = layout.lookup[name]
+    conditions = [column for named in layout.exclude.values() for column in named]
+    named = [column for _, source in layout.sources() for column in layout.names(source)] + conditions
+    wanted = sorted({column for owner, column in map(layout.split, named) if owner == name})
+    needed = {*wanted, *lookup.key, *((lookup.climb.by, *lookup.climb.where) if lookup.climb else ())}
+    frame = _beside(document, lookup, layout, sorted(needed))
+    clean = frame.select(_present(pl.col(sorted(needed)).str.strip_chars(), layout)).with_columns(
+        pl.concat_str(lookup.key, separator=lookup.by.join).alias(LOOKUP_KEY)
+    )
+    # a key that stands twice would multiply rows; the first stands, as the file's own order says
+    clean = clean.unique(LOOKUP_KEY, keep="first", maintain_order=True)
+    if lookup.climb:
+        clean = _climbed(clean, LOOKUP_KEY, lookup.climb)
+    return clean.select(LOOKUP_KEY, *wanted).rename(lambda column: f"{name}.{column}")
+
+
+def _beside(document: Document, lookup: Lookup, layout: Layout, needed: list[str]) -> pl.DataFrame:
     beside = document.beside(lookup.file)
+    if beside is None and lookup.optional:
+        return pl.DataFrame(schema=dict.fromkeys(needed, pl.String))
     if beside is None:
         raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
     if beside.path.resolve().parent != document.path.resolve().parent:
         raise LinkFileError(f"needs {lookup.file} beside it, which is a link to another place; land the file itself")
     frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
-    named = [layout.split(column) for _, source in layout.sources() for column in source.columns]
-    wanted = {lookup.key} | {column for owner, column in named if owner == name}
-    climbed = {lookup.climb.by, *lookup.climb.where} if lookup.climb else set()
-    if missing := sorted((wanted | climbed) - set(frame.columns)):
+    missing = [column for column in needed if column not in frame.columns]
+    if missing and not lookup.optional:
         raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
-    clean = frame.select(_present(pl.col(sorted(wanted | climbed)).str.strip_chars(), layout))
-    # a key that stands twice would multiply rows; the first stands, as the file's own order says
-    clean = clean.unique(lookup.key, keep="first", maintain_order=True)
-    if lookup.climb:
-        clean = _climbed(clean, lookup.key, lookup.climb)
-    return clean.select(sorted(wanted)).rename(lambda column: f"{name}.{column}")
+    return frame.with_columns(pl.lit(None, pl.String).alias(column) for column in missing)
 
 
 def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
@@ -434,7 +484,7 @@ def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
 
 def _of_several(found: pl.DataFrame, keys: pl.Series, name: str, lookup: Lookup) -> pl.DataFrame:
     """For each cell of several keys one row: the first row found, but for what the lookup picks."""
-    key = f"{name}.{lookup.key}"
+    key = f"{name}.{LOOKUP_KEY}"
     cells = pl.DataFrame({"__cell": keys.drop_nulls().unique(maintain_order=True)})
     one_by_one = cells.with_columns(pl.col("__cell").str.split(lookup.split or "").alias(key)).explode(key)
     joined = one_by_one.with_columns(pl.col(key).str.strip_chars()).join(found, on=key, maintain_order="left")
@@ -487,7 +537,7 @@ def _put_together(source: Source, cells: list[pl.Expr]) -> pl.Expr:
         return pl.coalesce(cells)
     if source.flags:
         return _flagged(source, source.flags, cells)
-    return cells[0] if len(cells) == 1 else pl.concat_str(cells, separator=source.join)
+    return cells[0] if len(cells) == 1 else _joined(cells, source)
 
 
 def _flagged(source: Source, flags: dict[str, str], cells: list[pl.Expr]) -> pl.Expr:
@@ -555,7 +605,7 @@ def _yes_no(text: pl.Expr, _: Field) -> pl.Expr:
 
 
 def _grade(text: pl.Expr, field: Field) -> pl.Expr:
-    bare = text.str.to_uppercase().replace(GRADE_WORDS)
+    bare = text.str.to_uppercase().str.replace_all("[ /]", "").replace(GRADE_WORDS)
     padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
     return pl.when(padded.is_in(list(field.values or ()))).then(padded)
 
