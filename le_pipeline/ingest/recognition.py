@@ -12,8 +12,10 @@ import polars as pl
 
 from le_pipeline.errors import AmbiguousFileError, LinkFileError, RefusedError, UnknownFileError
 from le_pipeline.home import Home, Partition
-from le_pipeline.ingest import reading, workbook
+from le_pipeline.ingest import reading, text, workbook
 from le_pipeline.ingest.document import Document, State, documents, state_of
+from le_pipeline.ingest.drift import ALIKE, likeness_of_names
+from le_pipeline.ingest.filling import LOOKS_LIKE_DATA
 from schemas.layout import NO_FEED, Layout, Read
 
 FITTING_SHARE = 0.9  # a real file has a wrong cell here and there
@@ -173,6 +175,10 @@ def misfits(document: Document, layout: Layout) -> list[str]:
     if not wanted:
         return []
     try:
+        if layout.read.positions and text.longest_line(document, layout.read) < max(
+            layout.read.positions[column][1] for column in layout.recognise.columns
+        ):
+            return list(wanted)  # most text files end before; to cut them up would cost more than all other looks
         rows = reading.sample(document, layout.read, layout.recognise.columns)
     except RefusedError:
         return list(wanted)
@@ -274,10 +280,23 @@ def _unknown(
     return UnknownFileError(f"no layout fits: {told}", is_near=bool(best[1]))
 
 
+def _renamed(layout: Layout, missing: list[str], columns: set[str]) -> dict[str, str]:
+    """New names that missing columns most likely have, where so many others are there that the header is one."""
+    wanted = layout.recognise.columns
+    if 2 * len(missing) > len(wanted):
+        return {}
+    known = {*wanted, *(name for _, source in layout.sources() for name in layout.named(source))}
+    others = sorted(name for name in columns - known if not LOOKS_LIKE_DATA.search(name))
+    alike = {name: max(others, key=lambda other: likeness_of_names(name, other), default="") for name in missing}
+    return {name: other for name, other in alike.items() if other and likeness_of_names(name, other) >= ALIKE}
+
+
 def _difference(document: Document, layout: Layout, columns: set[str]) -> str:
     nearest = f"the nearest is {layout.name}, "
     if missing := sorted(set(layout.recognise.columns) - columns):
-        return f"{nearest}which looks for {', '.join(missing)}; correct the file, or add a layout for it"
+        renamed = _renamed(layout, missing, columns)
+        looked_for = ", ".join(f"{name} (now {renamed[name]}?)" if name in renamed else name for name in missing)
+        return f"{nearest}which looks for {looked_for}; correct the file, or add a layout for it"
     if not _name_fits(layout, document):
         return f"{nearest}whose files are named {' or '.join(layout.recognise.name)}"
     if wrong := misfits(document, layout):

@@ -68,6 +68,11 @@ def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataF
     return next(frames, pl.DataFrame(schema=dict.fromkeys([ROW, *found.columns, OVERFLOW], pl.String)))
 
 
+def longest_line(document: Document, read: Read) -> int:
+    """Characters of the longest line in the first megabyte."""
+    return max(map(len, head(document, read).split("\n")))
+
+
 def batches(document: Document, read: Read, found: Header, rows: int) -> Iterator[pl.DataFrame]:
     """The rows below the header."""
     source = _utf8(document, read)
