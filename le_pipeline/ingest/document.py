@@ -66,7 +66,7 @@ class Document:
     @property
     def facts(self) -> Facts:
         """What one pass over the bytes tells; made once for one state of the file."""
-        return _facts(self.path, self.member, _state(self.path))
+        return _facts(self.path, self.member, state_of(self.path))
 
     def of_sheet(self, sheet: str) -> Document:
         """A sheet of this workbook as a document of its own."""
@@ -77,7 +77,7 @@ class Document:
         if self.member:
             inside = PurePosixPath(self.member).with_name(file_name).as_posix()
             name = f"{self.name.removesuffix(self.member)}{inside}"
-            return Document(self.path, name, inside) if inside in _members(self.path, _state(self.path)) else None
+            return Document(self.path, name, inside) if inside in _members(self.path, state_of(self.path)) else None
         other = self.path.with_name(file_name)
         return Document(other, str(PurePosixPath(self.name).with_name(file_name))) if other.is_file() else None
 
@@ -133,7 +133,7 @@ def documents(path: Path, name: str) -> list[Document]:
         return [Document(path, name)]
     return [
         Document(path, f"{name}/{member}", member)
-        for member in _members(path, _state(path))
+        for member in _members(path, state_of(path))
         if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
     ]
 
@@ -141,7 +141,7 @@ def documents(path: Path, name: str) -> list[Document]:
 State = tuple[int, int, int, int]
 
 
-def _state(path: Path) -> State:
+def state_of(path: Path) -> State:
     """Tells one state of a file from the next; the time of its inode cannot be set back as that of its content can."""
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ import polars as pl
 from le_pipeline.errors import AmbiguousFileError, LinkFileError, RefusedError, UnknownFileError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import reading, workbook
-from le_pipeline.ingest.document import Document, documents
+from le_pipeline.ingest.document import Document, State, documents, state_of
 from schemas.layout import NO_FEED, Layout, Read
 
 FITTING_SHARE = 0.9  # a real file has a wrong cell here and there
@@ -37,14 +38,29 @@ Found = list[str] | RefusedError
 
 
 def recognise_all(home: Home, partition: Partition, layouts: dict[str, Layout]) -> list[Recognised]:
-    """Every document of a partition."""
+    """Every document of a partition. Each feed asks for them, so the last answers are kept while no file changes."""
+    files = tuple((path, state_of(path)) for path in home.files(partition))
+    return list(_recognise_all(home.landing, partition, files, _Layouts(layouts)))
+
+
+class _Layouts(dict[str, Layout]):
+    """Layouts that can be told from others: by their names and what is in them."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple((name, layout.hash) for name, layout in self.items()))
+
+
+@lru_cache(maxsize=16)
+def _recognise_all(
+    landing: Path, partition: Partition, files: tuple[tuple[Path, State], ...], layouts: _Layouts
+) -> tuple[Recognised, ...]:
     found = [
         item
-        for path in home.files(partition)
-        for item in recognise(path, path.relative_to(home.landing).as_posix(), partition, layouts, home.landing)
+        for path, _ in files
+        for item in recognise(path, path.relative_to(landing).as_posix(), partition, layouts, landing)
     ]
     beside = looked_up(found)
-    return [replace(item, is_lookup=item.document in beside) for item in found]
+    return tuple(replace(item, is_lookup=item.document in beside) for item in found)
 
 
 def looked_up(found: list[Recognised]) -> set[Document]:
