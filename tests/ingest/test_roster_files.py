@@ -204,11 +204,11 @@ def test_a_set_without_dates_grades_and_terms_gives_what_it_has_and_names_what_i
 
 def test_demographics_are_joined_to_students_where_a_set_has_them(landed: Landed) -> None:
     land(landed, "set", **SET, users=USERS_1_2, roles=ROLES, demographics=DEMOGRAPHICS)
-    columns = ("student_key", "school_id", "entry_date", "exit_date", "sex")
+    columns = ("student_key", "school_id", "entry_date", "exit_date", "sex", "race_ethnicity")
     assert rows(landed, "student_enrollment", *columns, ids=PEOPLE) == {
-        ("1001", "017001", date(2015, 8, 10), date(2016, 1, 8), "female"),
-        ("1001", "017002", date(2016, 1, 11), None, "female"),
-        ("1002", "017001", None, None, "not_selected"),
+        ("1001", "017001", date(2015, 8, 10), date(2016, 1, 8), "female", "hispanic_or_latino"),
+        ("1001", "017002", date(2016, 1, 11), None, "female", "hispanic_or_latino"),
+        ("1002", "017001", None, None, "not_selected", "asian"),
     }
     born = landed.vaulted("identity", "student_enrollment").select("student_id", "birth_date").unique().rows()
     assert set(born) == {("1001", date(2006, 2, 3)), ("1002", date(2010, 4, 5))}
@@ -405,11 +405,18 @@ def test_assignments_of_edfi_take_the_person_from_the_staff_file(landed: Landed)
         "9001,17001,Teacher,4th grade,2010-08-01,0.5",
         "9002,17,Superintendent,,2012-07-01,",
     )
+    employments = (
+        "StaffUniqueId,EducationOrganizationId,EmploymentStatus,FullTimeEquivalency",
+        "9001,17001,Tenured,1",
+        "9002,17001,Tenured,0.2",
+        "9002,17,Tenured,0.8",
+    )
     land(landed, "edfi", **EDFI, StaffEducationOrganizationAssignmentAssociation=assignments)
+    land(landed, "edfi", StaffEducationOrganizationEmploymentAssociation=employments)
     columns = ("staff_key", "school_id", "lea_id", "position", "fte", "experience_years", "race_ethnicity", "sex")
     assert rows(landed, "staff_assignment", *columns, ids=EDFI_IDS) == {
         ("9001", "17001", "17", "teacher", 0.5, 12.0, "hispanic_or_latino", "female"),
-        ("9002", None, None, "district_leader", None, None, "asian", "male"),
+        ("9002", None, None, "district_leader", 0.8, None, "asian", "male"),
     }
 
 
