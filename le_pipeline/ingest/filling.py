@@ -69,8 +69,11 @@ PUBLISHED = "__published"  # a published figure as it is printed
 
 @dataclasses.dataclass
 class _Cells:
-    """What the fields of a record come to: values, faults by rule and field, ids that were put right."""
+    """What the fields of one part of the rows come to: values, faults by rule and field, ids that were put right."""
 
+    clean: pl.DataFrame
+    unpivot: Unpivot | None
+    over: dict[str, str]
     values: dict[str, pl.Expr] = dataclasses.field(default_factory=dict)
     faults: dict[tuple[str, str], pl.Expr] = dataclasses.field(default_factory=dict)
     restored: list[pl.Expr] = dataclasses.field(default_factory=list)
@@ -221,13 +224,13 @@ class Filler:
 
     def _records(self, clean: pl.DataFrame, unpivot: Unpivot | None, part: str | None) -> pl.DataFrame:
         over = unpivot.parts[part] if unpivot and part is not None else {}
-        cells = _Cells()
+        cells = _Cells(clean, unpivot, over)
         for name, field in self.fields.items():
             source = self._source(name, unpivot)
             if source is None:
                 cells.values[name] = self._default(name, field, over)
             else:
-                self._read(cells, clean, name, source, self._text(source, unpivot, over))
+                self._read(cells, name, source)
         overflow = "record_length" if self.layout.read.format == "fixed_width" else "too_many_cells"
         cells.faults[overflow, ""] = pl.col(OVERFLOW).is_not_null()
         records = clean.select(
@@ -249,13 +252,13 @@ class Filler:
         told = self._told(unpivot) if unpivot else ()
         return records.with_columns(self._excluded(records, told)).drop(pl.selectors.starts_with("__raw_"))
 
-    def _read(self, cells: _Cells, clean: pl.DataFrame, name: str, source: Source, text: pl.Expr) -> None:
+    def _read(self, cells: _Cells, name: str, source: Source) -> None:
         """Add what one field comes to: its value, what is kept beside it, and what is wrong with it."""
-        field = self.fields[name]
+        field, text = self.fields[name], self._text(source, cells.unpivot, cells.over)
         if source.candidates:
             text = pl.col(f"__{name}")
             cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
-        elif _is_id(field) and (source.width or self._may_be_damaged(clean, source)):
+        elif _is_id(field) and (source.width or self._may_be_damaged(cells.clean, source)):
             damaged = _is_damaged_id(text, source.width)
             whole = of_width(text, source.width)
             cells.restored.append((whole != text).fill_null(value=False) & ~damaged)
@@ -266,7 +269,10 @@ class Filler:
         cells.values[name] = value = _typed(text, field, source, self._dates(source))
         if not _is_free_text(field, source):
             cells.faults["unreadable", name] = text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source)
-        elif field.privacy != "none" or _is_id(field):
+        if source.extract and "" not in (source.map or {}):
+            not_found = self._given(source, cells.unpivot, cells.over).is_not_null() & text.is_null()
+            cells.faults["unreadable", name] = cells.faults.get(("unreadable", name), pl.lit(value=False)) | not_found
+        if _is_free_text(field, source) and (field.privacy != "none" or _is_id(field)):
             cells.faults["formula", name] = text.str.contains(FORMULA)
         if field.keep_source:
             cells.values[f"{name}_source"] = text
@@ -369,15 +375,18 @@ class Filler:
     def _there(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name in self._columns]
 
-    def _text(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
+    def _given(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
+        """What the columns of a source hold, put together."""
         if source.value is not None:
-            text = pl.lit(source.value)
-        elif source.candidates:
-            text = pl.lit(None, pl.String)  # what the roster has stands in a column of its own
-        else:
-            names = [unpivot.column(name, over) if unpivot else name for name in source.columns]
-            there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
-            text = _put_together(source, there)
+            return pl.lit(source.value)
+        if source.candidates:
+            return pl.lit(None, pl.String)  # what the roster has stands in a column of its own
+        names = [unpivot.column(name, over) if unpivot else name for name in source.columns]
+        there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
+        return _put_together(source, there)
+
+    def _text(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
+        text = self._given(source, unpivot, over)
         if source.extract:
             text = text.str.extract(source.extract, re.compile(source.extract).groups)
         return text.str.zfill(source.width) if source.width and source.date else text
