@@ -22,7 +22,7 @@ from schemas import registry, yaml_file
 
 SHIPPED = registry.HERE / "layouts"
 NO_FEED = "none"  # a file that is known and holds nothing the pipeline needs, such as a manifest
-ANY_ISSUER = "*"
+ANY_ISSUER = ANY = "*"
 FILE, SHEET = "@file", "@sheet"  # what a source may read beside the columns: the name of the file and of the sheet
 LABEL = "part"  # an unpivot over nothing but a label: several people of one kind in one row
 
@@ -80,7 +80,8 @@ class Read(_Part):
     """How the bytes become rows of text.
 
     `header`: rows of the header; names of several rows are put together with ` / `. `preamble`: rows that may stand
-    above it. `columns`: the names, where there is no header. `positions`: where the columns of a fixed-width line are.
+    above it. `columns`: the names, where there is no header. `repeated`: names that several unneeded columns may have,
+    such as Filler. `positions`: where the columns of a fixed-width line are.
     """
 
     format: Literal["delimited", "fixed_width", "excel", "parquet", "json_lines"]
@@ -92,8 +93,9 @@ class Read(_Part):
     preamble: int = Field(default=0, ge=0, le=100)
     header: int = Field(default=1, ge=0, le=5)
     columns: tuple[str, ...] = ()
+    repeated: Texts = ()
     positions: dict[str, Annotated[Span, BeforeValidator(_span)]] = {}
-    record_length: int | None = None
+    record_length: Annotated[Span, BeforeValidator(_span)] | None = None  # from the shortest to the longest
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Read:
@@ -116,8 +118,11 @@ class Read(_Part):
 class Source(_Part):
     """Where one field comes from.
 
-    `from` names a column, or several that are put together with `join`; `school.identifier` is the column identifier of
-    the lookup school. `candidates` are columns of which the one is taken that fits the roster. `value` is a constant.
+    `from` names a column, or several that are put together with `join` (with
+    `keep_empty` though some are empty); `school.identifier` is the column identifier of
+    the lookup school. `either` are columns of which the first that is filled counts. `candidates` are columns of which
+    the one is taken that fits the roster. `flags` are columns that say yes or no, one for each value of the field;
+    where two say yes, `first` comes before all others, and `several` stands for any other two. `value` is a constant.
     `extract` takes the part of the text that a regular expression finds; `date` is one or more formats, tried in order;
     `map` turns the file's values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` is the
     number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field
@@ -125,9 +130,14 @@ class Source(_Part):
     """
 
     from_: Texts | None = Field(default=None, alias="from")
+    either: Texts | None = None
     candidates: Texts | None = None
+    flags: dict[str, str] | None = None
+    first: str | None = None
+    several: str | None = None
     value: str | None = None
     join: str = ""
+    keep_empty: bool = False
     extract: Regex | None = None
     date: Texts | None = None
     map: dict[str, str | None] | None = None
@@ -143,14 +153,32 @@ class Source(_Part):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
-        if [self.from_, self.value, self.candidates].count(None) != 2:  # noqa: PLR2004
-            raise ValueError("give `from` (a column), `candidates` (columns to choose from) or `value` (a constant)")
+        origins = (self.from_, self.either, self.candidates, self.flags, self.value)
+        if len(origins) - origins.count(None) != 1:
+            raise ValueError(
+                "give `from` (a column), `either` (the first that is filled), `candidates` (columns to choose from),"
+                " `flags` (a column for each value) or `value` (a constant)"
+            )
+        if (self.first or self.several) and not self.flags:
+            raise ValueError("`first` and `several` are for `flags`")
+        if self.first and self.first not in (self.flags or {}):
+            raise ValueError(f"`first`: {self.first!r} is not one of the `flags`")
         for pattern in self.date or ():
             if not _tells_a_day(pattern):
                 raise ValueError(f"date {pattern!r} must tell day, month and year, such as %m/%d/%Y")
         if self.range and self.range[0] > self.range[1]:
             raise ValueError("range must go from the lowest to the highest")
         return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the source may read."""
+        return self.from_ or self.either or self.candidates or tuple((self.flags or {}).values())
+
+    @property
+    def reads_one_of_several(self) -> bool:
+        """Whether of the columns that are there one will do."""
+        return self.either is not None or self.candidates is not None
 
 
 class Climb(_Part):
@@ -161,17 +189,19 @@ class Climb(_Part):
 
 
 class Lookup(_Part):
-    """Another file of the same folder, joined by `by` (a column of this file, or of a lookup above) = `key`.
+    """Another file of the same folder, joined by `by` (columns of this file, or of a lookup above) = `key`.
 
     `split`: the cell holds several keys; then the first row found counts, but for the columns that `pick` names.
+    `optional`: the file, a column of it or the column that leads there may be missing; what it would say stays empty.
     """
 
     file: str = Field(pattern=r"^[^/\\]+$")  # a name, never a path: nothing outside the folder is read
-    key: str
+    key: Texts  # several columns are put together as those of `by` are
     by: Source
     split: str | None = None
     pick: dict[str, Literal["lowest", "highest"]] = {}
     climb: Climb | None = None
+    optional: bool = False
 
 
 class Condition(_Part):
@@ -206,6 +236,13 @@ class Levels(_Part):
         if self.proficient_from not in self.order:
             raise ValueError(f"proficient_from {self.proficient_from!r} is not one of the levels in order")
         return self
+
+
+def _by_assessment(data: Any) -> Any:
+    """`levels` of one list, or of several assessments that a file holds."""
+    if isinstance(data, (list, tuple)):
+        return {name: name for name in data}
+    return {ANY: data} if data else {}
 
 
 class Unpivot(_Part):
@@ -253,7 +290,7 @@ class Layout(_Part):
     unpivot: Annotated[tuple[Unpivot, ...], BeforeValidator(_as_tuple)] = ()
     explode: dict[str, str] = {}
     lookup: dict[str, Lookup] = {}
-    levels: Levels | None = None
+    levels: Annotated[dict[str, Levels], BeforeValidator(_by_assessment)] = {}
     exclude: dict[str, dict[str, Condition]] = {}
     ignore: tuple[str, ...] = ()
     correction: Literal["file", "rows"] = "rows"
@@ -276,13 +313,16 @@ class Layout(_Part):
         table = registry.feeds()[self.feed]
         narrowed = {loc[-1]: narrowing for loc, source in self.sources() if (narrowing := _narrowing(source))}
         if self.levels:
-            narrowed["performance_level"] = {"values": self.levels.order}
-        if not narrowed:
-            return table
+            every = [level for levels in self.levels.values() for level in levels.order]
+            narrowed["performance_level"] = {"values": tuple(dict.fromkeys(every))}
+        filled = {loc[-1] for loc, _ in self.sources()}
         columns = tuple(
-            column.model_copy(update={"field": column.field.model_copy(update=narrowed[column.name])})
-            if column.name in narrowed
-            else column
+            column.model_copy(
+                update={
+                    "field": column.field.model_copy(update=narrowed.get(column.name, {})),
+                    "required": column.required or (column.expected and column.name in filled),
+                }
+            )
             for column in table.columns
         )
         return table.model_copy(update={"columns": columns})
@@ -299,7 +339,11 @@ class Layout(_Part):
 
     def named(self, source: Source) -> list[str]:
         """Columns of the delivered file (not of its lookups) that a source names, those of every part of a row."""
-        names = [name for name in source.from_ or source.candidates or () if not self.split(name)[0]]
+        return [name for name in self.names(source) if not self.split(name)[0]]
+
+    def names(self, source: Source) -> list[str]:
+        """The columns that a source names, those of lookups among them, with every placeholder filled in."""
+        names = list(source.columns)
         blocks = [unpivot for unpivot in self.unpivot if source in unpivot.fill.values()]
         if not blocks:
             return names
@@ -406,8 +450,11 @@ def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iter
         yield loc, f"`range` is for numbers, {name} is of type {field.type}"
     if source.allowed and not field.values:
         yield loc, f"`allowed` is for fields with a list of values, {name} has none"
-    named = [("map", value) for value in (source.map or {}).values()] + [
-        ("allowed", value) for value in source.allowed or ()
+    named = [
+        *(("map", value) for value in (source.map or {}).values()),
+        *(("allowed", value) for value in source.allowed or ()),
+        *(("flags", value) for value in source.flags or ()),
+        *((("several", source.several),) if source.several else ()),
     ]
     for key, value in named:
         if field.values and value is not None and value not in field.values:

@@ -70,11 +70,15 @@ class Field(_Strict):
 
 
 class Column(_Strict):
-    """A field in a table: under its own name there, required or not, with values that only this table adds."""
+    """A field in a table: under its own name there, with values that only this table adds.
+
+    `required`: every row has it. `expected`: every row of a file whose layout fills it.
+    """
 
     name: str
     field: Field
     required: bool = False
+    expected: bool = False
     also: tuple[str, ...] = ()
 
     @property
@@ -209,8 +213,8 @@ def _table(path: Path, layer: Layer) -> Table:
 
 
 def _column(name: str, spec: Any) -> Column:
-    if spec is None or spec == "required":
-        return Column(name=name, field=field_of(name), required=spec == "required")
+    if spec is None or spec in ("required", "expected"):
+        return Column(name=name, field=field_of(name), required=spec == "required", expected=spec == "expected")
     return Column(name=name, field=field_of(spec.pop("as", name)), **spec)
 
 

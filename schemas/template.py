@@ -71,7 +71,7 @@ def _layout(table: Table, content: dict[str, Any], file_name: str = "*") -> Layo
 
 
 def _required(table: Table) -> set[str]:
-    return {column.field.of or column.name for column in table.columns if column.required}
+    return {column.field.of or column.name for column in table.columns if column.required or column.expected}
 
 
 def _groups(table: Table) -> list[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -20,7 +20,7 @@ from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW
 from le_pipeline.privacy.pseudonym import canonical_id
 from le_pipeline.warehouse.lake import POLARS_TYPES
-from schemas.layout import FILE, SHEET, Climb, Condition, Layout, Lookup, Source, Unpivot
+from schemas.layout import ANY, FILE, SHEET, Climb, Condition, Layout, Lookup, Source, Unpivot
 from schemas.registry import NO, YES, Field, word
 
 PART = "part"
@@ -33,7 +33,19 @@ NOT_ON_ROSTER = "not_on_roster"
 REPLACEMENT = "\ufffd"  # what a byte that is not in the encoding is read as
 
 VOID = "void"
-GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
+LOOKUP_KEY = "__key"
+ORDINALS = [
+    *("FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH"),
+    *("SEVENTH", "EIGHTH", "NINTH", "TENTH", "ELEVENTH", "TWELFTH"),
+]
+# what files say for a grade: numbers, the codes of CEDS and OneRoster, the words of Ed-Fi and Clever; without blanks
+GRADE_WORDS = {
+    **dict.fromkeys(("K", "0", "00", "TK", "KINDERGARTEN", "TRANSITIONALKINDERGARTEN"), "KG"),
+    **dict.fromkeys(("P", "PS", "PR", "IT", "PREKINDERGARTEN", "PRESCHOOL", "PRESCHOOLPREKINDERGARTEN"), "PK"),
+    **dict.fromkeys(("INFANTTODDLER", "EARLYEDUCATION"), "PK"),
+    **dict.fromkeys(("UNGRADED", "OTHER"), "UG"),
+    **{f"{ordinal}GRADE": f"{place:02d}" for place, ordinal in enumerate(ORDINALS, start=1)},
+}
 ISO_DATE = "%Y-%m-%d"
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
 
@@ -57,8 +69,11 @@ PUBLISHED = "__published"  # a published figure as it is printed
 
 @dataclasses.dataclass
 class _Cells:
-    """What the fields of a record come to: values, faults by rule and field, ids that were put right."""
+    """What the fields of one part of the rows come to: values, faults by rule and field, ids that were put right."""
 
+    clean: pl.DataFrame
+    unpivot: Unpivot | None
+    over: dict[str, str]
     values: dict[str, pl.Expr] = dataclasses.field(default_factory=dict)
     faults: dict[tuple[str, str], pl.Expr] = dataclasses.field(default_factory=dict)
     restored: list[pl.Expr] = dataclasses.field(default_factory=list)
@@ -88,9 +103,9 @@ class Filler:
     @property
     def used_columns(self) -> list[str]:
         """Columns of the delivered file that the layout reads, in order."""
-        named = [column for _, source in self.layout.sources() for column in self.layout.named(source)]
+        named = [column for _, source in self.layout.sources() for column in self._named(source)]
         named += [name for name in self.layout.explode if name not in named]
-        return list(dict.fromkeys(named + self._condition_columns()))
+        return list(dict.fromkeys(named + self._own(self._condition_columns())))
 
     @property
     def unknown_columns(self) -> list[str]:
@@ -122,7 +137,7 @@ class Filler:
     @property
     def missing_columns(self) -> list[str]:
         """Columns that the layout reads and the delivered file does not have; their fields stay empty."""
-        return [name for name in self.used_columns if name not in self._columns]
+        return [name for name in self.used_columns if name not in self._columns | self._optional_columns()]
 
     def source_columns(self, field: str, part: str | None) -> list[str]:
         """The column or columns of the file that a field comes from; the field's own name where it has none."""
@@ -131,13 +146,14 @@ class Filler:
         if source is None or source.value is not None:
             return [field]
         if source.candidates:
-            return list(self._present_candidates(source))
-        return [unpivot.column(name, values) if unpivot else name for name in source.from_ or ()]
+            return self._there(source.candidates)
+        names = [unpivot.column(name, values) if unpivot else name for name in source.columns]
+        return (self._there(names) or names) if source.either else names
 
     def label(self, field: str, part: str | None) -> str:
         """What a person calls these columns: put together, or one instead of the other."""
         source = self._source(field, self._part(part)[0])
-        return (" or " if source and source.candidates else "+").join(self.source_columns(field, part))
+        return (" or " if source and source.reads_one_of_several else "+").join(self.source_columns(field, part))
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
         """One row per record: the feed's fields, `part`, `excluded_by` and the marks of faults."""
@@ -172,7 +188,7 @@ class Filler:
             clean = clean.join(
                 found,
                 left_on="__by",
-                right_on=f"{name}.{lookup.key}",
+                right_on=f"{name}.{LOOKUP_KEY}",
                 how="left",
                 coalesce=False,
                 maintain_order="left",
@@ -208,13 +224,13 @@ class Filler:
 
     def _records(self, clean: pl.DataFrame, unpivot: Unpivot | None, part: str | None) -> pl.DataFrame:
         over = unpivot.parts[part] if unpivot and part is not None else {}
-        cells = _Cells()
+        cells = _Cells(clean, unpivot, over)
         for name, field in self.fields.items():
             source = self._source(name, unpivot)
             if source is None:
                 cells.values[name] = self._default(name, field, over)
             else:
-                self._read(cells, clean, name, source, self._text(source, unpivot, over))
+                self._read(cells, name, source)
         overflow = "record_length" if self.layout.read.format == "fixed_width" else "too_many_cells"
         cells.faults[overflow, ""] = pl.col(OVERFLOW).is_not_null()
         records = clean.select(
@@ -227,19 +243,22 @@ class Filler:
             ),
             pl.sum_horizontal(pl.lit(0, pl.UInt32), *cells.restored).alias(RESTORED),
             DAMAGED,
-            *(pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()),
+            *(
+                pl.col(unpivot.column(name, over) if unpivot else name).alias(f"__raw_{name}")
+                for name in self._conditions()
+            ),
         ).with_columns(*self._levels(), pl.lit(self.partition.state).alias("state"))
         records = self._with_bounds(records, unpivot)
         told = self._told(unpivot) if unpivot else ()
         return records.with_columns(self._excluded(records, told)).drop(pl.selectors.starts_with("__raw_"))
 
-    def _read(self, cells: _Cells, clean: pl.DataFrame, name: str, source: Source, text: pl.Expr) -> None:
+    def _read(self, cells: _Cells, name: str, source: Source) -> None:
         """Add what one field comes to: its value, what is kept beside it, and what is wrong with it."""
-        field = self.fields[name]
+        field, text = self.fields[name], self._text(source, cells.unpivot, cells.over)
         if source.candidates:
             text = pl.col(f"__{name}")
             cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
-        elif _is_id(field) and (source.width or self._may_be_damaged(clean, source)):
+        elif _is_id(field) and (source.width or self._may_be_damaged(cells.clean, source)):
             damaged = _is_damaged_id(text, source.width)
             whole = of_width(text, source.width)
             cells.restored.append((whole != text).fill_null(value=False) & ~damaged)
@@ -250,14 +269,17 @@ class Filler:
         cells.values[name] = value = _typed(text, field, source, self._dates(source))
         if not _is_free_text(field, source):
             cells.faults["unreadable", name] = text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source)
-        elif field.privacy != "none" or _is_id(field):
+        if source.extract and "" not in (source.map or {}):
+            not_found = self._given(source, cells.unpivot, cells.over).is_not_null() & text.is_null()
+            cells.faults["unreadable", name] = cells.faults.get(("unreadable", name), pl.lit(value=False)) | not_found
+        if _is_free_text(field, source) and (field.privacy != "none" or _is_id(field)):
             cells.faults["formula", name] = text.str.contains(FORMULA)
         if field.keep_source:
             cells.values[f"{name}_source"] = text
 
     def _may_be_damaged(self, clean: pl.DataFrame, source: Source) -> bool:
         """Whether any cell has what a spreadsheet leaves; to ask so first spares a slow search of every id."""
-        columns = [name for name in source.from_ or () if name in clean.columns]
+        columns = [name for name in source.columns if name in clean.columns]
         found = [pl.col(name).str.contains(sign, literal=True).any() for name in columns for sign in (".0", "E+")]
         return bool(found) and bool(clean.select(pl.any_horizontal(found)).item())
 
@@ -278,16 +300,18 @@ class Filler:
         return (*(source.date or ()), *((ISO_DATE,) if is_typed else ()))
 
     def _levels(self) -> list[pl.Expr]:
-        levels = self.layout.levels
-        if levels is None:
+        if not self.layout.levels:
             return []
-        order = {level: place for place, level in enumerate(levels.order, start=1)}
-        place = pl.col("performance_level").replace_strict(order, default=None, return_dtype=pl.Int64)
-        first = order[levels.proficient_from]
-        return [
-            place.alias("level_order"),
-            pl.when(place >= first).then(pl.lit("yes")).when(place < first).then(pl.lit("no")).alias("proficient"),
-        ]
+        orders, proficient = [], []
+        for assessment, levels in self.layout.levels.items():
+            order = {level: place for place, level in enumerate(levels.order, start=1)}
+            place = pl.col("performance_level").replace_strict(order, default=None, return_dtype=pl.Int64)
+            first = order[levels.proficient_from]
+            is_meant = (pl.col("assessment") == assessment) | pl.lit(assessment == ANY)
+            orders.append(pl.when(is_meant).then(place))
+            proficient.append(pl.when(is_meant & (place >= first)).then(pl.lit("yes")))
+            proficient.append(pl.when(is_meant & (place < first)).then(pl.lit("no")))
+        return [pl.coalesce(orders).alias("level_order"), pl.coalesce(proficient).alias("proficient")]
 
     def _excluded(self, records: pl.DataFrame, told: tuple[str, ...]) -> pl.Expr:
         """The first reason that holds; a voided result is out whether or not the layout says so."""
@@ -342,22 +366,27 @@ class Filler:
         source = self.layout.fill.get(name)
         if source is None:
             return None
-        named = self._present_candidates(source) if source.candidates else self.layout.named(source)
+        named = self._there(source.columns) if source.reads_one_of_several else self._named(source)
+        if source.either and not named:
+            return None
         # an optional column that this file does not have stays empty; the delivery names it
         return source if self._columns.issuperset(named) else None
 
-    def _present_candidates(self, source: Source) -> list[str]:
-        return [name for name in source.candidates or () if name in self._columns]
+    def _there(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name in self._columns]
+
+    def _given(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
+        """What the columns of a source hold, put together."""
+        if source.value is not None:
+            return pl.lit(source.value)
+        if source.candidates:
+            return pl.lit(None, pl.String)  # what the roster has stands in a column of its own
+        names = [unpivot.column(name, over) if unpivot else name for name in source.columns]
+        there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
+        return _put_together(source, there)
 
     def _text(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
-        if source.value is not None:
-            text = pl.lit(source.value)
-        elif source.candidates:
-            text = pl.lit(None, pl.String)  # what the roster has stands in a column of its own
-        else:
-            names = [unpivot.column(name, over) if unpivot else name for name in source.from_ or ()]
-            there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
-            text = there[0] if len(there) == 1 else pl.concat_str(there, separator=source.join)
+        text = self._given(source, unpivot, over)
         if source.extract:
             text = text.str.extract(source.extract, re.compile(source.extract).groups)
         return text.str.zfill(source.width) if source.width and source.date else text
@@ -365,43 +394,83 @@ class Filler:
     def _is_there(self, name: str) -> bool:
         return name in self._columns or self.layout.split(name)[0] is not None
 
-    def _condition_columns(self) -> list[str]:
+    def _named(self, source: Source) -> list[str]:
+        """Columns of this file that a source names; where it has none of several that would do, all of them."""
+        names = self.layout.named(source)
+        return (self._there(names) or names) if source.reads_one_of_several else names
+
+    def _own(self, names: list[str]) -> list[str]:
+        return [name for name in names if not self.layout.split(name)[0]]
+
+    def _optional_columns(self) -> set[str]:
+        """Columns that lead to an optional lookup."""
+        return {
+            name for lookup in self.layout.lookup.values() if lookup.optional for name in self.layout.named(lookup.by)
+        }
+
+    def _conditions(self) -> list[str]:
+        """What conditions name that is no field: columns, with a placeholder where they differ from part to part."""
         named = [name for conditions in self.layout.exclude.values() for name in conditions]
         return list(dict.fromkeys(name for name in named if name not in self.fields))
 
+    def _condition_columns(self) -> list[str]:
+        parts = [(unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts.values()]
+        named = [unpivot.column(name, part) for name in self._conditions() for unpivot, part in parts]
+        return list(dict.fromkeys(named)) if parts else self._conditions()
+
     def _require_columns(self) -> None:
         required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
-        needed = set(self.layout.recognise.columns) | set(self._condition_columns())
+        needed = set(self.layout.recognise.columns) | set(self._own(self._condition_columns()))
         for loc, source in self.layout.sources():
-            if source.candidates and not self._present_candidates(source):
+            if source.candidates and not self._there(source.candidates):
                 needed |= {source.candidates[0]}
             elif not source.candidates and (loc[0] == "lookup" or loc[-1] in required):
-                needed |= set(self.layout.named(source))
-        if missing := sorted(needed - self._columns):
+                needed |= set(self._named(source))
+        if missing := sorted(needed - self._columns - self._optional_columns()):
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
             )
 
 
+def _joined(there: list[pl.Expr], source: Source) -> pl.Expr:
+    """Several columns put together; empty where one of them is, or only where all are."""
+    if not source.keep_empty:
+        return pl.concat_str(there, separator=source.join)
+    filled = pl.concat_str([text.fill_null("") for text in there], separator=source.join)
+    return pl.when(pl.any_horizontal(text.is_not_null() for text in there)).then(filled)
+
+
 def _lookup(layout: Layout, name: str, document: Document) -> pl.DataFrame:
+    """What the layout reads of a file beside this one, by its key: columns `<lookup>.<column>`."""
     lookup = layout.lookup[name]
+    conditions = [column for named in layout.exclude.values() for column in named]
+    named = [column for _, source in layout.sources() for column in layout.names(source)] + conditions
+    wanted = sorted({column for owner, column in map(layout.split, named) if owner == name})
+    needed = {*wanted, *lookup.key, *((lookup.climb.by, *lookup.climb.where) if lookup.climb else ())}
+    frame = _beside(document, lookup, layout, sorted(needed))
+    clean = frame.select(_present(pl.col(sorted(needed)).str.strip_chars(), layout)).with_columns(
+        pl.concat_str(lookup.key, separator=lookup.by.join).alias(LOOKUP_KEY)
+    )
+    # a key that stands twice would multiply rows; the first stands, as the file's own order says
+    clean = clean.unique(LOOKUP_KEY, keep="first", maintain_order=True)
+    if lookup.climb:
+        clean = _climbed(clean, LOOKUP_KEY, lookup.climb)
+    return clean.select(LOOKUP_KEY, *wanted).rename(lambda column: f"{name}.{column}")
+
+
+def _beside(document: Document, lookup: Lookup, layout: Layout, needed: list[str]) -> pl.DataFrame:
     beside = document.beside(lookup.file)
+    if beside is None and lookup.optional:
+        return pl.DataFrame(schema=dict.fromkeys(needed, pl.String))
     if beside is None:
         raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
     if beside.path.resolve().parent != document.path.resolve().parent:
         raise LinkFileError(f"needs {lookup.file} beside it, which is a link to another place; land the file itself")
     frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
-    named = [layout.split(column) for _, source in layout.sources() for column in source.from_ or ()]
-    wanted = {lookup.key} | {column for owner, column in named if owner == name}
-    climbed = {lookup.climb.by, *lookup.climb.where} if lookup.climb else set()
-    if missing := sorted((wanted | climbed) - set(frame.columns)):
+    missing = [column for column in needed if column not in frame.columns]
+    if missing and not lookup.optional:
         raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
-    clean = frame.select(_present(pl.col(sorted(wanted | climbed)).str.strip_chars(), layout))
-    # a key that stands twice would multiply rows; the first stands, as the file's own order says
-    clean = clean.unique(lookup.key, keep="first", maintain_order=True)
-    if lookup.climb:
-        clean = _climbed(clean, lookup.key, lookup.climb)
-    return clean.select(sorted(wanted)).rename(lambda column: f"{name}.{column}")
+    return frame.with_columns(pl.lit(None, pl.String).alias(column) for column in missing)
 
 
 def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
@@ -424,7 +493,7 @@ def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
 
 def _of_several(found: pl.DataFrame, keys: pl.Series, name: str, lookup: Lookup) -> pl.DataFrame:
     """For each cell of several keys one row: the first row found, but for what the lookup picks."""
-    key = f"{name}.{lookup.key}"
+    key = f"{name}.{LOOKUP_KEY}"
     cells = pl.DataFrame({"__cell": keys.drop_nulls().unique(maintain_order=True)})
     one_by_one = cells.with_columns(pl.col("__cell").str.split(lookup.split or "").alias(key)).explode(key)
     joined = one_by_one.with_columns(pl.col(key).str.strip_chars()).join(found, on=key, maintain_order="left")
@@ -469,6 +538,27 @@ def _is_meant_empty(text: pl.Expr, source: Source) -> pl.Expr:
     known = source.map or {}
     meant = text.is_in([given for given, value in known.items() if value is None])
     return meant | ~text.is_in(list(known)) if "*" in known and known["*"] is None else meant
+
+
+def _put_together(source: Source, cells: list[pl.Expr]) -> pl.Expr:
+    """One text from the cells of a source's columns."""
+    if source.either:
+        return pl.coalesce(cells)
+    if source.flags:
+        return _flagged(source, source.flags, cells)
+    return cells[0] if len(cells) == 1 else _joined(cells, source)
+
+
+def _flagged(source: Source, flags: dict[str, str], cells: list[pl.Expr]) -> pl.Expr:
+    """The value whose flag says yes; a cell that is no flag stands for itself, so that it is found unreadable."""
+    said = [cell.str.to_uppercase() for cell in cells]
+    is_set = {value: flag.is_in(YES).fill_null(value=False) for value, flag in zip(flags, said, strict=True)}
+    strange = [pl.when(~flag.is_in([*YES, *NO])).then(cell) for flag, cell in zip(said, cells, strict=True)]
+    first = [pl.when(is_set[source.first]).then(pl.lit(source.first))] if source.first else []
+    several = [pl.when(pl.sum_horizontal(is_set.values()) > 1).then(pl.lit(source.several))] if source.several else []
+    return pl.coalesce(
+        [*strange, *first, *several, *(pl.when(flag).then(pl.lit(value)) for value, flag in is_set.items())]
+    )
 
 
 def _is_free_text(field: Field, source: Source) -> bool:
@@ -524,7 +614,7 @@ def _yes_no(text: pl.Expr, _: Field) -> pl.Expr:
 
 
 def _grade(text: pl.Expr, field: Field) -> pl.Expr:
-    bare = text.str.to_uppercase().replace(GRADE_WORDS)
+    bare = text.str.to_uppercase().str.replace_all("[ /]", "").replace(GRADE_WORDS)
     padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
     return pl.when(padded.is_in(list(field.values or ()))).then(padded)
 

@@ -42,7 +42,10 @@ def find(rows: Sequence[Sequence[str]], read: Read, wanted: tuple[str, ...]) -> 
     if read.header == 0:
         return Header(list(read.columns), 0)
     for above in range(read.preamble + 1) if wanted else [read.preamble]:
-        names = _names(rows[above : above + read.header])
+        names = [
+            f"column {place}" if name in read.repeated else name
+            for place, name in enumerate(_names(rows[above : above + read.header]), start=1)
+        ]
         if read.preamble == 0 or set(wanted) <= set(names):
             return Header(_distinct(names), above + read.header)
     return Header([], 0)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
 
 from le_pipeline.errors import AmbiguousFileError, RefusedError, UnknownFileError
 from le_pipeline.home import Home, Partition, shown
-from le_pipeline.ingest import reading, workbook
-from le_pipeline.ingest.document import Document, check_file, documents
+from le_pipeline.ingest import reading, text, workbook
+from le_pipeline.ingest.document import Document, State, check_file, documents, state_of
+from le_pipeline.ingest.drift import ALIKE, likeness_of_names
+from le_pipeline.ingest.filling import LOOKS_LIKE_DATA
 from schemas.layout import NO_FEED, Layout, Read
 
 FITTING_SHARE = 0.9  # a real file has a wrong cell here and there
@@ -37,14 +40,29 @@ Found = list[str] | RefusedError
 
 
 def recognise_all(home: Home, partition: Partition, layouts: dict[str, Layout]) -> list[Recognised]:
-    """Every document of a partition."""
+    """Every document of a partition. Each feed asks for them, so the last answers are kept while no file changes."""
+    files = tuple((path, state_of(path)) for path in home.files(partition))
+    return list(_recognise_all(home.landing, partition, files, _Layouts(layouts)))
+
+
+class _Layouts(dict[str, Layout]):
+    """Layouts that can be told from others: by their names and what is in them."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple((name, layout.hash) for name, layout in self.items()))
+
+
+@lru_cache(maxsize=16)
+def _recognise_all(
+    landing: Path, partition: Partition, files: tuple[tuple[Path, State], ...], layouts: _Layouts
+) -> tuple[Recognised, ...]:
     found = [
         item
-        for path in home.files(partition)
-        for item in recognise(path, path.relative_to(home.landing).as_posix(), partition, layouts, home.landing)
+        for path, _ in files
+        for item in recognise(path, path.relative_to(landing).as_posix(), partition, layouts, landing)
     ]
     beside = looked_up(found)
-    return [replace(item, is_lookup=item.document in beside) for item in found]
+    return tuple(replace(item, is_lookup=item.document in beside) for item in found)
 
 
 def looked_up(found: list[Recognised]) -> set[Document]:
@@ -161,6 +179,10 @@ def misfits(document: Document, layout: Layout) -> list[str]:
     if not wanted:
         return []
     try:
+        if layout.read.positions and text.longest_line(document, layout.read) < max(
+            layout.read.positions[column][1] for column in layout.recognise.columns
+        ):
+            return list(wanted)  # most text files end before; to cut them up would cost more than all other looks
         rows = reading.sample(document, layout.read, layout.recognise.columns)
     except RefusedError:
         return list(wanted)
@@ -262,10 +284,23 @@ def _unknown(
     return UnknownFileError(f"no layout fits: {told}", is_near=bool(best[1]))
 
 
+def _renamed(layout: Layout, missing: list[str], columns: set[str]) -> dict[str, str]:
+    """New names that missing columns most likely have, where so many others are there that the header is one."""
+    wanted = layout.recognise.columns
+    if 2 * len(missing) > len(wanted):
+        return {}
+    known = {*wanted, *(name for _, source in layout.sources() for name in layout.named(source))}
+    others = sorted(name for name in columns - known if not LOOKS_LIKE_DATA.search(name))
+    alike = {name: max(others, key=lambda other: likeness_of_names(name, other), default="") for name in missing}
+    return {name: other for name, other in alike.items() if other and likeness_of_names(name, other) >= ALIKE}
+
+
 def _difference(document: Document, layout: Layout, columns: set[str]) -> str:
     nearest = f"the nearest is {layout.name}, "
     if missing := sorted(set(layout.recognise.columns) - columns):
-        return f"{nearest}which looks for {', '.join(missing)}; correct the file, or add a layout for it"
+        renamed = _renamed(layout, missing, columns)
+        looked_for = ", ".join(f"{name} (now {renamed[name]}?)" if name in renamed else name for name in missing)
+        return f"{nearest}which looks for {looked_for}; correct the file, or add a layout for it"
     if not _name_fits(layout, document):
         return f"{nearest}whose files are named {' or '.join(layout.recognise.name)}"
     if wrong := misfits(document, layout):

@@ -62,9 +62,15 @@ def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:
 def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataFrame:
     """The first rows, as far as the first megabyte has them whole."""
     text = head(document, read)
-    ends = text.rfind("\n") + 1
+    is_whole = document.file_bytes <= HEAD_BYTES
+    ends = len(text) if is_whole else text.rfind("\n") + 1
     frames = _frames(io.BytesIO(text[:ends].encode()), read, found, rows)
     return next(frames, pl.DataFrame(schema=dict.fromkeys([ROW, *found.columns, OVERFLOW], pl.String)))
+
+
+def longest_line(document: Document, read: Read) -> int:
+    """Characters of the longest line in the first megabyte."""
+    return max(map(len, head(document, read).split("\n")))
 
 
 def batches(document: Document, read: Read, found: Header, rows: int) -> Iterator[pl.DataFrame]:
@@ -111,7 +117,7 @@ def _cut(lines: pl.LazyFrame, read: Read) -> pl.LazyFrame:
     filled = [pl.when(cell.str.strip_chars() != "").then(cell).alias(name) for name, cell in cells.items()]
     overflow = pl.col(OVERFLOW)
     if read.record_length:
-        is_whole = line.str.len_chars() == read.record_length
+        is_whole = line.str.len_chars().is_between(*read.record_length)
         overflow = pl.coalesce(overflow, pl.when(~is_whole).then(pl.lit("length")))
     return lines.filter(line.str.strip_chars() != "").select(ROW, *filled, overflow.alias(OVERFLOW))
 
@@ -235,7 +241,7 @@ def _complete(source: Path | io.BytesIO, read: Read, width: int) -> None:
         return
     last = tail.splitlines()[-1]
     if read.format == "fixed_width":
-        is_cut = bool(read.record_length) and len(last) < (read.record_length or 0)
+        is_cut = read.record_length is not None and len(last) < read.record_length[0]
     else:
         quotes = last.count(read.quote) if read.quote else 0
         is_cut = bool(quotes % 2) or (quotes == 0 and last.count(read.delimiter) + 1 < width)

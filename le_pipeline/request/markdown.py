@@ -58,9 +58,11 @@ def _file(layout: Layout) -> str:
         told.append(f"named {' or '.join(layout.recognise.name)}")
     if years := layout.recognise.school_years:
         told.append(f"school years {years[0]} to {years[1]}")
-    if layout.lookup:
-        beside = dict.fromkeys(lookup.file for lookup in layout.lookup.values())
+    beside = dict.fromkeys(lookup.file for lookup in layout.lookup.values() if not lookup.optional)
+    if beside:
         told.append(f"with {', '.join(beside)} in the same folder")
+    if welcome := dict.fromkeys(lookup.file for lookup in layout.lookup.values() if lookup.file not in beside):
+        told.append(f"where you have it, {', '.join(welcome)} too")
     columns = ", ".join(f"`{name}`" for name in words.columns_of(layout))
     return f"{'; '.join(told)}. Columns: {columns}"
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import xlsxwriter
 from xlsxwriter.format import Format
+from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
 
 from le_pipeline.request import words
@@ -48,8 +49,9 @@ def template(state: str) -> bytes:
         fields = ((feed, *row) for feed, table in feeds.items() for row in words.field_rows(table))
         _explain(book.add_worksheet("Fields"), ("Feed", *words.FIELD_COLUMNS), fields, head, wrapped)
         _explain(book.add_worksheet("Rules"), words.RULE_COLUMNS, words.rule_rows(), head, wrapped)
+        lists = _lists(book.add_worksheet("Lists"), feeds.values(), head)
         for feed, table in feeds.items():
-            _feed(book.add_worksheet(feed), table, {"needed": needed, "welcome": head} | cells)
+            _feed(book.add_worksheet(feed), table, {"needed": needed, "welcome": head} | cells, lists)
     return content.getvalue()
 
 
@@ -75,7 +77,20 @@ def _explain(
     sheet.autofilter(0, 0, len(lines), len(columns) - 1)
 
 
-def _feed(sheet: Worksheet, table: Table, formats: dict[str, Format]) -> None:
+def _lists(sheet: Worksheet, tables: Iterable[Table], head: Format) -> dict[str, str]:
+    """The values that fields may hold, a column for each, and where: Excel takes no long list in a rule."""
+    fields = {field.name: field for table in tables for field in asked_for.asked(table).values() if field.values}
+    places: dict[str, str] = {}
+    for place, (name, field) in enumerate(fields.items()):
+        sheet.write_column(0, place, [name, *(field.values or ())])
+        sheet.write_string(0, place, name, head)
+        column = xl_col_to_name(place, col_abs=True)
+        places[name] = f"=Lists!{column}$2:{column}${len(field.values or ()) + 1}"
+    sheet.set_column(0, len(fields) - 1, CELL_WIDTH)
+    return places
+
+
+def _feed(sheet: Worksheet, table: Table, formats: dict[str, Format], lists: dict[str, str]) -> None:
     """The header, and under it columns that keep what is typed as it is: ids text, dates dates."""
     fields = asked_for.asked(table)
     for place, (name, need, meaning, *_, example) in enumerate(words.field_rows(table)):
@@ -86,6 +101,6 @@ def _feed(sheet: Worksheet, table: Table, formats: dict[str, Format]) -> None:
         sheet.write_comment(0, place, f"{meaning}\n{need}; such as {example}", {"author": "", "x_scale": 2})
         if field.values:
             # a warning, not a stop: a word of the sender's own can still be mapped
-            choice = {"validate": "list", "source": list(field.values), "error_type": "warning"}
+            choice = {"validate": "list", "source": lists[field.name], "error_type": "warning"}
             sheet.data_validation(1, place, LAST_ROW, place, choice)
     sheet.freeze_panes(1, 0)

@@ -153,6 +153,21 @@ def test_maps(path: Path, cell: str, known: dict[str, str | None], expected: obj
     assert value(path, "economically_disadvantaged", cell, map=known) == expected
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("Grade 4", "04"), ("Grade 04 (b)", "04"), ("Fourth", UNREAD), ("Grade 44", UNREAD), ("", None)],
+)
+def test_what_is_not_found_in_a_cell_cannot_be_read(path: Path, cell: str, expected: object) -> None:
+    assert value(path, "grade", cell, extract=r"Grade (\d+)") == expected
+
+
+def test_a_code_that_is_not_found_in_a_cell_is_told_too(path: Path) -> None:
+    fill = {"student_id": "X", "subject": {"value": "ela"}, "grade": "G", "scale_score": "S"}
+    fill |= {"school_id": {"from": "V", "extract": r"^(\d{3})"}}
+    rows = filled(path, "X,G,S,V\n1,04,5,017001\n2,04,5,abc\n", "school_id", UNREADABLE + "school_id", fill=fill)
+    assert rows == [("017", False), (None, True)]
+
+
 def test_text_is_kept_as_it_is_with_its_leading_zeros_and_without_outer_spaces(path: Path) -> None:
     assert value(path, "last_name", "\u00a0 007 de la Cruz ") == "007 de la Cruz"
 

@@ -127,3 +127,12 @@ def test_a_file_that_others_look_values_up_in_needs_no_layout_of_its_own(landed:
     assert landed.delivery("orgs.csv")["delivery_status"] == "noted"
     landed.run("school")
     assert landed.table("school_id", "lea_id", feed="school") == [("1", "North")]
+
+
+def test_a_column_that_was_most_likely_renamed_is_named_where_the_header_is_one(path: Path) -> None:
+    layout = of("one", ["StudentID", "Grade", "ScaleScore"])
+    assert found(path, "StudentID,Grade,Scale_Scr,Other\n", layout) == (
+        "no layout fits: the nearest is one, which looks for ScaleScore (now Scale_Scr?);"
+        " correct the file, or add a layout for it"
+    )
+    assert "now" not in str(found(path, "StudentID,Canary,Zebulon\n", layout))
