@@ -21,7 +21,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from le_pipeline.errors import ArchiveFileError, LinkFileError, TooLargeFileError, UnreadableFileError
+from le_pipeline.errors import ArchiveFileError, LinkFileError, RefusedError, TooLargeFileError, UnreadableFileError
 from le_pipeline.home import shown
 
 PIECE = 1 << 20
@@ -198,13 +198,15 @@ def documents(path: Path, name: str) -> list[Document]:
     whole = Document(path, name)
     if path.suffix.lower() != ".zip" or not whole.file_bytes:
         return [whole]
+    members = _members(path, whole.state)
     found = [
         Document(path, f"{name}/{member}", member)
-        for member in _members(path, whole.state)
+        for member in members
         if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
     ]
-    for document in found:
-        _ = document.facts  # unpacked once, so that what is damaged refuses the archive before anything is taken of it
+    # unpacked once, so that one that is damaged refuses the archive before anything is taken of it
+    if any(document.file_bytes != members[document.member or ""] for document in found):
+        raise _damaged()
     return found
 
 
@@ -239,23 +241,19 @@ class _Bounded:
 
 
 @contextmanager
-def opened_archive(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
-    """A ZIP archive to look into piece by piece, whatever its directory claims.
-
-    Raises:
-        ArchiveFileError: it is damaged or none.
-    """
+def opened_archive(file: BinaryIO, damaged: RefusedError) -> Iterator[zipfile.ZipFile]:
+    """A ZIP archive to look into piece by piece, whatever its directory claims; `damaged` is raised where it is so."""
     try:
-        with zipfile.ZipFile(_Bounded(file)) as archive:  # type: ignore[arg-type]
+        with zipfile.ZipFile(_Bounded(file)) as archive:
             yield archive
     except ARCHIVE_TROUBLES:
-        raise _damaged() from None
+        raise damaged from None
 
 
 @lru_cache(maxsize=64)
-def _members(path: Path, _state: State) -> tuple[str, ...]:
-    """Names of the files in an archive, once every one of them has been found harmless."""
-    with Document(path, path.name).open() as file, opened_archive(file) as archive:
+def _members(path: Path, _state: State) -> dict[str, int]:
+    """Names and sizes of the files in an archive, once every one of them has been found harmless."""
+    with Document(path, path.name).open() as file, opened_archive(file, _damaged()) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
     check_archive(members, path.stat().st_size)
     for info in members:
@@ -263,7 +261,7 @@ def _members(path: Path, _state: State) -> tuple[str, ...]:
             raise ArchiveFileError("holds an archive inside the archive; land the files themselves")
     if not members:
         raise ArchiveFileError("is an archive without a file in it; ask the sender for it again")
-    return tuple(sorted(info.filename for info in members))
+    return {info.filename: info.file_size for info in sorted(members, key=lambda info: info.filename)}
 
 
 def check_archive(members: list[zipfile.ZipInfo], packed: int) -> None:

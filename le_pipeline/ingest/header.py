@@ -7,12 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from le_pipeline.errors import UnreadableFileError
+from le_pipeline.errors import TooLargeFileError, UnreadableFileError
 from schemas.layout import Read
 
 ROW = "__row"
 OVERFLOW = "__overflow"
 OF_SEVERAL_ROWS = " / "
+COLUMNS = 5000  # a state's widest file has a tenth of them
+PLACES_TOLD = 10
 BLANKS = re.compile(r"[\s\ufeff]+")
 SIGNATURES = {
     b"PK\x03\x04": "a ZIP archive or Excel workbook",
@@ -22,7 +24,11 @@ SIGNATURES = {
     b"PAR1": "a Parquet file",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
     b"Rar!": "a RAR archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\0": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
 }
+TAR, TAR_AT = b"ustar", 257
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,19 @@ def looks_like(head: bytes) -> str | None:
     """What a file is that is no text, by its first bytes."""
     if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
         return "a web page or XML file"
+    if head[TAR_AT:].startswith(TAR):
+        return "a tar archive"
     return next((kind for signature, kind in SIGNATURES.items() if head.startswith(signature)), None)
+
+
+def check_width(columns: int) -> None:
+    """Refuse what has more columns than could be kept in memory.
+
+    Raises:
+        TooLargeFileError: it has.
+    """
+    if columns > COLUMNS:
+        raise TooLargeFileError(f"has {columns:,} columns, more than any real file; check its delimiter and header")
 
 
 def _names(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -74,6 +92,7 @@ def _names(rows: Sequence[Sequence[str]]) -> list[str]:
     next one, as far as there is anything below it.
     """
     width = max((len(row) for row in rows), default=0)
+    check_width(width)
     levels = [[BLANKS.sub(" ", cell or "").strip() for cell in row] + [""] * (width - len(row)) for row in rows]
     for place, level in enumerate(levels[:-1]):
         for column in range(1, width):
@@ -93,7 +112,6 @@ def _distinct(columns: list[str]) -> list[str]:
     first = {name: place for place, name in reversed(list(enumerate(columns, start=1)))}
     twice = [str(place) for place, name in enumerate(columns, start=1) if first[name] < place]
     if twice:
-        raise UnreadableFileError(
-            f"repeats a column name (columns {', '.join(twice)}); ask for a file with distinct headers"
-        )
+        told = ", ".join(twice[:PLACES_TOLD]) + (" and more" if len(twice) > PLACES_TOLD else "")
+        raise UnreadableFileError(f"repeats a column name (columns {told}); ask for a file with distinct headers")
     return columns

@@ -282,13 +282,13 @@ class _Ingest:
                     intake.rejected.add(batch.rejected)
                     found.append(batch.quarantine)
                 self._refuse_remnant(delivery, reader.account)
+                looks = profile(delivery, reader.filler)
         except RefusedError as refusal:
             for part in intake.staging.glob(f"{order:04d}-*.parquet"):
                 part.unlink()
             return _Read(delivery, received, Account(), refusal=refusal)
         intake.pointers.extend(found)
         intake.matches.append(rates)
-        looks = profile(delivery, reader.filler)
         intake.profiles.append(looks)
         intake.drifts.append(compare(looks, delivery, reader.filler, self.lake))
         return _Read(delivery, received, reader.account, reader)

@@ -7,18 +7,30 @@ editor shows them: the header, where there is one, is row 1.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import polars as pl
 
-from le_pipeline.errors import EmptyFileError
+from le_pipeline.errors import EmptyFileError, TooLargeFileError, UnreadableFileError
 from le_pipeline.ingest import records, text, workbook
-from le_pipeline.ingest.document import Document
+from le_pipeline.ingest.document import LINE_BYTES, Document
 from le_pipeline.ingest.header import OVERFLOW, ROW, Header
 from schemas.layout import Read
 
 BATCH_ROWS = 250_000
 SAMPLE_ROWS = 1000
+LINES = ("delimited", "fixed_width", "json_lines")
+GAPS, GAPS_PER_BYTE = 50_000_000, 4  # a row has a byte for each cell, if only its delimiter
+# what a reader of another package ends in where bytes are not what they should be; a panic is no Exception
+TROUBLES = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    OSError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class Format(Protocol):
@@ -56,13 +68,18 @@ def header(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> Head
     """
     if document.file_bytes == 0:
         raise EmptyFileError("is empty (0 bytes); ask the sender for it again")
-    return FORMATS[read.format].header(document, read, wanted)
+    with _named_troubles():
+        found = FORMATS[read.format].header(document, read, wanted)
+    if read.format in LINES:
+        _refuse_gaps(document, len(found.columns))
+    return found
 
 
 def sample(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> pl.DataFrame:
     """The first rows, from the beginning of the file alone; columns as `batches`."""
     found = header(document, read, wanted)
-    return FORMATS[read.format].sample(document, read, found, SAMPLE_ROWS)
+    with _named_troubles():
+        return FORMATS[read.format].sample(document, read, found, SAMPLE_ROWS)
 
 
 def batches(
@@ -78,12 +95,18 @@ def batches(
     """
     found = header(document, read, wanted)
     seen = False
-    for frame in FORMATS[read.format].batches(document, read, found, rows):
-        # blank lines, above all at a file's end, are no records; row numbers still count them
-        filled = frame.filter(pl.any_horizontal(pl.col([*found.columns, OVERFLOW]).is_not_null()))
-        if filled.height:
-            seen = True
-            yield filled
+    cells = pl.col([*found.columns, OVERFLOW])
+    with _named_troubles():
+        for frame in FORMATS[read.format].batches(document, read, found, rows):
+            # blank lines, above all at a file's end, are no records; row numbers still count them
+            filled = frame.filter(pl.any_horizontal(cells.is_not_null()))
+            endless = filled.filter(pl.any_horizontal(cells.str.len_bytes() > LINE_BYTES))
+            if endless.height:
+                row = endless[ROW][0]
+                raise TooLargeFileError(f"has a cell of over {LINE_BYTES >> 20} MB in row {row}; ask for it again")
+            if filled.height:
+                seen = True
+                yield filled
     if not seen:
         raise EmptyFileError("has a header and no row below it; ask the sender for the rows")
 
@@ -95,3 +118,21 @@ def whole(document: Document, read: Read) -> pl.DataFrame:
         return pl.concat(batches(document, read))
     except EmptyFileError:
         return pl.DataFrame(schema=dict.fromkeys([ROW, *columns, OVERFLOW], pl.String))
+
+
+def _refuse_gaps(document: Document, columns: int) -> None:
+    """Lines that lack nearly all cells of a wide header take memory and time that their bytes do not bound."""
+    cells = document.facts.lines * columns
+    if cells > max(GAPS, GAPS_PER_BYTE * document.file_bytes):
+        raise UnreadableFileError("has rows that lack nearly all cells of the header; check its delimiter and header")
+
+
+@contextmanager
+def _named_troubles() -> Iterator[None]:
+    """What another package says of a file may hold a value of it, so that only a name of the trouble goes on."""
+    try:
+        yield
+    except MemoryError:
+        raise TooLargeFileError("takes more memory than there is; ask the sender for it in parts") from None
+    except TROUBLES:
+        raise UnreadableFileError("is damaged, or not what its name says; ask the sender for it again") from None

@@ -10,12 +10,14 @@ from typing import Any
 import polars as pl
 
 from le_pipeline.errors import EncodingFileError, TooLargeFileError, UnreadableFileError
-from le_pipeline.ingest.document import LINE_BYTES, Document
-from le_pipeline.ingest.header import OVERFLOW, ROW, Header, looks_like, named
+from le_pipeline.ingest.document import LINE_BYTES, UNPACKED_RATIO, Document
+from le_pipeline.ingest.header import OVERFLOW, ROW, Header, check_width, looks_like, named
 from schemas.layout import Read
 
 PARQUET = b"PAR1"
 HEAD_LINES = 1000
+CELLS = 50_000_000  # in memory at once
+REPLACEMENT = "\ufffd"  # what is no character, as in text
 
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:  # noqa: ARG001
@@ -24,7 +26,8 @@ def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:  
         return Header(named(list(_scan(document).collect_schema().names())), 0)
     names: dict[str, None] = {}
     for _, record in islice(_lines(document), HEAD_LINES):
-        names |= dict.fromkeys(record)
+        names |= dict.fromkeys(map(_characters, record))
+        check_width(len(names))
     return Header(named(list(names)), 0)
 
 
@@ -55,9 +58,11 @@ def _scan(document: Document) -> pl.LazyFrame:
         )
     try:
         scan = pl.scan_parquet(document.content(), hive_partitioning=False, glob=False)
-        scan.collect_schema()
-    except (pl.exceptions.PolarsError, OSError):
+        cells = len(scan.collect_schema()) * scan.select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise _damaged() from None
+    if cells > max(CELLS, UNPACKED_RATIO * document.file_bytes):
+        raise TooLargeFileError(f"claims {cells:,} cells, out of all proportion; ask the sender for delimited text")
     return scan
 
 
@@ -85,18 +90,32 @@ def _lines(document: Document) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 record = json.loads(
-                    line.removeprefix(b"\xef\xbb\xbf"), parse_int=str, parse_float=str, parse_constant=str
+                    line.removeprefix(b"\xef\xbb\xbf"),
+                    parse_int=str,
+                    parse_float=str,
+                    parse_constant=str,
+                    object_pairs_hook=_record,
                 )
             except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict):
-                raise UnreadableFileError(f"has no JSON record in line {number}; ask for one record in each line")
+                raise UnreadableFileError(
+                    f"has no JSON record in line {number}, or one that repeats a name; ask for one record in each line"
+                )
             yield number, record
+
+
+def _record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a name twice")  # which of the two is meant, nobody can say
+    return record
 
 
 def _json_batches(document: Document, found: Header, rows: int) -> Iterator[pl.DataFrame]:
     schema = {ROW: pl.UInt32(), **dict.fromkeys([*found.columns, OVERFLOW], pl.String())}
     lines = _lines(document)
+    rows = max(1, min(rows, CELLS // len(schema)))
     while chunk := list(islice(lines, rows)):
         yield pl.DataFrame(
             [_row(number, record, found.columns) for number, record in chunk], schema=schema, orient="row"
@@ -104,21 +123,29 @@ def _json_batches(document: Document, found: Header, rows: int) -> Iterator[pl.D
 
 
 def _row(number: int, record: dict[str, Any], columns: list[str]) -> list[Any]:
-    given = {" ".join(name.split()): value for name, value in record.items()}
+    given = {" ".join(_characters(name).split()): value for name, value in record.items()}
     later = "name" if given.keys() - set(columns) else None  # a name that no record above had
     return [number, *(_text(given.get(name)) for name in columns), later]
 
 
 def _text(value: Any) -> str | None:
     match value:
-        case None | str():
-            return value
+        case None:
+            return None
+        case str():
+            return _characters(value)
         case bool():
             return "true" if value else "false"
         case list():
-            return ",".join(_text(one) or "" for one in value)
+            return ",".join((json.dumps(one) if isinstance(one, list) else _text(one)) or "" for one in value)
         case _:
             return json.dumps(value)
+
+
+def _characters(text: str) -> str:
+    """The text with a sign in the place of what is no character: half of a pair, or NUL."""
+    whole = text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\0", REPLACEMENT)
 
 
 def _damaged() -> UnreadableFileError:

@@ -57,7 +57,7 @@ def rehearse(home: Home, path: Path, state: str | None = None, year: int | None 
         ContractError: a layout of the user's is wrong.
     """
     partition = _partition(path, state, year)
-    if path.is_dir() or not os.path.lexists(path):
+    if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink()):
         return [Rehearsal(shown(path.name), partition, refusal=UnreadableFileError("is not there, or is not a file"))]
     layouts = home.all_layouts()
     landing = home.landing if path.absolute().is_relative_to(home.landing) else None
@@ -79,7 +79,7 @@ def _rehearse(home: Home, item: Recognised, partition: Partition | None) -> Rehe
 
 
 def _partition(path: Path, state: str | None, year: int | None) -> Partition | None:
-    folders = path.resolve().parts[:-1]
+    folders = path.parent.resolve().parts
     pairs = [(a, b) for a, b in pairwise(folders) if STATE_FOLDER.match(a) and YEAR_FOLDER.match(b)]
     state = state or (pairs[-1][0] if pairs else None)
     year = year or (int(pairs[-1][1]) if pairs else None)
@@ -96,14 +96,14 @@ def _read(home: Home, document: Document, layout: Layout, partition: Partition |
         chosen, _ = identities(delivery, {})
         reader = DeliveryReader(delivery, Keys(secrets.token_bytes(KEY_BYTES)), chosen)
         part.account = reader.account
-        looks = drift.profile(delivery, reader.filler)
-        part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
         marks, pointers = [], []
         for batch in reader.batches():
             marks.append(
                 batch.accepted.select(*resolution_columns(layout.table, 0), "source_row", part_of(layout.table))
             )
             pointers.append(batch.quarantine)
+        looks = drift.profile(delivery, reader.filler)
+        part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
         repeats = pl.concat(marks)
         gone = fates(repeats, [layout])
         for fate, count in gone[FATE].value_counts().iter_rows():

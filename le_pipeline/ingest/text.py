@@ -63,7 +63,7 @@ def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataF
     """The first rows, as far as the first megabyte has them whole."""
     text = head(document, read)
     is_whole = document.file_bytes <= HEAD_BYTES
-    ends = len(text) if is_whole else text.rfind("\n") + 1
+    ends = len(text) if is_whole else _end_of_row(text, read.quote)
     frames = _frames(io.BytesIO(text[:ends].encode()), read, found, rows)
     return next(frames, pl.DataFrame(schema=dict.fromkeys([ROW, *found.columns, OVERFLOW], pl.String)))
 
@@ -71,6 +71,17 @@ def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataF
 def longest_line(document: Document, read: Read) -> int:
     """Characters of the longest line in the first megabyte."""
     return max(map(len, head(document, read).split("\n")))
+
+
+def _end_of_row(text: str, quote: str | None) -> int:
+    """Where the last row that is whole ends: at a line end in no quoted cell, as far as there is one."""
+    last = end = text.rfind("\n") + 1
+    is_open = bool(quote) and text.count(quote or "", 0, end) % 2
+    while is_open and end:
+        start = text.rfind("\n", 0, end - 1) + 1
+        is_open ^= text.count(quote or "", start, end) % 2
+        end = start
+    return end or last
 
 
 def batches(document: Document, read: Read, found: Header, rows: int) -> Iterator[pl.DataFrame]:
@@ -181,19 +192,23 @@ def _encoding(document: Document, read: Read) -> str:
     only = len(read.encoding) == 1
     if only and codecs.lookup(read.encoding[0]).name in UTF8:
         return read.encoding[0]
-    if only and _one_byte(read.encoding[0]) and _fits(document, "utf-8") and not _fits(document, "ascii"):
+    if only and _one_byte(read.encoding[0]) and _is_in(document, "utf-8") and not _is_in(document, "ascii"):
         raise EncodingFileError(
             f"is in UTF-8, its layout says {read.encoding[0]}; name both in the layout: [utf-8, {read.encoding[0]}]"
         )
-    return next((name for name in read.encoding if _fits(document, name)), read.encoding[0])
+    return next((name for name in read.encoding if _is_in(document, name)), read.encoding[0])
 
 
 def _one_byte(encoding: str) -> bool:
     return len("é".encode(encoding, errors="replace")) == 1
 
 
+def _is_in(document: Document, encoding: str) -> bool:
+    return _fits(document, encoding, document.file_hash)
+
+
 @lru_cache(maxsize=256)
-def _fits(document: Document, encoding: str) -> bool:
+def _fits(document: Document, encoding: str, _content: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)()
     with document.open() as file:
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
-import zipfile
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
+from typing import IO
 
-import fastexcel
 import polars as pl
 
 from le_pipeline.errors import (
@@ -15,18 +18,23 @@ from le_pipeline.errors import (
     EmptyFileError,
     FormulaFileError,
     MarkupFileError,
+    RefusedError,
     TooLargeFileError,
     UnreadableFileError,
 )
-from le_pipeline.ingest.document import PIECE, Document, check_archive
+from le_pipeline.ingest import calamine
+from le_pipeline.ingest.document import PIECE, Document, check_archive, opened_archive
 from le_pipeline.ingest.header import OVERFLOW, ROW, SIGNATURES, Header, find, looks_like
 from schemas.layout import Read
 
 WORKBOOK_BYTES = 512 << 20
+READER_BYTES = 4 << 30  # a sheet of a million rows and thirty columns stays below
+READER_SECONDS = 600
 KINDS = {SIGNATURES[b"PK\x03\x04"], SIGNATURES[b"\xd0\xcf\x11\xe0"]}
 MARKUP = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
-FORMULA = re.compile(rb"<(\w+:)?f[\s/>]")
-SEAM = 16  # what is kept of a piece, so that a word on the seam to the next is found
+A_SHEET = re.compile(rb"<(\w+:)?(worksheet|spreadsheet)[\s/>]")
+FORMULA = re.compile(rb"<(\w+:)?f[\s/>]|\bformula\s*=")
+SEAM = 64  # what is kept of a piece, so that a word on the seam to the next is found
 MIDNIGHT = r"^(\d{4}-\d{2}-\d{2}) \d{2}:\d{2}:\d{2}(?:\.\d+)?$"
 
 
@@ -36,7 +44,7 @@ def sheets(document: Document) -> list[str]:
     Raises:
         RefusedError: it is no workbook, damaged or hostile.
     """
-    return list(_book(document).sheet_names)
+    return _asked(document)["name"].to_list()
 
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:
@@ -67,23 +75,34 @@ def batches(document: Document, read: Read, found: Header, rows: int) -> Iterato
 
 def cells(document: Document) -> pl.DataFrame:
     """Every cell of a sheet as text, above and below the header."""
-    return _sheet(document, document.file_hash)
+    names = sheets(document)
+    if not names:
+        raise _damaged()
+    if document.sheet and document.sheet not in names:
+        raise UnreadableFileError(f"has no sheet {document.sheet!r}")
+    return _asked(document, names.index(document.sheet) if document.sheet else 0)
 
 
-@lru_cache(maxsize=2)
-def _sheet(document: Document, _content: str) -> pl.DataFrame:
-    book = _book(document)
+def _asked(document: Document, *place: int) -> pl.DataFrame:
+    """The names of the sheets, or the cells of the one at a place."""
+    found = _answer(replace(document, sheet=None), place, document.file_hash)
+    if isinstance(found, RefusedError):
+        raise found.with_traceback(None)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _answer(document: Document, place: tuple[int, ...], _content: str) -> pl.DataFrame | RefusedError:
+    """What is found in a workbook, kept for the layouts that will ask the same; what is wrong with it as well."""
     try:
-        name = document.sheet or book.sheet_names[0]
-        if name not in book.sheet_names:
-            raise UnreadableFileError(f"has no sheet {name!r}")
-        frame: pl.DataFrame = book.load_sheet(name, header_row=None, dtypes="string", skip_rows=0).to_polars()
-    except fastexcel.FastExcelError:
-        raise _damaged() from None
-    return frame
+        if not place:
+            _refuse_what_is_none(document)
+        return _opened(document, *place)
+    except RefusedError as refusal:
+        return refusal
 
 
-def _book(document: Document) -> fastexcel.ExcelReader:
+def _refuse_what_is_none(document: Document) -> None:
     head = document.head(512)
     if (kind := looks_like(head) or "text") not in KINDS:
         raise UnreadableFileError(
@@ -91,38 +110,63 @@ def _book(document: Document) -> fastexcel.ExcelReader:
         )
     if document.file_bytes > WORKBOOK_BYTES:
         raise TooLargeFileError(f"has over {WORKBOOK_BYTES >> 20} MB, too much for a workbook; ask for delimited text")
-    content = document.content()
-    try:
-        if head.startswith(b"PK"):
-            with zipfile.ZipFile(content) as archive:
-                _refuse_hostile(archive, document.file_bytes)
-        source = content if not hasattr(content, "getvalue") else content.getvalue()
-        return fastexcel.read_excel(source)
-    except (fastexcel.FastExcelError, zipfile.BadZipFile, zipfile.zlib.error, EOFError, NotImplementedError):  # type: ignore[attr-defined]
-        raise _damaged() from None
+    if head.startswith(b"PK"):
+        _refuse_hostile(document)
 
 
-def _refuse_hostile(archive: zipfile.ZipFile, packed: int) -> None:
+def _opened(document: Document, *place: int) -> pl.DataFrame:
+    """What `calamine.py` answers, within bounds of memory and time; what it complains of may hold a value."""
+    with document.open() as file:
+        content = file.read()
     try:
-        check_archive(archive.infolist(), packed)
-    except ArchiveFileError as trouble:
-        raise ArchiveFileError(f"is a workbook that {trouble}") from None
-    for info in archive.infolist():
-        if not info.filename.endswith((".xml", ".rels")):
-            continue
-        is_sheet = info.filename.startswith("xl/worksheets/")
-        with archive.open(info) as part:
-            last = b""
-            while piece := part.read(PIECE):
-                seen = last + piece
-                if MARKUP.search(seen):
-                    raise MarkupFileError(
-                        "declares markup of its own, as XML bombs do; do not open it, tell the sender"
-                    )
-                if is_sheet and FORMULA.search(seen):
-                    raise FormulaFileError("holds formulas; ask the sender for a copy with values only")
-                last = piece[-SEAM:]
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-I", calamine.__file__, str(READER_BYTES >> 20), *map(str, place)],
+            input=content,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=READER_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _beyond_bounds() from None
+    if done.returncode < 0:
+        raise _beyond_bounds()
+    if done.returncode:
+        raise _damaged()
+    return pl.read_ipc(done.stdout)
+
+
+def _refuse_hostile(document: Document) -> None:
+    """Look into every part, whatever its name: what a part is, another part says."""
+    with document.open() as file, opened_archive(io.BytesIO(file.read()), _damaged()) as archive:
+        try:
+            check_archive(archive.infolist(), document.file_bytes)
+        except ArchiveFileError as trouble:
+            raise ArchiveFileError(f"is a workbook that {trouble}") from None
+        for info in archive.infolist():
+            with archive.open(info) as part:
+                _refuse_hostile_part(part)
+
+
+def _refuse_hostile_part(part: IO[bytes]) -> None:
+    last = b""
+    is_sheet = False
+    while piece := part.read(PIECE):
+        seen = last + piece
+        if MARKUP.search(seen):
+            raise MarkupFileError("declares markup of its own, as XML bombs do; do not open it, tell the sender")
+        is_sheet = is_sheet or bool(A_SHEET.search(seen))
+        if is_sheet and FORMULA.search(seen):
+            raise FormulaFileError("holds formulas; ask the sender for a copy with values only")
+        last = seen[-SEAM:]
 
 
 def _damaged() -> UnreadableFileError:
     return UnreadableFileError("is damaged: Excel's own format is broken inside; ask the sender for it again")
+
+
+def _beyond_bounds() -> TooLargeFileError:
+    return TooLargeFileError(
+        f"cannot be opened within {READER_BYTES >> 30} GB of memory and {READER_SECONDS // 60} minutes, which no list"
+        " of people needs; ask for delimited text"
+    )
