@@ -9,6 +9,7 @@ import dagster as dg
 from assets.partitions import LANDING, range_tags, register
 from assets.resources import HomeResource
 from le_pipeline.home import Home, Partition
+from le_pipeline.ingest.document import state_of
 from le_pipeline.ingest.record import is_on_record
 
 JOB = "whole_line"
@@ -66,7 +67,7 @@ def landed(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.Sensor
 
 def _stamp(home: Home, partition: Partition) -> str:
     """Changes with any file's name, size or time; a run whose contents turn out the same does nothing."""
-    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in home.files(partition)]
+    stats = [(str(path), state_of(path)) for path in home.files(partition)]
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
 
 

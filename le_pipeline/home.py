@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from schemas import layout, template
 STATE_FOLDER = re.compile(r"^[A-Z][A-Z0-9]{1,15}$")
 LOCK_SECONDS = 600
 YEAR_FOLDER = re.compile(r"^(19|20)\d\d$")
+NEVER_SHOWN = ("Cc", "Cf", "Cs")  # what moves the cursor, what hides, and bytes of a name that are no characters
+
+
+def shown(name: str) -> str:
+    """The name of a file as it may stand in a message or table."""
+    return "".join("\ufffd" if unicodedata.category(sign) in NEVER_SHOWN else sign for sign in name)
 
 
 @dataclass(frozen=True, order=True)
@@ -126,16 +133,19 @@ class Home:
         """Files of landing that lie in no folder of a state and school year, below landing; nothing reads them."""
         found = (path.relative_to(self.landing) for path in self.landing.rglob("*") if path.is_file())
         return sorted(
-            path.as_posix()
+            shown(path.as_posix())
             for path in found
             if not any(part.startswith(".") for part in path.parts)
             and not (len(path.parts) > 2 and STATE_FOLDER.match(path.parts[0]) and YEAR_FOLDER.match(path.parts[1]))  # noqa: PLR2004
         )
 
     def files(self, partition: Partition) -> list[Path]:
-        """The delivered files of a partition, in order of name; hidden files are not deliveries."""
+        """The delivered files of a partition, in order of name; hidden files are not deliveries.
+
+        Links, pipes and devices count: each is refused by name, and none goes unseen.
+        """
         folder = self.landing / partition.state / str(partition.school_year)
-        found = (path for path in folder.rglob("*") if path.is_file())
+        found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
         return sorted(
             path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
         )

@@ -7,12 +7,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from le_pipeline.errors import UnreadableFileError
+from le_pipeline.errors import TooLargeFileError, UnreadableFileError
 from schemas.layout import Read
 
 ROW = "__row"
 OVERFLOW = "__overflow"
 OF_SEVERAL_ROWS = " / "
+COLUMNS = 16_384  # as many as a sheet can have; the widest state file has a few hundred
 BLANKS = re.compile(r"[\s\ufeff]+")
 SIGNATURES = {
     b"PK\x03\x04": "a ZIP archive or Excel workbook",
@@ -22,7 +23,11 @@ SIGNATURES = {
     b"PAR1": "a Parquet file",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
     b"Rar!": "a RAR archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
 }
+TAR = slice(257, 262), b"ustar"
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,13 @@ def find(rows: Sequence[Sequence[str]], read: Read, wanted: tuple[str, ...]) -> 
 
     Raises:
         UnreadableFileError: two columns have one name.
+        TooLargeFileError: there are more columns than any table has.
     """
     if read.header == 0:
         return Header(list(read.columns), 0)
+    widest = max(map(len, rows), default=0)
+    if widest > COLUMNS:
+        raise TooLargeFileError(f"has {widest:,} columns, more than {COLUMNS:,}; ask for a row for each record")
     for above in range(read.preamble + 1) if wanted else [read.preamble]:
         names = [
             f"column {place}" if name in read.repeated else name
@@ -64,6 +73,8 @@ def looks_like(head: bytes) -> str | None:
     """What a file is that is no text, by its first bytes."""
     if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
         return "a web page or XML file"
+    if head[TAR[0]] == TAR[1]:
+        return "a tar archive"
     return next((kind for signature, kind in SIGNATURES.items() if head.startswith(signature)), None)
 
 

@@ -175,7 +175,7 @@ class _Ingest:
                 if layout.feed == self.feed:
                     delivery = Delivery(item.document, layout, self.partition)
                     found.append((delivery, seen.get(delivery.delivery_id, now)))
-        return sorted(found, key=lambda pair: (pair[1], pair[0].document.path.stat().st_mtime_ns, pair[0].name))
+        return sorted(found, key=lambda pair: (pair[1], pair[0].document.state[2], pair[0].name))
 
     def _made_from(
         self, deliveries: list[tuple[Delivery, datetime.datetime]], recognised: list[Recognised]

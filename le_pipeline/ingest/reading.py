@@ -80,7 +80,9 @@ def batches(
     seen = False
     for frame in FORMATS[read.format].batches(document, read, found, rows):
         # blank lines, above all at a file's end, are no records; row numbers still count them
-        filled = frame.filter(pl.any_horizontal(pl.col([*found.columns, OVERFLOW]).is_not_null()))
+        first, *others = found.columns
+        is_filled = pl.any_horizontal(pl.col([*others, OVERFLOW]).is_not_null())
+        filled = frame.filter(is_filled | (pl.col(first).str.strip_chars() != ""))
         if filled.height:
             seen = True
             yield filled

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from le_pipeline.home import Home, Partition
+from le_pipeline.home import Home, Partition, shown
 from le_pipeline.ingest.delivery import Account, Delivery, identify
-from le_pipeline.ingest.document import Document
+from le_pipeline.ingest.document import Document, state_of
 from le_pipeline.ingest.recognition import recognise_all
 from le_pipeline.warehouse.engine import empty
 from le_pipeline.warehouse.lake import Lake, polars_schema
@@ -39,7 +39,7 @@ def is_on_record(home: Home, partition: Partition) -> bool:
     known = {
         (str(place), size) for name, size in rows for place in (name.partition("#")[0], *PurePosixPath(name).parents)
     }
-    landed = ((path.relative_to(home.landing).as_posix(), path.stat().st_size) for path in home.files(partition))
+    landed = ((shown(path.relative_to(home.landing).as_posix()), state_of(path)[1]) for path in home.files(partition))
     return known.issuperset(landed)
 
 
@@ -97,7 +97,7 @@ def row_of(
         "layout_hash": delivery.layout.hash if delivery else None,
         "path": document.name,
         "file_hash": document.file_hash,
-        "file_bytes": document.path.stat().st_size,
+        "file_bytes": document.landed_bytes,
         "delivery_status": "accepted",
         "delivery_reason": None,
         "unknown_columns": None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -11,21 +13,23 @@ import polars as pl
 
 from le_pipeline.errors import EncodingFileError, TooLargeFileError, UnreadableFileError
 from le_pipeline.ingest.document import LINE_BYTES, Document
-from le_pipeline.ingest.header import OVERFLOW, ROW, Header, looks_like, named
+from le_pipeline.ingest.header import OVERFLOW, ROW, Header, find, looks_like
 from schemas.layout import Read
 
 PARQUET = b"PAR1"
+ROWS_OF_A_BYTE = 100  # a real file takes a byte or more for a row
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no text holds
 HEAD_LINES = 1000
 
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:  # noqa: ARG001
     """The columns: of Parquet its own, of JSON lines the names that the first thousand records have."""
     if read.format == "parquet":
-        return Header(named(list(_scan(document).collect_schema().names())), 0)
+        return find([_scan(document).collect_schema().names()], Read(format="delimited"), ())
     names: dict[str, None] = {}
     for _, record in islice(_lines(document), HEAD_LINES):
         names |= dict.fromkeys(record)
-    return Header(named(list(names)), 0)
+    return find([list(names)], Read(format="delimited"), ())
 
 
 def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataFrame:
@@ -44,8 +48,22 @@ def batches(document: Document, read: Read, found: Header, rows: int) -> Iterato
     numbered = scan.select(texts).with_row_index(ROW, offset=1).with_columns(pl.lit(None, pl.String).alias(OVERFLOW))
     try:
         yield from numbered.collect_batches(chunk_size=rows, maintain_order=True)
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise _damaged() from None
+
+
+class _Record(dict[str, Any]):
+    """A JSON object, and whether it names a thing twice, of which Python would keep the last unseen."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.has_twice = len(self) < len(pairs)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether its values are texts, numbers, yes or no, nothing, or lists of these."""
+        cells = [cell for value in self.values() for cell in (value if isinstance(value, list) else [value])]
+        return not any(isinstance(cell, (dict, list)) for cell in cells)
 
 
 def _scan(document: Document) -> pl.LazyFrame:
@@ -56,8 +74,11 @@ def _scan(document: Document) -> pl.LazyFrame:
     try:
         scan = pl.scan_parquet(document.content(), hive_partitioning=False, glob=False)
         scan.collect_schema()
-    except (pl.exceptions.PolarsError, OSError):
+        rows = scan.select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise _damaged() from None
+    if rows > ROWS_OF_A_BYTE * document.file_bytes:
+        raise TooLargeFileError(f"holds {rows:,} rows, out of all proportion to its size; ask for it again")
     return scan
 
 
@@ -85,12 +106,18 @@ def _lines(document: Document) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 record = json.loads(
-                    line.removeprefix(b"\xef\xbb\xbf"), parse_int=str, parse_float=str, parse_constant=str
+                    line.removeprefix(codecs.BOM_UTF8),
+                    parse_int=str,
+                    parse_float=str,
+                    parse_constant=str,
+                    object_pairs_hook=_Record,
                 )
             except (ValueError, RecursionError):
                 record = None
-            if not isinstance(record, dict):
-                raise UnreadableFileError(f"has no JSON record in line {number}; ask for one record in each line")
+            if not isinstance(record, _Record) or not record.is_flat:
+                raise UnreadableFileError(f"has no JSON record in line {number}; ask for one flat record in each line")
+            if record.has_twice:
+                raise UnreadableFileError(f"gives a name twice in line {number}; ask for each name once in a record")
             yield number, record
 
 
@@ -111,8 +138,10 @@ def _row(number: int, record: dict[str, Any], columns: list[str]) -> list[Any]:
 
 def _text(value: Any) -> str | None:
     match value:
-        case None | str():
-            return value
+        case None:
+            return None
+        case str():
+            return LONE_SURROGATE.sub("\ufffd", value)
         case bool():
             return "true" if value else "false"
         case list():

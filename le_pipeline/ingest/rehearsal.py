@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -10,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
-from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition
+from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition, shown
 from le_pipeline.ingest import drift
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader
 from le_pipeline.ingest.document import Document
@@ -56,10 +57,11 @@ def rehearse(home: Home, path: Path, state: str | None = None, year: int | None 
         ContractError: a layout of the user's is wrong.
     """
     partition = _partition(path, state, year)
-    if not path.is_file():
-        return [Rehearsal(path.name, partition, refusal=UnreadableFileError("is not there, or is not a file"))]
+    if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink()):
+        return [Rehearsal(shown(path.name), partition, refusal=UnreadableFileError("is not there, or is not a file"))]
     layouts = home.all_layouts()
-    found = recognise(path, path.name, partition, layouts)
+    landing = home.landing if path.absolute().is_relative_to(home.landing) else None
+    found = recognise(path, path.name, partition, layouts, landing)
     if any(item.refusal for item in found):
         others = [other for other in sorted(path.parent.iterdir()) if other.is_file() and other != path]
         beside = looked_up([item for other in others for item in recognise(other, other.name, partition, layouts)])
@@ -77,7 +79,7 @@ def _rehearse(home: Home, item: Recognised, partition: Partition | None) -> Rehe
 
 
 def _partition(path: Path, state: str | None, year: int | None) -> Partition | None:
-    folders = path.resolve().parts[:-1]
+    folders = Path(os.path.realpath(path.parent)).parts
     pairs = [(a, b) for a, b in pairwise(folders) if STATE_FOLDER.match(a) and YEAR_FOLDER.match(b)]
     state = state or (pairs[-1][0] if pairs else None)
     year = year or (int(pairs[-1][1]) if pairs else None)
@@ -94,8 +96,6 @@ def _read(home: Home, document: Document, layout: Layout, partition: Partition |
         chosen, _ = identities(delivery, {})
         reader = DeliveryReader(delivery, Keys(secrets.token_bytes(KEY_BYTES)), chosen)
         part.account = reader.account
-        looks = drift.profile(delivery, reader.filler)
-        part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
         marks, pointers = [], []
         for batch in reader.batches():
             marks.append(
@@ -108,6 +108,8 @@ def _read(home: Home, document: Document, layout: Layout, partition: Partition |
             part.account.book(fate, count)
         conflicts = gone.filter(pl.col(FATE) == "conflict")["index"]
         part.pointers = pl.concat([*pointers, reader.conflicts(repeats[conflicts])])
+        looks = drift.profile(delivery, reader.filler)
+        part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
     except RefusedError as refusal:
         part.refusal = refusal
         return part

@@ -105,7 +105,7 @@ def _frames(source: Path | io.BytesIO, read: Read, found: Header, rows: int) -> 
         yield from scan.collect_batches(chunk_size=rows, maintain_order=True)
     except pl.exceptions.NoDataError:
         return
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         # the text of a Polars error can hold the line it failed on
         raise UnreadableFileError("has rows that cannot be split into cells; check its quotes and delimiter") from None
 
@@ -192,8 +192,12 @@ def _one_byte(encoding: str) -> bool:
     return len("é".encode(encoding, errors="replace")) == 1
 
 
-@lru_cache(maxsize=256)
 def _fits(document: Document, encoding: str) -> bool:
+    return _is_whole_in(document, document.file_hash, encoding)
+
+
+@lru_cache(maxsize=256)
+def _is_whole_in(document: Document, _content: str, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)()
     with document.open() as file:
         try:
@@ -223,6 +227,9 @@ def _refuse_swallowed_rows(frame: pl.DataFrame, columns: list[str], delimiter: s
     if len(columns) == 1:
         return
     long = frame.filter(pl.any_horizontal(pl.col(columns).str.len_bytes() >= len(columns)))
+    cells = pl.col(columns)
+    if long.select(pl.any_horizontal(cells.str.len_bytes() > LINE_BYTES).any()).item():
+        raise TooLargeFileError(f"has a cell of over {LINE_BYTES >> 20} MB, which no record has; ask for it again")
     text = pl.col(columns)
     whole_row = text.str.contains("\n", literal=True) & (
         text.str.count_matches(delimiter, literal=True) >= len(columns) - 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
-import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
+from typing import IO, BinaryIO
+from xml.parsers import expat
 
-import fastexcel
 import polars as pl
 
 from le_pipeline.errors import (
@@ -18,15 +20,20 @@ from le_pipeline.errors import (
     TooLargeFileError,
     UnreadableFileError,
 )
-from le_pipeline.ingest.document import PIECE, Document, check_archive
+from le_pipeline.ingest import calamine
+from le_pipeline.ingest.document import PIECE, Document, check_archive, opened_archive
 from le_pipeline.ingest.header import OVERFLOW, ROW, SIGNATURES, Header, find, looks_like
 from schemas.layout import Read
 
 WORKBOOK_BYTES = 512 << 20
 KINDS = {SIGNATURES[b"PK\x03\x04"], SIGNATURES[b"\xd0\xcf\x11\xe0"]}
 MARKUP = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+CELL = re.compile(rb"""<(?:\w+:)?c\b[^>]{0,200}?\br\s*=\s*["']([A-Z]{1,9})(\d{1,10})["']""")
+LINE = re.compile(rb"""<(?:\w+:)?row\b[^>]{0,200}?\br\s*=\s*["'](\d{1,10})["']""")
+CELLS = 50_000_000  # calamine makes room for every cell that a sheet spans, filled or not
 FORMULA = re.compile(rb"<(\w+:)?f[\s/>]")
-SEAM = 16  # what is kept of a piece, so that a word on the seam to the next is found
+SHEET = re.compile(rb"<(\w+:)?worksheet[\s>]")
+SEAM = 256  # what is kept of a piece, so that a word on the seam to the next is found
 MIDNIGHT = r"^(\d{4}-\d{2}-\d{2}) \d{2}:\d{2}:\d{2}(?:\.\d+)?$"
 
 
@@ -36,7 +43,7 @@ def sheets(document: Document) -> list[str]:
     Raises:
         RefusedError: it is no workbook, damaged or hostile.
     """
-    return list(_book(document).sheet_names)
+    return list(_names(replace(document, sheet=None), document.file_hash))
 
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:
@@ -71,19 +78,22 @@ def cells(document: Document) -> pl.DataFrame:
 
 
 @lru_cache(maxsize=2)
-def _sheet(document: Document, _content: str) -> pl.DataFrame:
-    book = _book(document)
+def _sheet(document: Document, content: str) -> pl.DataFrame:
+    names = _names(replace(document, sheet=None), content)
+    if not names:
+        raise _damaged()
+    name = document.sheet or names[0]
+    if name not in names:
+        raise UnreadableFileError(f"has no sheet {name!r}")
     try:
-        name = document.sheet or book.sheet_names[0]
-        if name not in book.sheet_names:
-            raise UnreadableFileError(f"has no sheet {name!r}")
-        frame: pl.DataFrame = book.load_sheet(name, header_row=None, dtypes="string", skip_rows=0).to_polars()
-    except fastexcel.FastExcelError:
+        return calamine.cells(_bytes(document), names.index(name))
+    except calamine.WorkbookError:
         raise _damaged() from None
-    return frame
 
 
-def _book(document: Document) -> fastexcel.ExcelReader:
+@lru_cache(maxsize=64)
+def _names(document: Document, _content: str) -> tuple[str, ...]:
+    """Names of the sheets of a workbook that has been found harmless."""
     head = document.head(512)
     if (kind := looks_like(head) or "text") not in KINDS:
         raise UnreadableFileError(
@@ -91,37 +101,71 @@ def _book(document: Document) -> fastexcel.ExcelReader:
         )
     if document.file_bytes > WORKBOOK_BYTES:
         raise TooLargeFileError(f"has over {WORKBOOK_BYTES >> 20} MB, too much for a workbook; ask for delimited text")
-    content = document.content()
+    if head.startswith(b"PK"):
+        _refuse_hostile(io.BytesIO(_bytes(document)), document.file_bytes)
     try:
-        if head.startswith(b"PK"):
-            with zipfile.ZipFile(content) as archive:
-                _refuse_hostile(archive, document.file_bytes)
-        source = content if not hasattr(content, "getvalue") else content.getvalue()
-        return fastexcel.read_excel(source)
-    except (fastexcel.FastExcelError, zipfile.BadZipFile, zipfile.zlib.error, EOFError, NotImplementedError):  # type: ignore[attr-defined]
+        return tuple(calamine.sheet_names(_bytes(document)))
+    except calamine.WorkbookError:
         raise _damaged() from None
 
 
-def _refuse_hostile(archive: zipfile.ZipFile, packed: int) -> None:
+def _bytes(document: Document) -> bytes:
+    with document.open() as file:
+        return file.read()
+
+
+def _refuse_hostile(file: BinaryIO, packed: int) -> None:
     try:
-        check_archive(archive.infolist(), packed)
+        with opened_archive(file, _damaged) as archive:
+            check_archive(archive.infolist(), packed)
+            for info in archive.infolist():
+                with archive.open(info) as part:
+                    _refuse_hostile_part(part)
     except ArchiveFileError as trouble:
         raise ArchiveFileError(f"is a workbook that {trouble}") from None
-    for info in archive.infolist():
-        if not info.filename.endswith((".xml", ".rels")):
-            continue
-        is_sheet = info.filename.startswith("xl/worksheets/")
-        with archive.open(info) as part:
-            last = b""
-            while piece := part.read(PIECE):
-                seen = last + piece
-                if MARKUP.search(seen):
-                    raise MarkupFileError(
-                        "declares markup of its own, as XML bombs do; do not open it, tell the sender"
-                    )
-                if is_sheet and FORMULA.search(seen):
-                    raise FormulaFileError("holds formulas; ask the sender for a copy with values only")
-                last = piece[-SEAM:]
+
+
+def _refuse_hostile_part(part: IO[bytes]) -> None:
+    """Look through one part of a workbook in pieces, as it is unpacked; a sheet is one wherever it lies."""
+    last, column, row = b"", b"", 0
+    is_sheet = False
+    parser, is_whole = expat.ParserCreate(), True
+    while piece := part.read(PIECE):
+        seen = last + piece
+        is_sheet = is_sheet or bool(SHEET.search(seen))
+        is_whole = is_whole and (not is_sheet or _parses(parser, piece))
+        if MARKUP.search(seen):
+            raise MarkupFileError("declares markup of its own, as XML bombs do; do not open it, tell the sender")
+        if is_sheet and FORMULA.search(seen):
+            raise FormulaFileError("holds formulas; ask the sender for a copy with values only")
+        if is_sheet:
+            found = CELL.findall(seen)
+            column = max([column, *(letters for letters, _ in found)], key=lambda letters: (len(letters), letters))
+            row = max([row, *(int(number) for _, number in found), *map(int, LINE.findall(seen))])
+        if row * max(_place(column), 1) > CELLS:
+            raise TooLargeFileError(
+                f"spans over {CELLS // 1_000_000} million cells on a sheet, most of them empty; ask for delimited text"
+            )
+        last = piece[-SEAM:]
+    # calamine goes on where a tag is not closed, and rows would be lost unseen
+    if is_sheet and not (is_whole and _parses(parser, b"", is_final=True)):
+        raise _damaged()
+
+
+def _parses(parser: expat.XMLParserType, piece: bytes, *, is_final: bool = False) -> bool:
+    try:
+        parser.Parse(piece, is_final)
+    except expat.ExpatError:
+        return False
+    return True
+
+
+def _place(column: bytes) -> int:
+    """The number of a column from its letters."""
+    place = 0
+    for letter in column:
+        place = place * 26 + letter - ord("A") + 1
+    return place
 
 
 def _damaged() -> UnreadableFileError:
