@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -30,6 +31,7 @@ NOT_TESTED = "not_tested"
 VOID = "void"
 GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
 ISO_DATE = "%Y-%m-%d"
+SAMPLE, FEW = 10_000, 0.25  # where no more texts of a sample are distinct, it is cheaper to convert distinct texts
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
 
 # a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
@@ -91,8 +93,9 @@ class Filler:
 
     def _clean(self, raw: pl.DataFrame) -> pl.DataFrame:
         used = [name for name in self.used_columns if name in self._columns]
-        text = pl.col(used).str.strip_chars()
-        return raw.with_columns(_present(text, self.layout))
+        return raw.with_columns(
+            _once_per_text(raw[name], lambda text: _present(text.str.strip_chars(), self.layout)) for name in used
+        )
 
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
@@ -106,23 +109,28 @@ class Filler:
     def _mark_damaged(self, clean: pl.DataFrame) -> pl.DataFrame:
         read = [name for name in self.used_columns if name in self._columns]
         read += [name for lookup in self._lookups.values() for name in lookup.columns]
-        damaged = pl.any_horizontal(pl.col(read).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
+        # in plain ASCII there is nothing to look for
+        beyond = [name for name in read if clean[name].str.len_bytes().sum() > clean[name].str.len_chars().sum()]
+        if not beyond:
+            return clean.with_columns(pl.lit(value=False).alias(DAMAGED))
+        damaged = pl.any_horizontal(pl.col(beyond).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
         return clean.with_columns(damaged.alias(DAMAGED))
 
     def _records(self, clean: pl.DataFrame, part: str | None) -> pl.DataFrame:
-        values: list[pl.Expr] = []
-        marks: list[pl.Expr] = []
+        values: list[pl.Expr | pl.Series] = []
+        marks: list[pl.Series] = []
         for name, field in self.fields.items():
             source = self._source(name)
             if source is None:
                 values.append(self._default(name, field, part).alias(name))
                 continue
-            text = self._text(source, part)
-            value = _typed(text, field, source, self._dates(source))
-            values.append(value.alias(name))
-            if not _is_free_text(field, source):
-                unreadable = text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source)
-                marks.append(unreadable.alias(UNREADABLE + name))
+            text = clean.with_columns(self._text(source, part).alias(name))[name]
+            if _is_free_text(field, source):
+                values.append(text)
+            else:
+                value = _once_per_text(text, partial(_typed, field=field, source=source, dates=self._dates(source)))
+                values.append(value)
+                marks.append(_unreadable(text, value, source).alias(UNREADABLE + name))
             if field.keep_source:
                 values.append(text.alias(f"{name}_source"))
         kept = [pl.lit(part, pl.String).alias(PART), pl.col(ROW).cast(pl.Int64).alias("source_row")]
@@ -142,11 +150,11 @@ class Filler:
         if levels is None:
             return []
         order = {level: place for place, level in enumerate(levels.order, start=1)}
-        place = pl.col("performance_level").replace_strict(order, default=None, return_dtype=pl.Int64)
-        first = order[levels.proficient_from]
+        proficient = {level: "yes" if place >= order[levels.proficient_from] else "no" for level, place in order.items()}
+        level = pl.col("performance_level")
         return [
-            place.alias("level_order"),
-            pl.when(place >= first).then(pl.lit("yes")).when(place < first).then(pl.lit("no")).alias("proficient"),
+            level.replace_strict(order, default=None, return_dtype=pl.Int64).alias("level_order"),
+            level.replace_strict(proficient, default=None, return_dtype=pl.String).alias("proficient"),
         ]
 
     def _excluded(self, part: str | None) -> pl.Expr:
@@ -258,11 +266,26 @@ def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
     return pl.when(~text.is_in(["", *layout.read.nulls])).then(text)
 
 
-def _is_meant_empty(text: pl.Expr, source: Source) -> pl.Expr:
-    """Whether the layout's map says of the value that it is to be left empty."""
-    known = source.map or {}
-    meant = text.is_in([given for given, value in known.items() if value is None])
-    return meant | ~text.is_in(list(known)) if "*" in known and known["*"] is None else meant
+def _once_per_text(texts: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    """The texts converted. Most columns say few things many times, so each thing that is said is converted once."""
+    sample = texts[:SAMPLE]
+    if sample.n_unique() > FEW * sample.len():  # ids, mostly
+        return texts.to_frame().lazy().select(convert(pl.col(texts.name)).alias(texts.name)).collect().to_series()
+    said = texts.unique().alias("said")
+    converted = said.to_frame().select("said", convert(pl.col("said")).alias("is"))
+    if converted["is"].dtype == said.dtype and converted["is"].equals(said):
+        return texts
+    each = pl.DataFrame({"said": texts})
+    return each.join(converted, on="said", how="left", nulls_equal=True, maintain_order="left")["is"].alias(texts.name)
+
+
+def _unreadable(text: pl.Series, value: pl.Series, source: Source) -> pl.Series:
+    """Where a text came to nothing, and the layout's map does not say that it is to be left empty."""
+    lost = text.is_not_null() & value.is_null()
+    if source.map is None or not lost.any():
+        return lost
+    meant = text.is_in([given for given, value in source.map.items() if value is None])
+    return lost & ~(meant | ~text.is_in(list(source.map)) if source.map.get("*", "") is None else meant)
 
 
 def _is_free_text(field: Field, source: Source) -> bool:
