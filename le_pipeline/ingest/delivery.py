@@ -14,7 +14,9 @@ import polars as pl
 from le_pipeline.errors import EncodingFileError
 from le_pipeline.home import Partition
 from le_pipeline.ingest import contract, reading
+from le_pipeline.ingest.ahead import worked_ahead
 from le_pipeline.ingest.filling import EXCLUDED, PART, Filler
+from le_pipeline.ingest.resolution import hash_over
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
 from le_pipeline.warehouse.lake import polars_schema
@@ -53,6 +55,7 @@ class Batch:
     identity: pl.DataFrame  # keys with direct identifiers: for the vault only
     quarantine: pl.DataFrame  # the quarantine table's columns: pointers, no values
     rejected: pl.DataFrame  # the file's own rows: for the vault only
+    account: Account
 
 
 @dataclass
@@ -79,6 +82,15 @@ class Account:
         """Share of the records that count (not excluded) that broke a rule."""
         counted = self.read - self.excluded.total()
         return self.quarantined / counted if counted else 0.0
+
+    def add(self, other: Account) -> None:
+        """Take another account of the same file, as of its next batch."""
+        self.file_rows += other.file_rows
+        self.read += other.read
+        self.accepted += other.accepted
+        self.quarantined += other.quarantined
+        self.excluded.update(other.excluded)
+        self.rules.update(other.rules)
 
     def book(self, fate: str, count: int) -> None:
         """Take accepted records that do not stay out again, by their fate."""
@@ -126,8 +138,10 @@ class DeliveryReader:
 
     def batches(self) -> Iterator[Batch]:
         """The batches of the file, in order."""
-        for raw in reading.batches(self.delivery.path, self.delivery.layout.read):
-            yield self._batch(raw)
+        raws = reading.batches(self.delivery.path, self.delivery.layout.read)
+        for batch in worked_ahead(self._batch, raws):
+            self.account.add(batch.account)
+            yield batch
         share = self.account.rules["encoding"] / max(self.account.read, 1)
         if share > self.delivery.layout.tolerance:
             encoding = self.delivery.layout.read.encoding
@@ -166,36 +180,40 @@ class DeliveryReader:
         return self.pointers(records, places.with_columns(rule=pl.lit("conflict"), field=pl.lit("")))
 
     def _batch(self, raw: pl.DataFrame) -> Batch:
-        account, layout = self.account, self.delivery.layout
+        layout = self.delivery.layout
         records = self._with_keys(self.filler.fill(raw))
-        account.file_rows += raw.height
-        account.read += records.height
-        for reason, count in records[EXCLUDED].drop_nulls().value_counts().iter_rows():
-            account.excluded[reason] += count
+        account = Account(file_rows=raw.height, read=records.height)
+        account.excluded.update(dict(records[EXCLUDED].drop_nulls().value_counts().iter_rows()))
         records = records.filter(pl.col(EXCLUDED).is_null())
         faults = contract.broken(records, layout.table)
         indexed = records.with_row_index(INDEX)
         bad = faults.select(INDEX).unique()
         good = indexed.join(bad, on=INDEX, how="anti", maintain_order="left") if bad.height else indexed
-        account.quarantined += bad.height
-        account.accepted += good.height
-        for rule, count in faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows():
-            account.rules[rule] += count
+        account.quarantined = bad.height
+        account.accepted = good.height
+        account.rules.update(dict(faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows()))
         rows = indexed.join(bad, on=INDEX, how="semi")["source_row"].unique()
         return Batch(
             accepted=good.select(pl.col(name).cast(type_) for name, type_ in polars_schema(layout.table).items()),
-            identity=good.select(self.identity_columns).unique(maintain_order=True),
+            # the keys are made from the direct identifiers, so these alone tell one person's records from another's
+            identity=good.select(self.identity_columns).filter(hash_over(self.identifiers).is_first_distinct()),
             quarantine=self.pointers(records, faults),
             rejected=rejected_rows(raw, rows, self._id),
+            account=account,
         )
 
     @property
     def identity_columns(self) -> list[str]:
         """Keys of the table and the direct identifiers behind them."""
+        keys = [column.name for column in self.delivery.layout.table.columns if column.field.of]
+        return [*keys, *self.identifiers]
+
+    @property
+    def identifiers(self) -> list[str]:
+        """The direct identifiers that the feed takes."""
         table = self.delivery.layout.table
-        keys = [column.name for column in table.columns if column.field.of]
         ids = [column.field.of for column in table.columns if column.field.of]
-        return [*keys, *ids, *(f.name for f in table.identity if f.name not in ids)]
+        return [*ids, *(f.name for f in table.identity if f.name not in ids)]
 
     def _with_keys(self, records: pl.DataFrame) -> pl.DataFrame:
         table = self.delivery.layout.table

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from le_pipeline.errors import RefusedError, ToleranceError, TruncatedFileError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import reading, record
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, rejected_rows
 from le_pipeline.ingest.recognition import Recognised, recognise_all
-from le_pipeline.ingest.resolution import FATE, RESOLUTION_COLUMNS, fates, part_of, resolution_columns
+from le_pipeline.ingest.resolution import FATE, ORDER, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
@@ -30,6 +31,7 @@ from le_pipeline.warehouse.lake import Lake, polars_schema, replace
 from schemas import registry
 
 SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
+WRITTEN: Any = {"compression": "zstd", "compression_level": 1}  # keys, which are random, gain nothing from a higher level
 CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"))
 
 
@@ -72,6 +74,7 @@ class _Intake:
     identity: VaultWriter
     rejected: VaultWriter
     pointers: list[pl.DataFrame]
+    marks: list[pl.DataFrame] = field(default_factory=list)  # what tells of each staged record whether it stays
 
     @property
     def staged(self) -> list[Path]:
@@ -211,23 +214,33 @@ class _Ingest:
         report.rows = self._rows_in_lake()
 
     def _read(self, order: int, delivery: Delivery, received: datetime.datetime, intake: _Intake) -> _Read:
+        staged = intake.staging / f"{order:04d}.parquet"
         try:
             reader = DeliveryReader(delivery, self.keys)
-            found: list[pl.DataFrame] = []
+            taken = _Intake(intake.staging, intake.identity, intake.rejected, [])
             with intake.identity.all_or_nothing(), intake.rejected.all_or_nothing():
-                for number, batch in enumerate(reader.batches()):
-                    staged = batch.accepted.with_columns(resolution_columns(self.table, order))
-                    staged.write_parquet(intake.staging / f"{order:04d}-{number:06d}.parquet", compression="lz4")
-                    intake.identity.add(batch.identity)
-                    intake.rejected.add(batch.rejected)
-                    found.append(batch.quarantine)
-                self._refuse_remnant(delivery, reader.account)
+                accepted = self._accepted(order, reader, taken)
+                self._stream(accepted).sink_parquet(staged, **WRITTEN)
         except RefusedError as refusal:
-            for part in intake.staging.glob(f"{order:04d}-*.parquet"):
-                part.unlink()
+            staged.unlink(missing_ok=True)
             return _Read(delivery, received, Account(), refusal=refusal)
-        intake.pointers.extend(found)
+        intake.pointers.extend(taken.pointers)
+        intake.marks.extend(taken.marks)
         return _Read(delivery, received, reader.account, reader)
+
+    def _accepted(self, order: int, reader: DeliveryReader, intake: _Intake) -> Iterator[pl.DataFrame]:
+        """The accepted records of a delivery, batch by batch; what else a batch came to goes where it belongs."""
+        for batch in reader.batches():
+            intake.identity.add(batch.identity)
+            intake.rejected.add(batch.rejected)
+            intake.pointers.append(batch.quarantine)
+            intake.marks.append(batch.accepted.select(resolution_columns(self.table, order)))
+            yield batch.accepted
+        self._refuse_remnant(reader.delivery, reader.account)
+
+    def _stream(self, frames: Iterator[pl.DataFrame]) -> pl.LazyFrame:
+        """Frames as they come, so that Polars writes one file of them without holding them all."""
+        return register_io_source(lambda *_: frames, schema=polars_schema(self.table))
 
     def _refuse_remnant(self, delivery: Delivery, account: Account) -> None:
         """A file overwritten by one with less than half of its rows was most likely cut off on its way."""
@@ -247,13 +260,12 @@ class _Ingest:
 
     def _resolve(self, reads: list[_Read], intake: _Intake) -> pl.DataFrame:
         """Book corrections, duplicates and conflicts; returns the places of the records that do not stay."""
-        staged = intake.staged
-        if not staged:
+        if not intake.marks:
             return pl.DataFrame(schema={"index": pl.UInt32, FATE: pl.String})
-        marks = pl.read_parquet(staged, columns=list(RESOLUTION_COLUMNS))
+        marks = pl.concat(intake.marks)
         gone = fates(marks, [read.delivery.layout for read in reads])
-        counted = gone.join(marks.with_row_index("index"), on="index").group_by("__delivery", FATE).len()
-        for order, fate, count in counted.iter_rows():
+        gone = gone.with_columns(marks[ORDER].gather(gone["index"]))
+        for order, fate, count in gone.group_by(ORDER, FATE).len().iter_rows():
             reads[order].account.book(fate, count)
         self._quarantine_conflicts(gone.filter(pl.col(FATE) == "conflict"), reads, intake)
         return gone
@@ -262,11 +274,11 @@ class _Ingest:
         if conflicts.is_empty():
             return
         rows = (
-            pl.scan_parquet(intake.staged).with_row_index("index").join(conflicts.lazy(), on="index", how="semi")
-            .select("__delivery", "source_row", part_of(self.table)).collect()
+            pl.scan_parquet(intake.staged).with_row_index("index").join(conflicts.lazy(), on="index")
+            .sort("index").select(ORDER, "source_row", part_of(self.table)).collect()
         )  # fmt: skip
         for order, read in enumerate(reads):
-            mine = rows.filter(pl.col("__delivery") == order)
+            mine = rows.filter(pl.col(ORDER) == order)
             if mine.is_empty() or read.reader is None:
                 continue
             intake.pointers.append(read.reader.conflicts(mine))
@@ -304,8 +316,11 @@ class _Ingest:
             years = pl.scan_parquet(staged).select(pl.col("school_year").unique().sort()).collect()["school_year"]
             for year in years:
                 target = self.lake.part(self.table, part, self.partition.state, year)
-                of_year = columns.filter(pl.col("school_year") == year) if len(years) > 1 else columns
-                replace(target, lambda path, rows=of_year: rows.sink_parquet(path, compression="zstd"))  # type: ignore[misc]
+                if len(staged) == len(years) == 1 and gone.is_empty():  # what is staged is the table's part as it is
+                    replace(target, staged[0].rename)
+                else:
+                    of_year = columns.filter(pl.col("school_year") == year) if len(years) > 1 else columns
+                    replace(target, lambda path, rows=of_year: rows.sink_parquet(path, **WRITTEN))  # type: ignore[misc]
                 stale.discard(target)
         for path in stale:
             path.unlink()
