@@ -31,8 +31,10 @@ NOT_TESTED = "not_tested"
 VOID = "void"
 GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
 ISO_DATE = "%Y-%m-%d"
-SAMPLE, FEW = 10_000, 0.25  # where no more texts of a sample are distinct, it is cheaper to convert distinct texts
+SAMPLE, FEW = 10_000, 0.25  # where no larger share of a sample is distinct, to convert distinct texts is cheaper
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
+
+Said = dict[str, pl.Series]  # what columns say, each text once, where that is little
 
 # a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
 LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
@@ -85,17 +87,24 @@ class Filler:
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
         """One row per record: the feed's fields, `part`, `excluded_by` and the marks of what was unreadable."""
-        clean = self._mark_damaged(self._look_up(self._clean(raw)))
+        clean, said = self._clean(raw)
+        clean = self._mark_damaged(self._look_up(clean), said)
         unpivot = self.layout.unpivot
         if unpivot is None:
-            return self._records(clean, None)
-        return pl.concat([self._records(clean, part) for part in unpivot.stems])
+            return self._records(clean, said, None)
+        return pl.concat([self._records(clean, said, part) for part in unpivot.stems])
 
-    def _clean(self, raw: pl.DataFrame) -> pl.DataFrame:
-        used = [name for name in self.used_columns if name in self._columns]
-        return raw.with_columns(
-            _once_per_text(raw[name], lambda text: _present(text.str.strip_chars(), self.layout)) for name in used
-        )
+    def _clean(self, raw: pl.DataFrame) -> tuple[pl.DataFrame, Said]:
+        """The rows with clean texts, and what is said in their columns."""
+        clean: dict[str, pl.Series] = {}
+        said: Said = {}
+        for name in (name for name in self.used_columns if name in self._columns):
+            texts = raw[name]
+            few = _few(texts)
+            clean[name] = _converted(texts, few, lambda text: _present(text.str.strip_chars(), self.layout))
+            few = few if clean[name] is texts else _few(clean[name])
+            said |= {} if few is None else {name: few}
+        return raw.with_columns(clean.values()), said
 
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
@@ -106,17 +115,14 @@ class Filler:
             )
         return clean
 
-    def _mark_damaged(self, clean: pl.DataFrame) -> pl.DataFrame:
+    def _mark_damaged(self, clean: pl.DataFrame, said: Said) -> pl.DataFrame:
         read = [name for name in self.used_columns if name in self._columns]
         read += [name for lookup in self._lookups.values() for name in lookup.columns]
-        # in plain ASCII there is nothing to look for
-        beyond = [name for name in read if clean[name].str.len_bytes().sum() > clean[name].str.len_chars().sum()]
-        if not beyond:
-            return clean.with_columns(pl.lit(value=False).alias(DAMAGED))
-        damaged = pl.any_horizontal(pl.col(beyond).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
-        return clean.with_columns(damaged.alias(DAMAGED))
+        hit = [name for name in read if said.get(name, clean[name]).str.contains(REPLACEMENT, literal=True).any()]
+        damaged = pl.any_horizontal(pl.col(hit).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
+        return clean.with_columns((damaged if hit else pl.lit(value=False)).alias(DAMAGED))
 
-    def _records(self, clean: pl.DataFrame, part: str | None) -> pl.DataFrame:
+    def _records(self, clean: pl.DataFrame, said: Said, part: str | None) -> pl.DataFrame:
         values: list[pl.Expr | pl.Series] = []
         marks: list[pl.Series] = []
         for name, field in self.fields.items():
@@ -128,7 +134,8 @@ class Filler:
             if _is_free_text(field, source):
                 values.append(text)
             else:
-                value = _once_per_text(text, partial(_typed, field=field, source=source, dates=self._dates(source)))
+                typed = partial(_typed, field=field, source=source, dates=self._dates(source))
+                value = _converted(text, self._said_by(source, part, text, said), typed)
                 values.append(value)
                 marks.append(_unreadable(text, value, source).alias(UNREADABLE + name))
             if field.keep_source:
@@ -215,6 +222,12 @@ class Filler:
             text = pl.col(names[0]) if len(names) == 1 else pl.concat_str(names, separator=source.join)
         return text.str.zfill(source.width) if source.width else text
 
+    def _said_by(self, source: Source, part: str | None, text: pl.Series, said: Said) -> pl.Series | None:
+        """What the text of a source says; known already where the text is a column as it stands."""
+        names = source.from_ or ()
+        few = said.get(self._stem(names[0], part)) if len(names) == 1 and not source.width else None
+        return _few(text) if few is None else few
+
     def _stem(self, column: str, part: str | None) -> str:
         unpivot = self.layout.unpivot
         return column.replace("{}", unpivot.stems[part]) if unpivot and part else column
@@ -266,17 +279,21 @@ def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
     return pl.when(~text.is_in(["", *layout.read.nulls])).then(text)
 
 
-def _once_per_text(texts: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
-    """The texts converted. Most columns say few things many times, so each thing that is said is converted once."""
+def _few(texts: pl.Series) -> pl.Series | None:
+    """What a column says, each text once, if it says few things many times; None for ids and the like."""
     sample = texts[:SAMPLE]
-    if sample.n_unique() > FEW * sample.len():  # ids, mostly
+    return texts.unique() if sample.n_unique() <= FEW * sample.len() else None
+
+
+def _converted(texts: pl.Series, few: pl.Series | None, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    """The texts converted; where they are few, each of them once. The same series where nothing changes."""
+    if few is None:  # lazy, so that what the conversion names twice is worked out once
         return texts.to_frame().lazy().select(convert(pl.col(texts.name)).alias(texts.name)).collect().to_series()
-    said = texts.unique().alias("said")
-    converted = said.to_frame().select("said", convert(pl.col("said")).alias("is"))
-    if converted["is"].dtype == said.dtype and converted["is"].equals(said):
+    each = pl.DataFrame({"said": few}).with_columns(convert(pl.col("said")).alias("is"))
+    if each["is"].dtype == few.dtype and each["is"].equals(each["said"]):
         return texts
-    each = pl.DataFrame({"said": texts})
-    return each.join(converted, on="said", how="left", nulls_equal=True, maintain_order="left")["is"].alias(texts.name)
+    rows = pl.DataFrame({"said": texts})
+    return rows.join(each, on="said", how="left", nulls_equal=True, maintain_order="left")["is"].alias(texts.name)
 
 
 def _unreadable(text: pl.Series, value: pl.Series, source: Source) -> pl.Series:
