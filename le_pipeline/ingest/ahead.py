@@ -13,12 +13,12 @@ WORKERS = 2  # what is worked on holds memory; Polars itself uses every core for
 
 
 def worked_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The result of each item, in order; at most `WORKERS` items are worked on or wait."""
+    """The result of each item, in order; no more than `WORKERS` are worked on or wait."""
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) > WORKERS:
+            if len(waiting) == WORKERS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -157,7 +157,9 @@ class Filler:
         if levels is None:
             return []
         order = {level: place for place, level in enumerate(levels.order, start=1)}
-        proficient = {level: "yes" if place >= order[levels.proficient_from] else "no" for level, place in order.items()}
+        proficient = {
+            level: "yes" if place >= order[levels.proficient_from] else "no" for level, place in order.items()
+        }
         level = pl.col("performance_level")
         return [
             level.replace_strict(order, default=None, return_dtype=pl.Int64).alias("level_order"),

@@ -31,7 +31,10 @@ from le_pipeline.warehouse.lake import Lake, polars_schema, replace
 from schemas import registry
 
 SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
-WRITTEN: Any = {"compression": "zstd", "compression_level": 1}  # keys, which are random, gain nothing from a higher level
+WRITTEN: Any = {
+    "compression": "zstd",
+    "compression_level": 1,
+}  # keys, which are random, gain nothing from a higher level
 CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"))
 
 

@@ -26,7 +26,7 @@ from schemas.layout import Read
 
 ROW = "__row"
 OVERFLOW = "__overflow"
-BATCH_ROWS = 500_000
+BATCH_ROWS = 250_000
 HEAD_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
 REPLACEMENT = "\ufffd"  # what a byte that is not UTF-8 is read as
