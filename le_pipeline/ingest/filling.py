@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -143,16 +143,15 @@ class Filler:
         kept = [pl.lit(part, pl.String).alias(PART), pl.col(ROW).cast(pl.Int64).alias("source_row")]
         long = (pl.col(OVERFLOW).is_not_null()).alias(UNREADABLE + OVERFLOW)
         raw_conditions = [pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()]
-        records = clean.select(*kept, *values, *marks, long, DAMAGED, *raw_conditions).with_columns(
-            *self._levels(), pl.lit(self.partition.state).alias("state")
-        )
+        records = clean.select(*kept, *values, *marks, long, DAMAGED, *raw_conditions)
+        records = records.with_columns(*self._levels(records), pl.lit(self.partition.state).alias("state"))
         return records.with_columns(self._excluded(part)).drop(pl.selectors.starts_with("__raw_"))
 
     def _dates(self, source: Source) -> tuple[str, ...]:
         """The formats of a date. A cell that Excel itself holds as a date comes as an ISO date, however it looks."""
         return (*(source.date or ()), *((ISO_DATE,) if self.layout.read.format == "excel" else ()))
 
-    def _levels(self) -> list[pl.Expr]:
+    def _levels(self, records: pl.DataFrame) -> list[pl.Series]:
         levels = self.layout.levels
         if levels is None:
             return []
@@ -160,10 +159,11 @@ class Filler:
         proficient = {
             level: "yes" if place >= order[levels.proficient_from] else "no" for level, place in order.items()
         }
-        level = pl.col("performance_level")
+        level = records["performance_level"]
+        few = _few(level)
         return [
-            level.replace_strict(order, default=None, return_dtype=pl.Int64).alias("level_order"),
-            level.replace_strict(proficient, default=None, return_dtype=pl.String).alias("proficient"),
+            _converted(level, few, partial(_mapped, known=order, to=pl.Int64())).alias("level_order"),
+            _converted(level, few, partial(_mapped, known=proficient, to=pl.String())).alias("proficient"),
         ]
 
     def _excluded(self, part: str | None) -> pl.Expr:
@@ -284,18 +284,23 @@ def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
 def _few(texts: pl.Series) -> pl.Series | None:
     """What a column says, each text once, if it says few things many times; None for ids and the like."""
     sample = texts[:SAMPLE]
-    return texts.unique() if sample.n_unique() <= FEW * sample.len() else None
+    return texts.unique().drop_nulls() if sample.n_unique() <= FEW * sample.len() else None
 
 
 def _converted(texts: pl.Series, few: pl.Series | None, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
     """The texts converted; where they are few, each of them once. The same series where nothing changes."""
     if few is None:  # lazy, so that what the conversion names twice is worked out once
         return texts.to_frame().lazy().select(convert(pl.col(texts.name)).alias(texts.name)).collect().to_series()
-    each = pl.DataFrame({"said": few}).with_columns(convert(pl.col("said")).alias("is"))
-    if each["is"].dtype == few.dtype and each["is"].equals(each["said"]):
+    said = pl.concat([few, pl.Series([None], dtype=pl.String)])  # an empty cell comes last
+    value = said.to_frame("said").select(convert(pl.col("said"))).to_series()
+    if value.dtype == said.dtype and value.equals(said):
         return texts
-    rows = pl.DataFrame({"said": texts})
-    return rows.join(each, on="said", how="left", nulls_equal=True, maintain_order="left")["is"].alias(texts.name)
+    places = texts.cast(pl.Enum(few)).to_physical().fill_null(few.len())
+    return value.gather(places).alias(texts.name)
+
+
+def _mapped(text: pl.Expr, known: Mapping[str, object], to: pl.DataType) -> pl.Expr:
+    return text.replace_strict(known, default=None, return_dtype=to)
 
 
 def _unreadable(text: pl.Series, value: pl.Series, source: Source) -> pl.Series:

@@ -23,7 +23,7 @@ def pseudonyms(ids: pl.Series, *, domain: str, issuer: str, keys: Keys) -> pl.Se
     key in a LazyFrame would show in its serialised plan.
     """
     key = keys.derive(f"pseudonym|{domain}").hex()
-    message = pl.format("{}|{}|{}|{}", pl.lit(VERSION), pl.lit(domain), pl.lit(issuer), canonical_id("id"))
+    message = pl.lit(f"{VERSION}|{domain}|{issuer}|") + canonical_id("id")
     run = ids.rle_id()
     heads = pl.DataFrame({"id": ids.filter(run.ne_missing(run.shift()))})
     hashed = heads.select(message.alias("message")).select(
