@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+if TYPE_CHECKING:
+    from le_pipeline.home import Home, Partition
+    from le_pipeline.privacy.keys import Keys
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+quarantine = typer.Typer(no_args_is_help=True, help="Records that broke a rule: see them, mend them, take them in.")
+app.add_typer(quarantine, name="quarantine")
+layout = typer.Typer(no_args_is_help=True, help="Layouts: how delivered files are described.")
+app.add_typer(layout, name="layout")
 out = Console()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
+StateOption = Annotated[str | None, typer.Option("--state", help="Only this state, such as LA")]
+YearOption = Annotated[int | None, typer.Option("--year", help="Only this school year, such as 2016 for 2015-16")]
 LandingOption = Annotated[Path | None, typer.Option(help="Read deliveries from here; else LE_HOME/landing")]
 
 
@@ -37,24 +47,26 @@ def init(home: HomeOption = None) -> None:
 def run(
     home: HomeOption = None,
     landing: LandingOption = None,
-    state: Annotated[str | None, typer.Option(help="Only this state, such as LA")] = None,
-    year: Annotated[int | None, typer.Option(help="Only this school year, such as 2016 for 2015-16")] = None,
+    state: StateOption = None,
+    year: YearOption = None,
 ) -> None:
     """Bring in what has landed, then links, marts and warehouse. What has not changed is not done again."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    from le_pipeline import line, summary
-    from le_pipeline.errors import HomeError
     from le_pipeline.home import Home
     from le_pipeline.privacy.keys import load_keys
-    from schemas import registry
 
     place = Home.at(home, landing)
     keys = load_keys(place)
     place.create()
-    chosen = [p for p in place.partitions() if state in (None, p.state) and year in (None, p.school_year)]
-    if not chosen:
-        raise HomeError(f"nothing has landed in {place.landing}/<STATE>/<school year>/ for that choice")
+    _walk(place, keys, place.chosen(state, year))
+
+
+def _walk(place: Home, keys: Keys, chosen: list[Partition]) -> None:
+    """Walk the whole line over the partitions, showing how far it is; ends with 1 where files need somebody."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from le_pipeline import line, summary
+    from schemas import registry
+
     outcome = summary.Outcome()
     columns = (
         SpinnerColumn(),
@@ -97,6 +109,78 @@ def status(home: HomeOption = None) -> None:
         out.print(f"warehouse  {place.warehouse}: {fresh}", soft_wrap=True)
 
 
+@quarantine.command("list")
+def list_(home: HomeOption = None, state: StateOption = None, year: YearOption = None) -> None:
+    """What waits, by file, rule and column, with what to do; no value is shown."""
+    from le_pipeline import summary
+    from le_pipeline.home import Home
+
+    place = Home.at(home)
+    out.print(summary.waiting(place, place.chosen(state, year)))
+
+
+@quarantine.command()
+def export(
+    workbook: Annotated[Path, typer.Argument(help="Where to write it (.xlsx)")] = Path("quarantine.xlsx"),
+    home: HomeOption = None,
+    state: StateOption = None,
+    year: YearOption = None,
+) -> None:
+    """Write the rows that wait, in full, into a workbook to mend them in. It holds names: keep it safe. Is logged."""
+    from le_pipeline.home import Home
+    from le_pipeline.ingest import mending
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    rows = mending.export(place, load_keys(place), place.chosen(state, year), workbook)
+    out.print(
+        f"{rows:,} rows are in {workbook}. It holds names: delete it once `le quarantine retry {workbook}` has run.",
+        soft_wrap=True,
+    )
+
+
+@quarantine.command()
+def retry(
+    workbook: Annotated[Path | None, typer.Argument(help="The exported workbook, mended")] = None,
+    home: HomeOption = None,
+    state: StateOption = None,
+    year: YearOption = None,
+) -> None:
+    """Try again what waits: with the rows of a mended workbook, or with rules and layouts as they are now."""
+    from le_pipeline.home import Home
+    from le_pipeline.ingest import mending
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    keys = load_keys(place)
+    chosen = place.chosen(state, year)
+    if workbook:
+        changed = mending.take_back(place, keys, workbook)
+        out.print(f"{sum(changed.values()):,} rows were mended")
+        chosen = [partition for partition in chosen if partition in changed]
+    if chosen:
+        _walk(place, keys, chosen)
+
+
+@layout.command()
+def draft(
+    file: Annotated[Path, typer.Argument(help="A file that no layout knows")],
+    home: HomeOption = None,
+    feed: Annotated[str | None, typer.Option(help="What it delivers; else what fits best")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Where to write it; else it is printed")] = None,
+) -> None:
+    """Write a first layout from a file: what is recognised by name and by value, and what is unsure."""
+    from le_pipeline.home import Home
+    from le_pipeline.ingest.draft import draft as drafted
+
+    text = drafted(Home.at(home), file, feed)
+    if to is None:
+        out.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+    else:
+        to.write_text(text, encoding="utf-8")
+        out.print(f"{to} is a draft: mend it, put it into LE_HOME/layouts/, and try `le check {file}`", soft_wrap=True)
+
+
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(help="Delivered files, landed or not")],
@@ -112,11 +196,25 @@ def check(
     place = Home.at(home)
     trouble = False
     for file in files:
-        found = rehearse(place, file, state, year)
-        out.print(rehearsed(found))
-        trouble = trouble or bool(found.refusal) or any(part.refusal for part in found.parts)
+        for found in rehearse(place, file, state, year):
+            out.print(rehearsed(found))
+            trouble = trouble or bool(found.refusal) or any(part.refusal for part in found.parts)
     if trouble:
         raise typer.Exit(1)
+
+
+@app.command()
+def request(
+    state: Annotated[str, typer.Option(help="State of the partner, such as LA")],
+    folder: Annotated[Path, typer.Option("--out", help="Where to write")] = Path(),
+    home: HomeOption = None,
+) -> None:
+    """Write the data request to a partner: a document, and a workbook to fill in."""
+    from le_pipeline.home import Home
+    from le_pipeline.request import write_request
+
+    for path in write_request(Home.at(home), state, folder):
+        out.print(f"wrote {path}", soft_wrap=True)
 
 
 def main() -> None:

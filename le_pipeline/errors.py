@@ -28,6 +28,10 @@ class VaultError(PipelineError):
     """A vault file cannot be decrypted with this key, or was changed."""
 
 
+class MendingError(PipelineError):
+    """Quarantined rows cannot be exported or taken back."""
+
+
 class StepError(PipelineError):
     """The SQL of a table failed."""
 
@@ -45,7 +49,11 @@ class RefusedError(PipelineError):
 
 
 class UnknownFileError(RefusedError):
-    """No layout recognises the file."""
+    """No layout recognises the file; `is_near`: the message names the nearest one."""
+
+    def __init__(self, message: str, *, is_near: bool = False) -> None:
+        super().__init__(message)
+        self.is_near = is_near
 
 
 class AmbiguousFileError(RefusedError):
@@ -66,6 +74,26 @@ class TruncatedFileError(RefusedError):
 
 class EncodingFileError(RefusedError):
     """The file is not in the encoding its layout names."""
+
+
+class TooLargeFileError(RefusedError):
+    """The file, or a line of it, is larger than any real delivery."""
+
+
+class ArchiveFileError(RefusedError):
+    """The archive is encrypted, nested, out of proportion, or holds a path or link that leads out of it."""
+
+
+class LinkFileError(RefusedError):
+    """The file is a link to a place outside landing."""
+
+
+class MarkupFileError(RefusedError):
+    """The workbook declares entities of its own, as XML bombs do."""
+
+
+class FormulaFileError(RefusedError):
+    """The workbook holds formulas, whose values are those of whoever opened it last."""
 
 
 class MissingColumnError(RefusedError):

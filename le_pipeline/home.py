@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from le_pipeline.errors import BusyError, HomeError
-from schemas import layout
+from schemas import layout, template
 
 STATE_FOLDER = re.compile(r"^[A-Z][A-Z0-9]{1,15}$")
 LOCK_SECONDS = 600
@@ -111,6 +111,17 @@ class Home:
         )
         return sorted(partition for partition in found if self.files(partition))
 
+    def chosen(self, state: str | None, school_year: int | None) -> list[Partition]:
+        """The partitions of a state and a school year, each where it is given.
+
+        Raises:
+            HomeError: nothing has landed there.
+        """
+        found = [p for p in self.partitions() if state in (None, p.state) and school_year in (None, p.school_year)]
+        if not found:
+            raise HomeError(f"nothing has landed in {self.landing}/<STATE>/<school year>/ for that choice")
+        return found
+
     def misplaced(self) -> list[str]:
         """Files of landing that lie in no folder of a state and school year, below landing; nothing reads them."""
         found = (path.relative_to(self.landing) for path in self.landing.rglob("*") if path.is_file())
@@ -130,12 +141,12 @@ class Home:
         )
 
     def all_layouts(self) -> dict[str, layout.Layout]:
-        """The shipped layouts and the user's own; a user's layout replaces the shipped one of its name.
+        """The shipped layouts, those of the data request, and the user's own, which replace others of their name.
 
         Raises:
             ContractError: a layout file is wrong; names file, line and key.
         """
-        return layout.load_layouts(layout.SHIPPED) | layout.load_layouts(self.layouts)
+        return layout.load_layouts(layout.SHIPPED) | template.layouts() | layout.load_layouts(self.layouts)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

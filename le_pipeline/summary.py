@@ -13,7 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from le_pipeline import line
-from le_pipeline.home import Home
+from le_pipeline.home import Home, Partition
+from le_pipeline.ingest.identity import low
 from le_pipeline.ingest.partition import FeedReport, held_back, left_out
 from le_pipeline.ingest.rehearsal import Part, Rehearsal
 from le_pipeline.warehouse.build import WarehouseReport
@@ -72,7 +73,7 @@ class Outcome:
             case FeedReport():
                 self.last = f"{report.partition} {report.feed}"
                 self.reasons += report.held_by.values()
-                self.noted += [] if report.is_current else left_out(report.deliveries)
+                self.noted += [] if report.is_current else [*left_out(report.deliveries), *low(report.matches)]
                 refused = report.deliveries.filter(pl.col("delivery_status") == "refused")["delivery_reason"]
                 self.reasons += [reason for reason in refused if reason not in self.reasons]
             case TableReport():
@@ -146,14 +147,36 @@ def troubles(reasons: Iterable[str]) -> RenderableType:
     return _table("Files that need somebody", ["file and what to do"], [(reason,) for reason in dict.fromkeys(reasons)])
 
 
+def waiting(home: Home, chosen: list[Partition]) -> RenderableType:
+    """What waits in quarantine: a line for each file, rule and column."""
+    rows = Lake(home.lake).read(registry.tables()["quarantine"])
+    rows = rows.filter(pl.format("{}-{}", "state", "school_year").is_in([str(partition) for partition in chosen]))
+    if rows.is_empty():
+        return "Nothing waits in quarantine."
+    grouped = rows.group_by("path", "rule", "source_column", "fix", maintain_order=True).agg(
+        pl.col("source_row").n_unique().alias("rows"),
+        pl.col("source_row").min().alias("first_row"),
+        pl.col("value_shape").mode().first().alias("shape"),
+    )
+    columns = ["rows", "first row", "rule", "looks like", "what to do"]
+    ordered = grouped.sort("path", "rows", descending=[False, True])
+    files = [
+        _table(str(path), columns, mine.select("rows", "first_row", "rule", "shape", "fix").rows())
+        for (path,), mine in ordered.group_by("path", maintain_order=True)
+    ]
+    return Group(*files, "`le quarantine export` gives the rows in full, to mend them")
+
+
 def rehearsed(found: Rehearsal) -> RenderableType:
     """What `le check` says of one file."""
     where = (
         f"as {found.partition}" if found.partition else "state and year unknown: give --state and --year to be exact"
     )
-    lines: list[RenderableType] = [f"[bold]{found.path.name}[/] ({where})"]
+    lines: list[RenderableType] = [f"[bold]{found.name}[/] ({where})"]
     if found.refusal:
         lines.append(f"  would be refused: {found.refusal}")
+    if found.note:
+        lines.append(f"  not read: {found.note}")
     if found.is_lookup:
         lines.append("  no delivery of its own: files beside it look values up in it")
     for part in found.parts:
@@ -174,10 +197,7 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
     ]
     if part.refusal:
         lines.append(f"  would be refused: {part.refusal}")
-    if part.unknown_columns:
-        lines.append(f"  columns the layout does not know: {', '.join(part.unknown_columns)}")
-    if part.missing_columns:
-        lines.append(f"  columns the file does not have, so their fields stay empty: {', '.join(part.missing_columns)}")
+    lines += [f"  columns of {line}" for line in part.drift]
     if part.pointers.height:
         lines.append(_broken(part.pointers))
     return lines

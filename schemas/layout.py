@@ -9,18 +9,22 @@ from __future__ import annotations
 import csv
 import datetime
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas import registry, yaml_file
 
 SHIPPED = registry.HERE / "layouts"
 NO_FEED = "none"  # a file that is known and holds nothing the pipeline needs, such as a manifest
-ANY_ISSUER = "*"
+ANY_ISSUER = ANY = "*"
+FILE, SHEET = "@file", "@sheet"  # what a source may read beside the columns: the name of the file and of the sheet
+LABEL = "part"  # an unpivot over nothing but a label: several people of one kind in one row
 
 
 class _Part(BaseModel):
@@ -34,24 +38,64 @@ def _as_tuple(value: Any) -> Any:
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 
+def _regex(text: str) -> str:
+    try:
+        groups = re.compile(text).groups
+    except re.error:
+        raise ValueError(f"{text!r} is no regular expression") from None
+    if re.search(r"\(\?[=!<]", text) or groups > 1:
+        raise ValueError(f"{text!r}: one group at most, and no look-around")
+    return text
+
+
+Regex = Annotated[str, AfterValidator(_regex)]
+
+
 class Recognise(_Part):
-    """How a file is known: these columns must all be there; name and years narrow the choice."""
+    """How a file is known: these columns must all be there; name and years narrow the choice.
+
+    `values`: what the filled cells of a column look like, as regular expressions that fit the whole cell. They tell
+    apart what has the same columns, such as two years of a fixed-width file.
+    """
 
     columns: tuple[str, ...] = Field(min_length=1)
     name: Texts = ("*",)
     school_years: tuple[int, int] | None = None
     states: Texts | None = None
+    values: dict[str, Regex] = {}
+
+
+Span = tuple[int, int]  # first and last character of a line, counted from 1, both in
+
+
+def _span(value: Any) -> Any:
+    """`48-62`, or `5` for one character."""
+    first, dash, last = str(value).partition("-")
+    if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first) or int(first) < 1:
+        raise ValueError(f"{value!r} is no place in a line; give the first and the last character, such as 48-62")
+    return int(first), int(last or first)
 
 
 class Read(_Part):
-    """How the bytes become rows of text."""
+    """How the bytes become rows of text.
 
-    format: Literal["delimited", "excel"]
+    `header`: rows of the header; names of several rows are put together with ` / `. `preamble`: rows that may stand
+    above it. `columns`: the names, where there is no header. `repeated`: names that several unneeded columns may have,
+    such as Filler. `positions`: where the columns of a fixed-width line are.
+    """
+
+    format: Literal["delimited", "fixed_width", "excel", "parquet", "json_lines"]
     delimiter: str = ","
     quote: str | None = '"'
-    encoding: str = "utf-8"
+    encoding: Texts = ("utf-8",)
     nulls: tuple[str, ...] = ("",)
-    sheet: str | None = None
+    sheet: Texts | None = None
+    preamble: int = Field(default=0, ge=0, le=100)
+    header: int = Field(default=1, ge=0, le=5)
+    columns: tuple[str, ...] = ()
+    repeated: Texts = ()
+    positions: dict[str, Annotated[Span, BeforeValidator(_span)]] = {}
+    record_length: Annotated[Span, BeforeValidator(_span)] | None = None  # from the shortest to the longest
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Read:
@@ -59,30 +103,48 @@ class Read(_Part):
             raise ValueError('delimiter must be one character; a tab is "\\t"')
         if self.quote is not None and len(self.quote) != 1:
             raise ValueError("quote must be one character, or null where quotes mean nothing")
-        try:
-            "".encode(self.encoding)  # says no to what is a codec but no text encoding, such as base64
-        except LookupError:
-            raise ValueError(f"encoding {self.encoding!r} is not known; use utf-8 or windows-1252") from None
+        for encoding in self.encoding:
+            try:
+                "".encode(encoding)  # says no to what is a codec but no text encoding, such as base64
+            except LookupError:
+                raise ValueError(f"encoding {encoding!r} is not known; use utf-8 or windows-1252") from None
+        if (self.format == "fixed_width") != bool(self.positions):
+            raise ValueError("a fixed-width file needs `positions`, and no other file has them")
+        if (self.header == 0) != bool(self.columns):
+            raise ValueError("a file without a header (`header: 0`) needs the names of its `columns`")
         return self
 
 
 class Source(_Part):
     """Where one field comes from.
 
-    `from` names a column, or several that are put together with `join`; `school.identifier` is the column identifier of
-    the lookup school. `value` is a constant. `date` is one or more formats, tried in order; `map` turns the file's
-    values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` fills up with leading zeros.
-    `range` and `allowed` narrow what the field may hold in this file.
+    `from` names a column, or several that are put together with `join` (with
+    `keep_empty` though some are empty); `school.identifier` is the column identifier of
+    the lookup school. `either` are columns of which the first that is filled counts. `candidates` are columns of which
+    the one is taken that fits the roster. `flags` are columns that say yes or no, one for each value of the field;
+    where two say yes, `first` comes before all others, and `several` stands for any other two. `value` is a constant.
+    `extract` takes the part of the text that a regular expression finds; `date` is one or more formats, tried in order;
+    `map` turns the file's values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` is the
+    number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field
+    may hold in this file; `marks` are further signs that a published figure is held back.
     """
 
     from_: Texts | None = Field(default=None, alias="from")
+    either: Texts | None = None
+    candidates: Texts | None = None
+    flags: dict[str, str] | None = None
+    first: str | None = None
+    several: str | None = None
     value: str | None = None
     join: str = ""
+    keep_empty: bool = False
+    extract: Regex | None = None
     date: Texts | None = None
     map: dict[str, str | None] | None = None
     width: int | None = None
     range: tuple[float, float] | None = None
     allowed: tuple[str, ...] | None = None
+    marks: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -91,8 +153,16 @@ class Source(_Part):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
-        if (self.from_ is None) == (self.value is None):
-            raise ValueError("give either `from` (a column) or `value` (a constant)")
+        origins = (self.from_, self.either, self.candidates, self.flags, self.value)
+        if len(origins) - origins.count(None) != 1:
+            raise ValueError(
+                "give `from` (a column), `either` (the first that is filled), `candidates` (columns to choose from),"
+                " `flags` (a column for each value) or `value` (a constant)"
+            )
+        if (self.first or self.several) and not self.flags:
+            raise ValueError("`first` and `several` are for `flags`")
+        if self.first and self.first not in (self.flags or {}):
+            raise ValueError(f"`first`: {self.first!r} is not one of the `flags`")
         for pattern in self.date or ():
             if not _tells_a_day(pattern):
                 raise ValueError(f"date {pattern!r} must tell day, month and year, such as %m/%d/%Y")
@@ -100,13 +170,38 @@ class Source(_Part):
             raise ValueError("range must go from the lowest to the highest")
         return self
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the source may read."""
+        return self.from_ or self.either or self.candidates or tuple((self.flags or {}).values())
+
+    @property
+    def reads_one_of_several(self) -> bool:
+        """Whether of the columns that are there one will do."""
+        return self.either is not None or self.candidates is not None
+
+
+class Climb(_Part):
+    """From a row to the one above it (`by` names its key), until `where` holds."""
+
+    by: str
+    where: dict[str, str]
+
 
 class Lookup(_Part):
-    """Another file of the same folder, joined by `by` (a column of this file, or of a lookup above) = `key`."""
+    """Another file of the same folder, joined by `by` (columns of this file, or of a lookup above) = `key`.
+
+    `split`: the cell holds several keys; then the first row found counts, but for the columns that `pick` names.
+    `optional`: the file, a column of it or the column that leads there may be missing; what it would say stays empty.
+    """
 
     file: str = Field(pattern=r"^[^/\\]+$")  # a name, never a path: nothing outside the folder is read
-    key: str
+    key: Texts  # several columns are put together as those of `by` are
     by: Source
+    split: str | None = None
+    pick: dict[str, Literal["lowest", "highest"]] = {}
+    climb: Climb | None = None
+    optional: bool = False
 
 
 class Condition(_Part):
@@ -143,20 +238,43 @@ class Levels(_Part):
         return self
 
 
-class Unpivot(_Part):
-    """Several columns into rows: `over` is the field, `stems` its values with what stands for `{}` in the columns."""
+def _by_assessment(data: Any) -> Any:
+    """`levels` of one list, or of several assessments that a file holds."""
+    if isinstance(data, (list, tuple)):
+        return {name: name for name in data}
+    return {ANY: data} if data else {}
 
-    over: str
-    stems: dict[str, str]
+
+class Unpivot(_Part):
+    """Several columns into rows: `over` are the fields, each with its values and what stands for them in the columns.
+
+    `{}` in a column's name stands for the one field, `{subject}` for that of several; every combination is a record.
+    """
+
+    over: dict[str, dict[str, str]]
     fill: dict[str, Source]
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, data: Any) -> Any:
-        over = [key for key in data if key != "fill"]
-        if len(over) != 1 or "fill" not in data:
-            raise ValueError("give one field with its values and column stems, and `fill`")
-        return {"over": over[0], "stems": data[over[0]], "fill": data["fill"]}
+        over = {key: value for key, value in data.items() if key != "fill"}
+        if not over or "fill" not in data:
+            raise ValueError("give a field with its values and column stems, and `fill`")
+        return {"over": over, "fill": data["fill"]}
+
+    @property
+    def parts(self) -> dict[str, dict[str, str]]:
+        """What each record of a row is called, with the values of the fields it stands for."""
+        return {" ".join(values): dict(zip(self.over, values, strict=True)) for values in product(*self.over.values())}
+
+    def column(self, name: str, part: dict[str, str]) -> str:
+        """The column that a name with placeholders means for a part."""
+        for field, value in part.items():
+            stem = self.over[field][value]
+            name = name.replace(f"{{{field}}}", stem)
+            if len(self.over) == 1:
+                name = name.replace("{}", stem)
+        return name
 
 
 class Layout(_Part):
@@ -169,9 +287,10 @@ class Layout(_Part):
     recognise: Recognise
     read: Read
     fill: dict[str, Source] = {}
-    unpivot: Unpivot | None = None
+    unpivot: Annotated[tuple[Unpivot, ...], BeforeValidator(_as_tuple)] = ()
+    explode: dict[str, str] = {}
     lookup: dict[str, Lookup] = {}
-    levels: Levels | None = None
+    levels: Annotated[dict[str, Levels], BeforeValidator(_by_assessment)] = {}
     exclude: dict[str, dict[str, Condition]] = {}
     ignore: tuple[str, ...] = ()
     correction: Literal["file", "rows"] = "rows"
@@ -179,33 +298,64 @@ class Layout(_Part):
     hash: str = ""
 
     @property
+    def has_candidates(self) -> bool:
+        """Whether the column of an id is chosen by evidence."""
+        return any(source.candidates for source in self.fill.values())
+
+    @property
+    def names_its_columns(self) -> bool:
+        """Whether the names of the columns are the layout's own, since the file has no header."""
+        return self.read.header == 0 or self.read.format == "fixed_width"
+
+    @property
     def table(self) -> registry.Table:
         """The canonical table that the layout's feed fills, narrowed to what this file may hold."""
         table = registry.feeds()[self.feed]
         narrowed = {loc[-1]: narrowing for loc, source in self.sources() if (narrowing := _narrowing(source))}
         if self.levels:
-            narrowed["performance_level"] = {"values": self.levels.order}
-        if not narrowed:
-            return table
+            every = [level for levels in self.levels.values() for level in levels.order]
+            narrowed["performance_level"] = {"values": tuple(dict.fromkeys(every))}
+        filled = {loc[-1] for loc, _ in self.sources()}
         columns = tuple(
-            column.model_copy(update={"field": column.field.model_copy(update=narrowed[column.name])})
-            if column.name in narrowed
-            else column
+            column.model_copy(
+                update={
+                    "field": column.field.model_copy(update=narrowed.get(column.name, {})),
+                    "required": column.required or (column.expected and column.name in filled),
+                }
+            )
             for column in table.columns
         )
         return table.model_copy(update={"columns": columns})
+
+    @property
+    def states(self) -> tuple[str, ...] | None:
+        """State folders in which the layout may be used, or None for any."""
+        return self.recognise.states or (None if self.issuer == ANY_ISSUER else (self.issuer,))
 
     def split(self, name: str) -> tuple[str | None, str]:
         """The lookup that a column name points into, if it does, and the column's own name."""
         lookup, dot, column = name.partition(".")
         return (lookup, column) if dot and lookup in self.lookup else (None, name)
 
+    def named(self, source: Source) -> list[str]:
+        """Columns of the delivered file (not of its lookups) that a source names, those of every part of a row."""
+        return [name for name in self.names(source) if not self.split(name)[0]]
+
+    def names(self, source: Source) -> list[str]:
+        """The columns that a source names, those of lookups among them, with every placeholder filled in."""
+        names = list(source.columns)
+        blocks = [unpivot for unpivot in self.unpivot if source in unpivot.fill.values()]
+        if not blocks:
+            return names
+        found = (unpivot.column(name, part) for unpivot in blocks for name in names for part in unpivot.parts.values())
+        return list(dict.fromkeys(found))
+
     def sources(self) -> Iterator[tuple[tuple[str, ...], Source]]:
         """Every source of the layout with its place in the file."""
         for name, source in self.fill.items():
             yield ("fill", name), source
-        if self.unpivot:
-            for name, source in self.unpivot.fill.items():
+        for unpivot in self.unpivot:
+            for name, source in unpivot.fill.items():
                 yield ("unpivot", "fill", name), source
         for name, lookup in self.lookup.items():
             yield ("lookup", name, "by"), lookup.by
@@ -268,14 +418,16 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
     if layout.feed == NO_FEED:
         return
     if layout.feed not in registry.feeds():
-        yield ("feed",), f"{layout.feed!r} is not a feed; the feeds are {', '.join(registry.feeds())}"
+        yield ("feed",), f"{layout.feed!r} is not a feed; the feeds are {', '.join(sorted(registry.feeds()))}"
         return
+    if layout.names_its_columns and not layout.recognise.values:
+        yield ("recognise",), "a file without a header is known by `values` alone; give at least one"
     for loc, source in layout.sources():
         yield from _source_faults(layout, loc, source)
     filled = set(layout.fill)
-    if layout.unpivot:
-        yield from _unpivot_faults(layout, layout.unpivot)
-        filled |= {*layout.unpivot.fill, layout.unpivot.over}
+    for unpivot in layout.unpivot:
+        yield from _unpivot_faults(layout, unpivot)
+        filled |= {*unpivot.fill, *unpivot.over}
     allowed = layout.table.source_fields
     yield from _condition_faults(layout)
     for column in layout.table.columns:
@@ -298,8 +450,11 @@ def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iter
         yield loc, f"`range` is for numbers, {name} is of type {field.type}"
     if source.allowed and not field.values:
         yield loc, f"`allowed` is for fields with a list of values, {name} has none"
-    named = [("map", value) for value in (source.map or {}).values()] + [
-        ("allowed", value) for value in source.allowed or ()
+    named = [
+        *(("map", value) for value in (source.map or {}).values()),
+        *(("allowed", value) for value in source.allowed or ()),
+        *(("flags", value) for value in source.flags or ()),
+        *((("several", source.several),) if source.several else ()),
     ]
     for key, value in named:
         if field.values and value is not None and value not in field.values:
@@ -323,15 +478,18 @@ def _condition_faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _unpivot_faults(layout: Layout, unpivot: Unpivot) -> Iterator[tuple[tuple[str, ...], str]]:
     allowed = layout.table.source_fields
-    if unpivot.over not in allowed:
-        yield ("unpivot",), f"{unpivot.over!r} is not a field of {layout.feed}"
-        return
-    for name in sorted(set(layout.fill) & {unpivot.over, *unpivot.fill}):
+    for over, stems in unpivot.over.items():
+        if over == LABEL:
+            continue
+        if over not in allowed:
+            yield ("unpivot",), f"{over!r} is not a field of {layout.feed}"
+            continue
+        values = allowed[over].values or ()
+        for value in stems:
+            if values and value not in values:
+                yield ("unpivot", over, value), f"is not an allowed value: {', '.join(values)}"
+    for name in sorted(set(layout.fill) & {*unpivot.over, *unpivot.fill}):
         yield ("fill", name), "is filled by unpivot already"
-    values = allowed[unpivot.over].values or ()
-    for value in unpivot.stems:
-        if values and value not in values:
-            yield ("unpivot", unpivot.over, value), f"is not an allowed value: {', '.join(values)}"
 
 
 # fields that have a value where a layout does not fill them (docs/layouts.md)

@@ -35,7 +35,8 @@ class _Strict(BaseModel):
 class Field(_Strict):
     """One field: meaning, type, allowed values and privacy class. `of` and `domain` are for key fields.
 
-    `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is.
+    `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is. `is_published`: a
+    figure that may be held back; `derived`: made from other fields by the pipeline, so that no layout fills it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Field(_Strict):
     privacy: Privacy
     unit: str | None = None
     standard: str | None = None
+    example: str | None = None
     values: tuple[str, ...] | None = None
     min: str | None = None
     max: str | None = None
@@ -52,19 +54,31 @@ class Field(_Strict):
     of: str | None = None
     domain: str | None = None
     of_any_issuer: bool = False
+    is_published: bool = False
+    derived: bool = False
 
     @model_validator(mode="before")
     @classmethod
     def _yes_no_has_its_values(cls, data: Any) -> Any:
         return {**data, "values": ("yes", "no")} if data.get("type") == "yes_no" else data
 
+    @property
+    def range(self) -> str:
+        """The allowed range in words, such as `from 0 to 1`; empty where any value is allowed."""
+        ends = {"from": self.min, "to": self.max}
+        return " ".join(f"{word} {end}" for word, end in ends.items() if end is not None)
+
 
 class Column(_Strict):
-    """A field in a table: under its own name there, required or not, with values that only this table adds."""
+    """A field in a table: under its own name there, with values that only this table adds.
+
+    `required`: every row has it. `expected`: every row of a file whose layout fills it.
+    """
 
     name: str
     field: Field
     required: bool = False
+    expected: bool = False
     also: tuple[str, ...] = ()
 
     @property
@@ -91,8 +105,10 @@ class Table(_Strict):
     """One table: grain in a sentence, columns, key, usage warnings.
 
     `references` names the columns that should point to a row of another table, which has them under the same names.
-    `feed` names the canonical input that fills the table; `identity` the direct identifiers of that input, which go to
-    the vault; `estimate` the column that standard_error, ci_low and ci_high belong to.
+    `roster` names the ids by which its people are known, the canonical one first, so that the ids of other files can be
+    tried against them. `feed` names the canonical input that fills the table; `purpose` says why partners are asked for
+    it; `identity` the direct identifiers of that input, which go to the vault; `estimate` the column that
+    standard_error, ci_low and ci_high belong to.
     """
 
     name: str
@@ -102,11 +118,13 @@ class Table(_Strict):
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     feed: str | None = None
+    purpose: str | None = None
     identity: tuple[Field, ...] = ()
     rules: tuple[Rule, ...] = ()
     estimate: str | None = None
     warnings: tuple[str, ...] = ()
     references: dict[str, tuple[str, ...]] = {}
+    roster: tuple[str, ...] = ()
     notices: dict[str, Notice] = {}
 
     def __hash__(self) -> int:
@@ -135,7 +153,7 @@ class Table(_Strict):
         return {
             name: field
             for name, field in (filled | {field.name: field for field in self.identity}).items()
-            if name not in derived
+            if name not in derived and not field.derived
         }
 
 
@@ -165,8 +183,15 @@ def word(text: str) -> str:
 
 @cache
 def feeds() -> dict[str, Table]:
-    """The canonical table that each feed fills."""
-    return {table.feed: table for table in tables().values() if table.feed}
+    """The canonical table that each feed fills; rosters come first, since others are compared with them."""
+    found = sorted(tables().values(), key=lambda table: not table.roster)
+    return {table.feed: table for table in found if table.feed}
+
+
+def rosters(table: Table) -> list[Table]:
+    """The rosters that the ids of a table may be tried against."""
+    given = table.source_fields
+    return [other for other in feeds().values() if other.roster and other != table and other.roster[0] in given]
 
 
 def _table(path: Path, layer: Layer) -> Table:
@@ -188,8 +213,8 @@ def _table(path: Path, layer: Layer) -> Table:
 
 
 def _column(name: str, spec: Any) -> Column:
-    if spec is None or spec == "required":
-        return Column(name=name, field=field_of(name), required=spec == "required")
+    if spec is None or spec in ("required", "expected"):
+        return Column(name=name, field=field_of(name), required=spec == "required", expected=spec == "expected")
     return Column(name=name, field=field_of(spec.pop("as", name)), **spec)
 
 

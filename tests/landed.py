@@ -11,6 +11,7 @@ import polars as pl
 import xlsxwriter
 
 from le_pipeline.home import Home, Partition
+from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.partition import FeedReport, ingest_feed
 from le_pipeline.ingest.record import record_unclaimed
 from le_pipeline.privacy.keys import Keys
@@ -40,6 +41,11 @@ fill:
 tolerance: 0.25
 """
 HEADER = "ID,Name,Born,Grade,District,Score"
+
+
+def of(path: Path) -> Document:
+    """The file as a document."""
+    return Document(path, path.name)
 
 
 def scores(*rows: str, header: str = HEADER) -> str:

@@ -13,11 +13,12 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
-from le_pipeline.ingest.filling import DAMAGED, UNREADABLE
-from le_pipeline.ingest.reading import OVERFLOW
+from le_pipeline.ingest.filling import DAMAGED, FAULT
 from le_pipeline.warehouse.lake import POLARS_TYPES
 from schemas.registry import Column, Field, Rule, Table
+from schemas.rules import kind, rule_texts
 
+EMPTYING = ("unreadable", "damaged_id", "not_on_roster")
 BROKEN_SCHEMA = {"index": pl.UInt32(), "rule": pl.String(), "field": pl.String()}
 
 
@@ -39,43 +40,26 @@ def broken(records: pl.DataFrame, table: Table) -> pl.DataFrame:
     except SchemaErrors as errors:
         found.append(_places(errors.failure_cases))
     faults = pl.concat(found)
-    # a value that could not be read is empty afterwards; that it is missing is then no fault of its own
-    unreadable = faults.filter(pl.col("rule") == "unreadable").select("index", "field")
-    also_required = (pl.col("rule") == "required") & pl.col("was_unreadable").is_not_null()
-    marked = faults.join(unreadable.with_columns(was_unreadable=True), on=["index", "field"], how="left")
-    return marked.filter(~also_required).drop("was_unreadable").unique(maintain_order=True)
+    # a value that could not be taken is empty afterwards; that it, or its key, is missing is then no fault of its own
+    keys = {column.name: column.field.of for column in table.columns if column.field.of}
+    taken = faults.filter(pl.col("rule").is_in(EMPTYING)).select("index", behind="field").unique()
+    missing = faults.filter(pl.col("rule") == "required").with_columns(behind=pl.col("field").replace(keys))
+    excused = missing.join(taken, on=["index", "behind"], how="semi").drop("behind")
+    return faults.join(excused, on=["index", "rule", "field"], how="anti", maintain_order="left").unique(
+        maintain_order=True
+    )
 
 
 def fix(rule: str, field: Field | None, label: str) -> str:
-    """What a person should do about a broken rule; `label` names the column or columns."""
-    if rule == "allowed_values" or (rule == "unreadable" and field is not None and field.values):
-        return (
-            f"{label}: give one of {', '.join((field.values if field else None) or ())}, or map the value in the layout"
-        )
-    kind = {
-        "date": "a date in the layout's format",
-        "integer": "a whole number",
-        "number": "a number",
-        "school_year": "a school year such as 2016 or 2015-16",
-    }.get(field.type if field else "", "a value of the map")
-    return {
-        "required": f"{label}: fill in the value; a record without it cannot be used",
-        "unreadable": f"{label}: give {kind}",
-        "range": f"{label}: give a value {_range(field)}",
-        "pattern": f"{label}: give a value in the form of the description: {field.description if field else ''}",
-        "any_of": f"{label}: fill in at least one",
-        "ordered": f"{label}: the first date must not be after the second",
-        "encoding": f"{label}: send the file in the encoding of its layout; a character of the row cannot be read",
-        "too_many_cells": f"{label}: the row has more cells than the header; quote the cells that hold the delimiter",
-        "conflict": f"{label}: the file gives this record twice with different values; say which one is right",
-    }[rule]
-
-
-def _range(field: Field | None) -> str:
-    if field is None:
-        return ""
-    parts = [f"from {field.min}"] if field.min else []
-    return " ".join(parts + ([f"to {field.max}"] if field.max else []))
+    """What a person should do about a broken rule, in the words of rules.yaml; `label` names the column or columns."""
+    values = (field.values if field else None) or ()
+    text = rule_texts()["allowed_values" if rule == "unreadable" and values else rule]
+    own = (
+        {"values": ", ".join(values), "range": field.range, "description": field.description, "kind": kind(field)}
+        if field
+        else {}
+    )
+    return f"{label}: {text.how.format_map(own)}"
 
 
 def _column(column: Column) -> pa.Column:
@@ -115,13 +99,12 @@ def _across(rule: Rule) -> pa.Check:
 
 
 def _marked(records: pl.DataFrame) -> pl.DataFrame:
-    marks = [name for name in records.columns if name.startswith(UNREADABLE)]
+    marks = [name for name in records.columns if name.startswith(FAULT)]
     found = [pl.DataFrame(schema=BROKEN_SCHEMA)]
     for mark in marks:
         if records[mark].any():
-            field = mark.removeprefix(UNREADABLE)
-            rule = "too_many_cells" if field == OVERFLOW else "unreadable"
-            found.append(_faults(records[mark].arg_true(), rule, "" if field == OVERFLOW else field))
+            _, rule, field = mark.split(":")
+            found.append(_faults(records[mark].arg_true(), rule, field))
     return pl.concat(found)
 
 

@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from le_pipeline.errors import EncodingFileError
 from le_pipeline.home import Partition
-from le_pipeline.ingest import contract, reading
+from le_pipeline.ingest import contract, mending, reading
 from le_pipeline.ingest.ahead import worked_ahead
-from le_pipeline.ingest.filling import EXCLUDED, PART, Filler
-from le_pipeline.ingest.resolution import hash_over
+from le_pipeline.ingest.document import Document
+from le_pipeline.ingest.filling import EXCLUDED, NOT_ON_ROSTER, PART, RESTORED, Filler, Identity
+from le_pipeline.ingest.header import ROW
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
 from le_pipeline.warehouse.lake import polars_schema
@@ -24,17 +26,28 @@ from schemas.layout import ANY_ISSUER, Layout
 from schemas.registry import Field, field_of
 
 INDEX = "index"
+SHAPE_CHARACTERS = 40
+SHAPED = ["source_row", "rule", "field", PART]
+OF_A_CELL = ("unreadable", "allowed_values", "range", "pattern", "damaged_id", "formula", "not_on_roster")
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file of a partition and the layout it is read with."""
+    """A document of a partition and the layout it is read with."""
 
-    path: Path
-    name: str  # path below landing/, as messages and tables show it
+    document: Document
     layout: Layout
     partition: Partition
-    file_hash: str
+
+    @property
+    def name(self) -> str:
+        """Path below landing, as messages and tables show it."""
+        return self.document.name
+
+    @property
+    def file_hash(self) -> str:
+        """SHA-256 of the content."""
+        return self.document.file_hash
 
     @property
     def delivery_id(self) -> str:
@@ -69,6 +82,9 @@ class Account:
     duplicate: int = 0
     superseded: int = 0
     left_out: int = 0
+    unmatched: int = 0
+    restored: int = 0
+    mended: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
 
@@ -79,16 +95,18 @@ class Account:
 
     @property
     def quarantined_share(self) -> float:
-        """Share of the records that count (not excluded) that broke a rule."""
-        counted = self.read - self.excluded.total()
-        return self.quarantined / counted if counted else 0.0
+        """Share of the records that count that broke a rule; not excluded ones, and not those that no roster has."""
+        counted = self.read - self.excluded.total() - self.unmatched
+        return (self.quarantined - self.unmatched) / counted if counted else 0.0
 
     def add(self, other: Account) -> None:
-        """Take another account of the same file, as of its next batch."""
+        """Take the account of the next batch of the same file."""
         self.file_rows += other.file_rows
         self.read += other.read
         self.accepted += other.accepted
         self.quarantined += other.quarantined
+        self.unmatched += other.unmatched
+        self.restored += other.restored
         self.excluded.update(other.excluded)
         self.rules.update(other.rules)
 
@@ -116,6 +134,8 @@ class Account:
             "rows_duplicate": self.duplicate,
             "rows_superseded": self.superseded,
             "rows_left_out": self.left_out,
+            "rows_mended": self.mended,
+            "ids_restored": self.restored,
             "excluded_by_reason": json.dumps(dict(sorted(self.excluded.items()))),
             "quarantined_by_rule": json.dumps(dict(sorted(self.rules.items()))),
         }
@@ -128,29 +148,43 @@ class DeliveryReader:
         RefusedError: when it is made or while it is read; nothing of the file may then be kept.
     """
 
-    def __init__(self, delivery: Delivery, keys: Keys) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        keys: Keys,
+        identities: dict[str, Identity] | None = None,
+        mended: pl.DataFrame | None = None,
+    ) -> None:
         self.delivery = delivery
+        self._mended = mended
         self.keys = keys
         self.account = Account()
-        columns = reading.header(delivery.path, delivery.layout.read)
-        self.filler = Filler(delivery.layout, delivery.path, columns, delivery.partition)
+        layout = delivery.layout
+        columns = reading.header(delivery.document, layout.read, layout.recognise.columns).columns
+        self.filler = Filler(layout, delivery.document, columns, delivery.partition, identities)
         self._id = delivery.delivery_id
+
+    def raw(self) -> Iterator[pl.DataFrame]:
+        """The rows of the file as text, those that a steward has mended as they are now."""
+        layout = self.delivery.layout
+        for rows in reading.batches(self.delivery.document, layout.read, layout.recognise.columns):
+            yield mending.applied(rows, self._mended)
 
     def batches(self) -> Iterator[Batch]:
         """The batches of the file, in order."""
-        raws = reading.batches(self.delivery.path, self.delivery.layout.read)
-        for batch in worked_ahead(self._batch, raws):
+        for batch in worked_ahead(self._batch, self.raw()):
             self.account.add(batch.account)
             yield batch
+        self.account.mended = 0 if self._mended is None else self._mended.height
         share = self.account.rules["encoding"] / max(self.account.read, 1)
         if share > self.delivery.layout.tolerance:
-            encoding = self.delivery.layout.read.encoding
+            encoding = " or ".join(self.delivery.layout.read.encoding)
             raise EncodingFileError(
                 f"has bytes that are not {encoding} in {share:.1%} of its records; ask for it in {encoding}"
             )
 
-    def pointers(self, records: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
-        """The quarantine table's rows for faults (`index` is the place in `records`)."""
+    def pointers(self, records: pl.DataFrame, faults: pl.DataFrame, raw: pl.DataFrame | None = None) -> pl.DataFrame:
+        """The quarantine table's rows for faults (`index` is the place in `records`), with the shapes of the cells."""
         described = faults.join(
             records.select(PART, "source_row").with_row_index(INDEX), on=INDEX, how="left", maintain_order="left"
         )
@@ -164,15 +198,38 @@ class DeliveryReader:
             source_column=pl.Series(labels, dtype=pl.String), fix=pl.Series(fixes, dtype=pl.String)
         )
         partition = self.delivery.partition
-        return described.join(
-            said, on=["rule", "field", PART], how="left", nulls_equal=True, maintain_order="left"
-        ).select(
-            pl.lit(partition.state).alias("state"),
-            pl.lit(partition.school_year, pl.Int32).alias("school_year"),
-            pl.lit(self._id).alias("delivery_id"),
-            pl.lit(self.delivery.name).alias("path"),
-            *("source_row", PART, "rule", "source_column", "fix"),
+        return (
+            described.join(self._shapes(described, raw), on=SHAPED, how="left", nulls_equal=True, maintain_order="left")
+            .join(said, on=["rule", "field", PART], how="left", nulls_equal=True, maintain_order="left")
+            .select(
+                pl.lit(partition.state).alias("state"),
+                pl.lit(partition.school_year, pl.Int32).alias("school_year"),
+                pl.lit(self._id).alias("delivery_id"),
+                pl.lit(self.delivery.name).alias("path"),
+                *("source_row", PART, "rule", "source_column", "value_shape", "fix"),
+            )
         )
+
+    def _shapes(self, faults: pl.DataFrame, raw: pl.DataFrame | None) -> pl.DataFrame:
+        """What the cells at fault look like, letters as a or A and digits as 9; none where no cell is at fault."""
+        found = [pl.DataFrame(schema={**{name: faults.schema[name] for name in SHAPED}, "value_shape": pl.String()})]
+        told = faults.filter(pl.col("rule").is_in(OF_A_CELL)) if raw is not None else faults.clear()
+        for (rule, name, part), mine in told.group_by("rule", "field", PART, maintain_order=True):
+            columns = [
+                column for column in self._columns_of(str(name), part) if raw is not None and column in raw.columns
+            ]
+            if raw is None or not columns:
+                continue
+            rows = raw.with_columns(source_row=pl.col(ROW).cast(pl.Int64)).join(mine, on="source_row", how="semi")
+            said = pl.lit(rule).alias("rule"), pl.lit(name).alias("field"), pl.lit(part, pl.String).alias(PART)
+            found.append(
+                rows.select(
+                    "source_row",
+                    *said,
+                    pl.concat_str(map(shape, columns), separator=" + ", ignore_nulls=True).alias("value_shape"),
+                )
+            )
+        return pl.concat(found, how="diagonal")
 
     def conflicts(self, records: pl.DataFrame) -> pl.DataFrame:
         """The quarantine table's rows for records that stand twice with different values."""
@@ -189,15 +246,17 @@ class DeliveryReader:
         indexed = records.with_row_index(INDEX)
         bad = faults.select(INDEX).unique()
         good = indexed.join(bad, on=INDEX, how="anti", maintain_order="left") if bad.height else indexed
+        elsewhere = faults.filter(pl.col("rule") != NOT_ON_ROSTER).select(INDEX).unique()
         account.quarantined = bad.height
+        account.unmatched = bad.height - elsewhere.height
+        account.restored = int(records[RESTORED].sum())
         account.accepted = good.height
         account.rules.update(dict(faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows()))
         rows = indexed.join(bad, on=INDEX, how="semi")["source_row"].unique()
         return Batch(
             accepted=good.select(pl.col(name).cast(type_) for name, type_ in polars_schema(layout.table).items()),
-            # the keys are made from the direct identifiers, so these alone tell one person's records from another's
-            identity=good.select(self.identity_columns).filter(hash_over(self.identifiers).is_first_distinct()),
-            quarantine=self.pointers(records, faults),
+            identity=good.select(self.identity_columns).unique(maintain_order=True),
+            quarantine=self.pointers(records, faults, raw),
             rejected=rejected_rows(raw, rows, self._id),
             account=account,
         )
@@ -205,15 +264,10 @@ class DeliveryReader:
     @property
     def identity_columns(self) -> list[str]:
         """Keys of the table and the direct identifiers behind them."""
-        keys = [column.name for column in self.delivery.layout.table.columns if column.field.of]
-        return [*keys, *self.identifiers]
-
-    @property
-    def identifiers(self) -> list[str]:
-        """The direct identifiers that the feed takes."""
         table = self.delivery.layout.table
+        keys = [column.name for column in table.columns if column.field.of]
         ids = [column.field.of for column in table.columns if column.field.of]
-        return [*ids, *(f.name for f in table.identity if f.name not in ids)]
+        return [*keys, *ids, *(f.name for f in table.identity if f.name not in ids)]
 
     def _with_keys(self, records: pl.DataFrame) -> pl.DataFrame:
         table = self.delivery.layout.table
@@ -251,17 +305,32 @@ class DeliveryReader:
         """The column or columns of the file behind a field, a key or several."""
         if not name:
             return "the row"
-        columns = {c.name: c.field.of or c.name for c in self.delivery.layout.table.columns}
-        return " or ".join(self.filler.source_columns(columns.get(one, one), part) for one in name.split("+"))
+        return " or ".join(self.filler.label(self._given(one), part) for one in name.split("+"))
+
+    def _columns_of(self, name: str, part: Any) -> list[str]:
+        return [column for one in name.split("+") for column in self.filler.source_columns(self._given(one), part)]
+
+    def _given(self, name: str) -> str:
+        """The field that a layout fills: of a key the id behind it."""
+        table = self.delivery.layout.table
+        return (table.column(name).field.of or name) if name in table.column_names else name
+
+
+def shape(column: str) -> pl.Expr:
+    """What a cell looks like without what it says: `Aa99-9`."""
+    text = pl.col(column).str.strip_chars().str.slice(0, SHAPE_CHARACTERS)
+    for kind, sign in ((r"\p{Lu}", "A"), (r"[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]", "a"), (r"\p{N}", "9"), (r"[^ -~]", "?")):
+        text = text.str.replace_all(kind, sign)
+    return text
 
 
 def rejected_rows(raw: pl.DataFrame, rows: pl.Series, delivery_id: str) -> pl.DataFrame:
     """The file's own rows by their row number, as they came; for the vault only."""
-    kept = raw.filter(pl.col(reading.ROW).is_in(rows.cast(raw.schema[reading.ROW]).to_list()))
-    cells = [name for name in raw.columns if name != reading.ROW]
+    kept = raw.filter(pl.col(ROW).is_in(rows.cast(raw.schema[ROW]).to_list()))
+    cells = [name for name in raw.columns if name != ROW]
     return kept.select(
         pl.lit(delivery_id).alias("delivery_id"),
-        pl.col(reading.ROW).cast(pl.Int64).alias("source_row"),
+        pl.col(ROW).cast(pl.Int64).alias("source_row"),
         pl.struct(cells).struct.json_encode().alias("row"),
     )
 

@@ -6,57 +6,127 @@ and never kept with a silent gap.
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 
-from le_pipeline.errors import MissingColumnError, UnreadableFileError
+from le_pipeline.errors import LinkFileError, MissingColumnError
 from le_pipeline.home import Partition
-from le_pipeline.ingest import reading
-from le_pipeline.ingest.reading import OVERFLOW, REPLACEMENT, ROW
+from le_pipeline.ingest import published, reading
+from le_pipeline.ingest.document import Document
+from le_pipeline.ingest.header import OVERFLOW, ROW
+from le_pipeline.privacy.pseudonym import canonical_id
 from le_pipeline.warehouse.lake import POLARS_TYPES
-from schemas.layout import Condition, Layout, Source
+from schemas.layout import ANY, FILE, SHEET, Climb, Condition, Layout, Levels, Lookup, Source, Unpivot
 from schemas.registry import NO, YES, Field, word
 
 PART = "part"
 EXCLUDED = "excluded_by"
-UNREADABLE = "__unreadable_"  # prefix of the marks
+FAULT = "__fault"  # marks of faults are named __fault:<rule>:<field>
 DAMAGED = "__damaged"
+RESTORED = "__restored"
 NOT_TESTED = "not_tested"
+NOT_ON_ROSTER = "not_on_roster"
+REPLACEMENT = "\ufffd"  # what a byte that is not in the encoding is read as
 
 VOID = "void"
-GRADE_WORDS = {"K": "KG", "0": "KG", "00": "KG", "P": "PK", "PS": "PK"}
+LOOKUP_KEY = "__key"
+TEXT = "__text"  # what is judged
+CELL_FAULTS = ("damaged_id", "unreadable", "formula")
+ORDINALS = [
+    *("FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH"),
+    *("SEVENTH", "EIGHTH", "NINTH", "TENTH", "ELEVENTH", "TWELFTH"),
+]
+# what files say for a grade: numbers, the codes of CEDS and OneRoster, the words of Ed-Fi and Clever; without blanks
+GRADE_WORDS = {
+    **dict.fromkeys(("K", "0", "00", "TK", "KINDERGARTEN", "TRANSITIONALKINDERGARTEN"), "KG"),
+    **dict.fromkeys(("P", "PS", "PR", "IT", "PREKINDERGARTEN", "PRESCHOOL", "PRESCHOOLPREKINDERGARTEN"), "PK"),
+    **dict.fromkeys(("INFANTTODDLER", "EARLYEDUCATION"), "PK"),
+    **dict.fromkeys(("UNGRADED", "OTHER"), "UG"),
+    **{f"{ordinal}GRADE": f"{place:02d}" for place, ordinal in enumerate(ORDINALS, start=1)},
+}
 ISO_DATE = "%Y-%m-%d"
-SAMPLE, FEW = 10_000, 0.25  # where no larger share of a sample is distinct, to convert distinct texts is cheaper
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
-
-Said = dict[str, pl.Series]  # what columns say, each text once, where that is little
+# where no larger share of a sample is distinct, each text is worked out once; fewer rows would not pay for it
+SAMPLE, FEW = 10_000, 0.25
 
 # a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
 LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
+SPREADSHEET_EXPONENT = r"^\d(?:\.\d+)?E\+\d+$"
+SPREADSHEET_DECIMAL = r"^\d+\.0+$"
+FORMULA = r"^(?:[=@]|[+-].*[(|!])"
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """Which column holds the id, and the roster's id for each of its values; without a roster, the value itself."""
+
+    column: str
+    roster: pl.DataFrame | None = None  # columns given, student_id
+
+
+PUBLISHED = "__published"  # a published figure as it is printed
+
+Judge = Callable[[pl.Expr], dict[str, pl.Expr]]  # what a text comes to, by name
+Judged = Mapping[str, pl.Expr | pl.Series]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Said:
+    """What a column says, each text once and empty last, and the place in it of what each row says."""
+
+    texts: pl.Series
+    places: pl.Series
+
+    def of_rows(self, values: pl.Series) -> pl.Series:
+        """What stands for each text, row by row."""
+        return values.gather(self.places)
+
+
+@dataclasses.dataclass
+class _Cells:
+    """What the fields of one part of the rows come to: values, faults by rule and field, ids that were put right."""
+
+    clean: pl.DataFrame
+    said: dict[str, _Said]
+    unpivot: Unpivot | None
+    over: dict[str, str]
+    values: dict[str, pl.Expr | pl.Series] = dataclasses.field(default_factory=dict)
+    faults: dict[tuple[str, str], pl.Expr | pl.Series] = dataclasses.field(default_factory=dict)
+    restored: list[pl.Expr | pl.Series] = dataclasses.field(default_factory=list)
 
 
 class Filler:
-    """Brings the batches of one file into the fields of its layout's feed."""
+    """Brings the batches of one document into the fields of its layout's feed."""
 
-    def __init__(self, layout: Layout, path: Path, columns: list[str], partition: Partition) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        document: Document,
+        columns: list[str],
+        partition: Partition,
+        identities: dict[str, Identity] | None = None,
+    ) -> None:
         self.layout = layout
         self.partition = partition
         self.fields = layout.table.source_fields
+        self._document = document
         self._header = columns
-        self._columns = set(columns)
-        self._lookups = {name: _lookup(layout, name, path) for name in layout.lookup}
+        self._columns = {*columns, FILE, SHEET}
+        self._identities = identities or {}
+        self._lookups = {name: _lookup(layout, name, document) for name in layout.lookup}
         self._require_columns()
 
     @property
     def used_columns(self) -> list[str]:
         """Columns of the delivered file that the layout reads, in order."""
         named = [column for _, source in self.layout.sources() for column in self._named(source)]
-        return list(dict.fromkeys(named + self._condition_columns()))
+        named += [name for name in self.layout.explode if name not in named]
+        return list(dict.fromkeys(named + self._own(self._condition_columns())))
 
     @property
     def unknown_columns(self) -> list[str]:
@@ -65,126 +135,269 @@ class Filler:
         By name, or by place where a name may be data: where the line end below the header is lost, or a quote left
         open, the header goes on with somebody's record.
         """
+        known = self.known_columns
+        shown = [shown for name, shown in self.shown_columns.items() if name not in known]
+        return shown if any(name.startswith("column ") for name in shown) else sorted(shown)
+
+    @property
+    def known_columns(self) -> set[str]:
+        """Columns of the delivered file that the layout reads or ignores."""
         named = {*self.used_columns, *self.layout.recognise.columns}
         known = [*map(fnmatch.translate, self.layout.ignore), *map(re.escape, named)]
         is_known = re.compile("|".join(known)).fullmatch
-        unknown = {name: place for place, name in enumerate(self._header, start=1) if not is_known(name)}
-        if any(LOOKS_LIKE_DATA.search(name) for name in unknown):
-            return [f"column {place}" for place in unknown.values()]
-        return sorted(unknown)
+        return {name for name in self._header if is_known(name)}
+
+    @property
+    def shown_columns(self) -> dict[str, str]:
+        """Every column of the delivered file with the name that may be told of it."""
+        known = self.known_columns
+        is_data = any(LOOKS_LIKE_DATA.search(name) for name in self._header if name not in known)
+        places = enumerate(self._header, start=1)
+        return {name: f"column {place}" if is_data and name not in known else name for place, name in places}
 
     @property
     def missing_columns(self) -> list[str]:
         """Columns that the layout reads and the delivered file does not have; their fields stay empty."""
-        return [name for name in self.used_columns if name not in self._columns]
+        return [name for name in self.used_columns if name not in self._columns | self._optional_columns()]
 
-    def source_columns(self, field: str, part: str | None) -> str:
-        """The column or columns of the file that a field comes from, for messages."""
-        source = self._source(field)
-        if source is None or source.from_ is None:
-            return field
-        return "+".join(self._stem(name, part) for name in source.from_)
+    def source_columns(self, field: str, part: str | None) -> list[str]:
+        """The column or columns of the file that a field comes from; the field's own name where it has none."""
+        unpivot, values = self._part(part)
+        source = self._source(field, unpivot)
+        if source is None or source.value is not None:
+            return [field]
+        if source.candidates:
+            return self._there(source.candidates)
+        names = [unpivot.column(name, values) if unpivot else name for name in source.columns]
+        return (self._there(names) or names) if source.either else names
+
+    def label(self, field: str, part: str | None) -> str:
+        """What a person calls these columns: put together, or one instead of the other."""
+        source = self._source(field, self._part(part)[0])
+        return (" or " if source and source.reads_one_of_several else "+").join(self.source_columns(field, part))
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
-        """One row per record: the feed's fields, `part`, `excluded_by` and the marks of what was unreadable."""
+        """One row per record: the feed's fields, `part`, `excluded_by` and the marks of faults."""
         clean, said = self._clean(raw)
-        clean = self._mark_damaged(self._look_up(clean), said)
-        unpivot = self.layout.unpivot
-        if unpivot is None:
-            return self._records(clean, said, None)
-        return pl.concat([self._records(clean, said, part) for part in unpivot.stems])
+        clean, said = self._explode(clean, said)
+        clean = self._identify(self._mark_damaged(self._look_up(clean), said))
+        if not self.layout.unpivot:
+            return self._records(clean, said, None, None)
+        records = [
+            self._records(clean, said, unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts
+        ]
+        return pl.concat(records, how="diagonal").with_columns(pl.selectors.boolean().fill_null(value=False))
 
-    def _clean(self, raw: pl.DataFrame) -> tuple[pl.DataFrame, Said]:
-        """The rows with clean texts, and what is said in their columns."""
-        clean: dict[str, pl.Series] = {}
-        said: Said = {}
-        for name in (name for name in self.used_columns if name in self._columns):
-            texts = raw[name]
-            few = _few(texts)
-            clean[name] = _converted(texts, few, lambda text: _present(text.str.strip_chars(), self.layout))
-            few = few if clean[name] is texts else _few(clean[name])
-            said |= {} if few is None else {name: few}
-        return raw.with_columns(clean.values()), said
+    # -- rows of the file ----------------------------------------------------------------------------------------
+
+    def _clean(self, raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, _Said]]:
+        """The rows with clean texts, and what is said in the columns that say little."""
+        places = {FILE: self._document.file_name, SHEET: self._document.sheet}
+        used = self.used_columns
+        raw = raw.with_columns(pl.lit(text, pl.String).alias(name) for name, text in places.items() if name in used)
+        names = [name for name in used if name in self._columns]
+        said = {name: found for name in names if (found := _said(raw[name]))}
+        cleaned = {name: _Said(self._present_in(found.texts), found.places) for name, found in said.items()}
+        changed = [one.of_rows(one.texts) for name, one in cleaned.items() if not one.texts.equals(said[name].texts)]
+        rest = [self._present(name) for name in names if name not in said]
+        return raw.with_columns(*rest, *changed), cleaned
+
+    def _present(self, name: str) -> pl.Expr:
+        return _present(pl.col(name).str.strip_chars(), self.layout)
+
+    def _present_in(self, texts: pl.Series) -> pl.Series:
+        return texts.to_frame().select(self._present(texts.name)).to_series()
+
+    def _explode(self, clean: pl.DataFrame, said: dict[str, _Said]) -> tuple[pl.DataFrame, dict[str, _Said]]:
+        for column, separator in self.layout.explode.items():
+            if column in self._columns:
+                clean = clean.with_columns(pl.col(column).str.split(separator)).explode(column)
+                clean = clean.with_columns(self._present(column))
+                said = {}  # it knows where texts stood before
+        return clean, said
 
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
-            by = self._text(lookup.by, None).alias("__by")
-            key = f"{name}.{lookup.key}"
-            clean = clean.with_columns(by).join(
-                self._lookups[name], left_on="__by", right_on=key, how="left", coalesce=False, maintain_order="left"
+            clean = clean.with_columns(_extracted(self._given(lookup.by, None, {}), lookup.by).alias("__by"))
+            found = self._lookups[name]
+            if lookup.split:
+                found = _of_several(found, clean["__by"], name, lookup)
+            clean = clean.join(
+                found,
+                left_on="__by",
+                right_on=f"{name}.{LOOKUP_KEY}",
+                how="left",
+                coalesce=False,
+                maintain_order="left",
             )
         return clean
 
-    def _mark_damaged(self, clean: pl.DataFrame, said: Said) -> pl.DataFrame:
+    def _mark_damaged(self, clean: pl.DataFrame, said: dict[str, _Said]) -> pl.DataFrame:
         read = [name for name in self.used_columns if name in self._columns]
         read += [name for lookup in self._lookups.values() for name in lookup.columns]
-        hit = [name for name in read if said.get(name, clean[name]).str.contains(REPLACEMENT, literal=True).any()]
-        damaged = pl.any_horizontal(pl.col(hit).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
-        return clean.with_columns((damaged if hit else pl.lit(value=False)).alias(DAMAGED))
+        whole = {name for name, one in said.items() if not one.texts.str.contains(REPLACEMENT, literal=True).any()}
+        searched = pl.col([name for name in read if name not in whole])
+        damaged = pl.any_horizontal(False, searched.str.contains(REPLACEMENT, literal=True).fill_null(value=False))
+        return clean.with_columns(damaged.alias(DAMAGED))
 
-    def _records(self, clean: pl.DataFrame, said: Said, part: str | None) -> pl.DataFrame:
-        values: list[pl.Expr | pl.Series] = []
-        marks: list[pl.Series] = []
-        for name, field in self.fields.items():
-            source = self._source(name)
-            if source is None:
-                values.append(self._default(name, field, part).alias(name))
+    def _identify(self, clean: pl.DataFrame) -> pl.DataFrame:
+        """The id that the roster has for what the chosen column holds, and whether it has none."""
+        for field, identity in self._identities.items():
+            source = self._source(field, None)
+            given = of_width(pl.col(identity.column), source.width if source else None)
+            if identity.roster is None:
+                clean = clean.with_columns(given.alias(f"__{field}"), pl.lit(value=False).alias(f"__{field}_missing"))
                 continue
-            text = clean.with_columns(self._text(source, part).alias(name))[name]
-            if _is_free_text(field, source):
-                values.append(text)
+            clean = (
+                clean.with_columns(canonical_id(given).alias("__given"))
+                .join(identity.roster, left_on="__given", right_on="given", how="left", maintain_order="left")
+                .rename({"roster_id": f"__{field}"})
+                .with_columns(
+                    (pl.col("__given").is_not_null() & pl.col(f"__{field}").is_null()).alias(f"__{field}_missing")
+                )
+                .drop("__given")
+            )
+        return clean
+
+    # -- records -------------------------------------------------------------------------------------------------
+
+    def _records(
+        self, clean: pl.DataFrame, said: dict[str, _Said], unpivot: Unpivot | None, part: str | None
+    ) -> pl.DataFrame:
+        over = unpivot.parts[part] if unpivot and part is not None else {}
+        cells = _Cells(clean, said, unpivot, over)
+        for name, field in self.fields.items():
+            source = self._source(name, unpivot)
+            if source is None:
+                cells.values[name] = self._default(name, field, over)
             else:
-                typed = partial(_typed, field=field, source=source, dates=self._dates(source))
-                value = _converted(text, self._said_by(source, part, text, said), typed)
-                values.append(value)
-                marks.append(_unreadable(text, value, source).alias(UNREADABLE + name))
-            if field.keep_source:
-                values.append(text.alias(f"{name}_source"))
-        kept = [pl.lit(part, pl.String).alias(PART), pl.col(ROW).cast(pl.Int64).alias("source_row")]
-        long = (pl.col(OVERFLOW).is_not_null()).alias(UNREADABLE + OVERFLOW)
-        raw_conditions = [pl.col(name).alias(f"__raw_{name}") for name in self._condition_columns()]
-        records = clean.select(*kept, *values, *marks, long, DAMAGED, *raw_conditions)
+                self._read(cells, name, source)
+        overflow = "record_length" if self.layout.read.format == "fixed_width" else "too_many_cells"
+        cells.faults[overflow, ""] = pl.col(OVERFLOW).is_not_null()
+        records = clean.select(
+            pl.lit(part, pl.String).alias(PART),
+            pl.col(ROW).cast(pl.Int64).alias("source_row"),
+            *(value.alias(name) for name, value in cells.values.items()),
+            *(
+                fault.fill_null(value=False).alias(f"{FAULT}:{rule}:{name}")
+                for (rule, name), fault in cells.faults.items()
+            ),
+            pl.sum_horizontal(pl.lit(0, pl.UInt32), *cells.restored).alias(RESTORED),
+            DAMAGED,
+            *(
+                pl.col(unpivot.column(name, over) if unpivot else name).alias(f"__raw_{name}")
+                for name in self._conditions()
+            ),
+        )
         records = records.with_columns(*self._levels(records), pl.lit(self.partition.state).alias("state"))
-        return records.with_columns(self._excluded(part)).drop(pl.selectors.starts_with("__raw_"))
+        records = self._with_bounds(records, unpivot)
+        told = self._told(unpivot) if unpivot else ()
+        return records.with_columns(self._excluded(records, told)).drop(pl.selectors.starts_with("__raw_"))
+
+    def _read(self, cells: _Cells, name: str, source: Source) -> None:
+        """Add what one field comes to: its value, what is kept beside it, and what is wrong with it."""
+        field = self.fields[name]
+        given = self._given(source, cells.unpivot, cells.over)
+        if source.candidates:
+            given = pl.col(f"__{name}")
+            cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
+        is_doubtful = not source.candidates and _is_id(field)
+        is_doubtful = is_doubtful and bool(source.width or self._may_be_damaged(cells.clean, source))
+        judge = partial(self._judge, field=field, source=source, is_doubtful=is_doubtful)
+        judged = _once_per_text(cells.clean, given, self._said_by(cells, source), judge)
+        if field.is_published:
+            cells.values[PUBLISHED] = judged["text"]
+        cells.values[name] = judged["value"]
+        if field.keep_source:
+            cells.values[f"{name}_source"] = judged["text"]
+        if "restored" in judged:
+            cells.restored.append(judged["restored"])
+        cells.faults |= {(rule, name): judged[rule] for rule in CELL_FAULTS if rule in judged}
+
+    def _judge(self, given: pl.Expr, *, field: Field, source: Source, is_doubtful: bool) -> dict[str, pl.Expr]:
+        """What the text given in a cell comes to: the text that is meant, its value, and what is wrong with it.
+
+        `is_doubtful`: it is an id that a spreadsheet may have damaged.
+        """
+        judged: dict[str, pl.Expr] = {}
+        text = _extracted(given, source)
+        if is_doubtful:
+            judged["damaged_id"] = damaged = _is_damaged_id(text, source.width)
+            whole = of_width(text, source.width)
+            judged["restored"] = (whole != text).fill_null(value=False) & ~damaged
+            text = pl.when(~damaged).then(whole)
+        value = _typed(text, field, source, self._dates(source))
+        unreadable = []
+        if not _is_free_text(field, source):
+            unreadable.append(text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source))
+        if source.extract and "" not in (source.map or {}):
+            unreadable.append(given.is_not_null() & text.is_null())
+        if unreadable:
+            judged["unreadable"] = pl.any_horizontal(unreadable)
+        if _is_free_text(field, source) and (field.privacy != "none" or _is_id(field)):
+            judged["formula"] = text.str.contains(FORMULA)
+        return judged | {"text": text, "value": value}
+
+    def _said_by(self, cells: _Cells, source: Source) -> _Said | None:
+        """What the texts of a source say, where they are a column as it stands and it is known of that."""
+        if source.from_ is None or len(source.from_) > 1:
+            return None
+        name = source.from_[0]
+        return cells.said.get(cells.unpivot.column(name, cells.over) if cells.unpivot else name)
+
+    def _may_be_damaged(self, clean: pl.DataFrame, source: Source) -> bool:
+        """Whether any cell has what a spreadsheet leaves; to ask so first spares a slow search of every id."""
+        columns = [name for name in source.columns if name in clean.columns]
+        found = [pl.col(name).str.contains(sign, literal=True).any() for name in columns for sign in (".0", "E+")]
+        return bool(found) and bool(clean.select(pl.any_horizontal(found)).item())
+
+    def _with_bounds(self, records: pl.DataFrame, unpivot: Unpivot | None) -> pl.DataFrame:
+        published_fields = [name for name, field in self.fields.items() if field.is_published]
+        if PUBLISHED not in records.columns:
+            return records
+        source = self._source(published_fields[0], unpivot)
+        read = published.bounds(pl.col(PUBLISHED), pl.col("measure_unit"), source.marks if source else ())
+        unreadable = read.pop("is_unreadable").alias(f"{FAULT}:unreadable:{published_fields[0]}")
+        return records.with_columns(*(value.alias(name) for name, value in read.items()), unreadable).drop(
+            "__published"
+        )
 
     def _dates(self, source: Source) -> tuple[str, ...]:
-        """The formats of a date. A cell that Excel itself holds as a date comes as an ISO date, however it looks."""
-        return (*(source.date or ()), *((ISO_DATE,) if self.layout.read.format == "excel" else ()))
+        """The formats of a date. What a workbook or Parquet itself holds as a date comes as an ISO date."""
+        is_typed = self.layout.read.format in ("excel", "parquet")
+        return (*(source.date or ()), *((ISO_DATE,) if is_typed else ()))
 
-    def _levels(self, records: pl.DataFrame) -> list[pl.Series]:
-        levels = self.layout.levels
-        if levels is None:
+    def _levels(self, records: pl.DataFrame) -> list[pl.Expr]:
+        if not self.layout.levels:
             return []
-        order = {level: place for place, level in enumerate(levels.order, start=1)}
-        proficient = {
-            level: "yes" if place >= order[levels.proficient_from] else "no" for level, place in order.items()
-        }
-        level = records["performance_level"]
-        few = _few(level)
-        return [
-            _converted(level, few, partial(_mapped, known=order, to=pl.Int64())).alias("level_order"),
-            _converted(level, few, partial(_mapped, known=proficient, to=pl.String())).alias("proficient"),
-        ]
+        orders, proficient = [], []
+        for assessment, levels in self.layout.levels.items():
+            told = _once_per_text(records, pl.col("performance_level"), None, partial(_level, levels=levels))
+            is_meant = (pl.col("assessment") == assessment) | pl.lit(assessment == ANY)
+            orders.append(pl.when(is_meant).then(told["order"]))
+            proficient.append(pl.when(is_meant).then(told["proficient"]))
+        return [pl.coalesce(orders).alias("level_order"), pl.coalesce(proficient).alias("proficient")]
 
-    def _excluded(self, part: str | None) -> pl.Expr:
+    def _excluded(self, records: pl.DataFrame, told: tuple[str, ...]) -> pl.Expr:
         """The first reason that holds; a voided result is out whether or not the layout says so."""
-        reasons = [pl.when(self._not_tested(part)).then(pl.lit(NOT_TESTED))]
+        reasons = []
+        if told:
+            marks = [pl.col(name) for name in records.columns if name.startswith(FAULT) and name.split(":")[2] in told]
+            nothing = pl.all_horizontal(pl.col(name).is_null() for name in told)
+            reasons.append(pl.when(nothing & ~pl.any_horizontal(marks) if marks else nothing).then(pl.lit(NOT_TESTED)))
         if VOID in self.fields:
             reasons.append(pl.when(pl.col(VOID) == "yes").then(pl.lit(VOID)))
         for reason, conditions in self.layout.exclude.items():
             met = pl.all_horizontal(self._met(name, condition) for name, condition in conditions.items())
             reasons.append(pl.when(met).then(pl.lit(reason)))
+        if not reasons:
+            return pl.lit(None, pl.String).alias(EXCLUDED)
         return pl.coalesce(reasons).cast(pl.String).alias(EXCLUDED)
 
-    def _not_tested(self, part: str | None) -> pl.Expr:
-        """A record of which the file holds nothing but flags: the student did not sit the subject."""
-        unpivot = self.layout.unpivot
-        if unpivot is None or part is None:
-            return pl.lit(value=False)
+    def _told(self, unpivot: Unpivot) -> tuple[str, ...]:
+        """What a record needs any of; where the file holds nothing but flags, the student did not sit the subject."""
         told = [name for name in unpivot.fill if self.fields[name].type != "yes_no"]
-        marks = [UNREADABLE + name for name in told if not _is_free_text(self.fields[name], unpivot.fill[name])]
-        nothing = pl.all_horizontal(pl.col(name).is_null() for name in told)
-        return nothing & ~pl.any_horizontal(marks) if marks else nothing
+        return tuple(told + (["mark"] if any(self.fields[name].is_published for name in told) else []))
 
     def _met(self, name: str, condition: Condition) -> pl.Expr:
         if name in self.fields:
@@ -197,83 +410,239 @@ class Filler:
             met = met | value.is_null()
         return ~met if condition.negated else met
 
-    def _default(self, name: str, field: Field, part: str | None) -> pl.Expr:
-        unpivot = self.layout.unpivot
-        if unpivot and name == unpivot.over:
-            return pl.lit(part)
+    def _default(self, name: str, field: Field, over: dict[str, str]) -> pl.Expr:
+        if name in over:
+            return pl.lit(over[name])
         if name == "school_year":
             return pl.lit(self.partition.school_year, pl.Int32)
         if name == "assessment":
             return pl.lit(self.layout.name)
         return pl.lit(None, POLARS_TYPES[field.type])
 
-    def _source(self, name: str) -> Source | None:
-        unpivot = self.layout.unpivot
+    # -- sources -------------------------------------------------------------------------------------------------
+
+    def _part(self, part: str | None) -> tuple[Unpivot | None, dict[str, str]]:
+        found = ((unpivot, unpivot.parts[part]) for unpivot in self.layout.unpivot if part and part in unpivot.parts)
+        return next(found, (None, {}))
+
+    def _source(self, name: str, unpivot: Unpivot | None) -> Source | None:
         if unpivot and name in unpivot.fill:
             return unpivot.fill[name]
         source = self.layout.fill.get(name)
-        if source and not self._columns.issuperset(self._named(source)):
-            return None  # an optional column that this file does not have; the delivery names it
-        return source
+        if source is None:
+            return None
+        named = self._there(source.columns) if source.reads_one_of_several else self._named(source)
+        if source.either and not named:
+            return None
+        # an optional column that this file does not have stays empty; the delivery names it
+        return source if self._columns.issuperset(named) else None
 
-    def _text(self, source: Source, part: str | None) -> pl.Expr:
-        if source.from_ is None:
-            text = pl.lit(source.value)
-        else:
-            names = [name if self.layout.split(name)[0] else self._stem(name, part) for name in source.from_]
-            text = pl.col(names[0]) if len(names) == 1 else pl.concat_str(names, separator=source.join)
-        return text.str.zfill(source.width) if source.width else text
+    def _there(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name in self._columns]
 
-    def _said_by(self, source: Source, part: str | None, text: pl.Series, said: Said) -> pl.Series | None:
-        """What the text of a source says; known already where the text is a column as it stands."""
-        names = source.from_ or ()
-        few = said.get(self._stem(names[0], part)) if len(names) == 1 and not source.width else None
-        return _few(text) if few is None else few
+    def _given(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
+        """What the columns of a source hold, put together."""
+        if source.value is not None:
+            return pl.lit(source.value)
+        if source.candidates:
+            return pl.lit(None, pl.String)  # what the roster has stands in a column of its own
+        names = [unpivot.column(name, over) if unpivot else name for name in source.columns]
+        there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
+        return _put_together(source, there)
 
-    def _stem(self, column: str, part: str | None) -> str:
-        unpivot = self.layout.unpivot
-        return column.replace("{}", unpivot.stems[part]) if unpivot and part else column
+    def _is_there(self, name: str) -> bool:
+        return name in self._columns or self.layout.split(name)[0] is not None
 
     def _named(self, source: Source) -> list[str]:
-        """Columns of the delivered file (not of its lookups) that a source names."""
-        names = [name for name in source.from_ or () if not self.layout.split(name)[0]]
-        unpivot = self.layout.unpivot
-        stems = unpivot.stems.values() if unpivot else ()
-        return [name.replace("{}", stem) for name in names for stem in (stems if "{}" in name else ("",))]
+        """Columns of this file that a source names; where it has none of several that would do, all of them."""
+        names = self.layout.named(source)
+        return (self._there(names) or names) if source.reads_one_of_several else names
 
-    def _condition_columns(self) -> list[str]:
+    def _own(self, names: list[str]) -> list[str]:
+        return [name for name in names if not self.layout.split(name)[0]]
+
+    def _optional_columns(self) -> set[str]:
+        """Columns that lead to an optional lookup."""
+        return {
+            name for lookup in self.layout.lookup.values() if lookup.optional for name in self.layout.named(lookup.by)
+        }
+
+    def _conditions(self) -> list[str]:
+        """What conditions name that is no field: columns, with a placeholder where they differ from part to part."""
         named = [name for conditions in self.layout.exclude.values() for name in conditions]
         return list(dict.fromkeys(name for name in named if name not in self.fields))
 
+    def _condition_columns(self) -> list[str]:
+        parts = [(unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts.values()]
+        named = [unpivot.column(name, part) for name in self._conditions() for unpivot, part in parts]
+        return list(dict.fromkeys(named)) if parts else self._conditions()
+
     def _require_columns(self) -> None:
         required = {c.field.of or c.name for c in self.layout.table.columns if c.required}
-        needed = set(self.layout.recognise.columns) | set(self._condition_columns())
+        needed = set(self.layout.recognise.columns) | set(self._own(self._condition_columns()))
         for loc, source in self.layout.sources():
-            if loc[0] != "fill" or loc[-1] in required:
+            if source.candidates and not self._there(source.candidates):
+                needed |= {source.candidates[0]}
+            elif not source.candidates and (loc[0] == "lookup" or loc[-1] in required):
                 needed |= set(self._named(source))
-        if missing := sorted(needed - self._columns):
+        if missing := sorted(needed - self._columns - self._optional_columns()):
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
             )
 
 
-def _lookup(layout: Layout, name: str, path: Path) -> pl.DataFrame:
+def _said(texts: pl.Series) -> _Said | None:
+    """What a column says, if it says few things many times; None for ids and the like."""
+    sample = texts[:SAMPLE]
+    if texts.len() < SAMPLE or sample.n_unique() > FEW * SAMPLE:
+        return None
+    few = texts.unique().drop_nulls()
+    places = texts.cast(pl.Enum(few)).to_physical().cast(pl.UInt32).fill_null(few.len())
+    return _Said(pl.concat([few, pl.Series([None], dtype=pl.String)]), places)
+
+
+def _once_per_text(frame: pl.DataFrame, given: pl.Expr, said: _Said | None, judge: Judge) -> Judged:
+    """What is given in each row, judged; where rows are many and say little, every text once.
+
+    Args:
+        frame: the rows.
+        given: the text that is judged.
+        said: what it says, if that is known.
+        judge: what a text comes to.
+    """
+    if frame.height < SAMPLE:
+        return judge(given)
+    texts = frame.select(given).to_series()
+    if texts.len() < frame.height:  # a constant
+        return judge(given)
+    said = said or _said(texts)
+    cells = texts.alias(TEXT) if said is None else said.texts.alias(TEXT)
+    # lazy, so that what the judgement names twice is worked out once
+    judged = cells.to_frame().lazy().select(**judge(pl.col(TEXT))).collect()
+    if said is None:
+        return judged.to_dict()
+    return {name: _of_rows(values, said, texts) for name, values in judged.to_dict().items()}
+
+
+def _of_rows(values: pl.Series, said: _Said, texts: pl.Series) -> pl.Expr | pl.Series:
+    """What stands for each text, row by row; nothing is copied where texts stay what they are, or nothing is wrong."""
+    if values.dtype == pl.Boolean and not values.any():
+        return pl.lit(value=False)
+    return texts if values.dtype == pl.String and values.equals(said.texts) else said.of_rows(values)
+
+
+def _extracted(given: pl.Expr, source: Source) -> pl.Expr:
+    """The part of the text that is meant."""
+    if source.extract:
+        given = given.str.extract(source.extract, re.compile(source.extract).groups)
+    return given.str.zfill(source.width) if source.width and source.date else given
+
+
+def _level(level: pl.Expr, levels: Levels) -> dict[str, pl.Expr]:
+    """The place of a level in its order, and whether it counts as proficient."""
+    order = {name: place for place, name in enumerate(levels.order, start=1)}
+    first = order[levels.proficient_from]
+    proficient = {name: "yes" if place >= first else "no" for name, place in order.items()}
+    return {
+        "order": level.replace_strict(order, default=None, return_dtype=pl.Int64),
+        "proficient": level.replace_strict(proficient, default=None, return_dtype=pl.String),
+    }
+
+
+def _joined(there: list[pl.Expr], source: Source) -> pl.Expr:
+    """Several columns put together; empty where one of them is, or only where all are."""
+    if not source.keep_empty:
+        return pl.concat_str(there, separator=source.join)
+    filled = pl.concat_str([text.fill_null("") for text in there], separator=source.join)
+    return pl.when(pl.any_horizontal(text.is_not_null() for text in there)).then(filled)
+
+
+def _lookup(layout: Layout, name: str, document: Document) -> pl.DataFrame:
+    """What the layout reads of a file beside this one, by its key: columns `<lookup>.<column>`."""
     lookup = layout.lookup[name]
-    beside = path.with_name(lookup.file)
-    if not beside.exists():
-        raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
-    if beside.resolve().parent != path.resolve().parent:
-        raise UnreadableFileError(
-            f"needs {lookup.file} beside it, which is a link to another place; land the file itself"
-        )
-    frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
-    named = [layout.split(column) for _, source in layout.sources() for column in source.from_ or ()]
-    wanted = {lookup.key} | {column for owner, column in named if owner == name}
-    if missing := sorted(wanted - set(frame.columns)):
-        raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
-    clean = frame.select(_present(pl.col(sorted(wanted)).str.strip_chars(), layout))
+    conditions = [column for named in layout.exclude.values() for column in named]
+    named = [column for _, source in layout.sources() for column in layout.names(source)] + conditions
+    wanted = sorted({column for owner, column in map(layout.split, named) if owner == name})
+    needed = {*wanted, *lookup.key, *((lookup.climb.by, *lookup.climb.where) if lookup.climb else ())}
+    frame = _beside(document, lookup, layout, sorted(needed))
+    clean = frame.select(_present(pl.col(sorted(needed)).str.strip_chars(), layout)).with_columns(
+        pl.concat_str(lookup.key, separator=lookup.by.join).alias(LOOKUP_KEY)
+    )
     # a key that stands twice would multiply rows; the first stands, as the file's own order says
-    return clean.unique(lookup.key, keep="first", maintain_order=True).rename(lambda column: f"{name}.{column}")
+    clean = clean.unique(LOOKUP_KEY, keep="first", maintain_order=True)
+    if lookup.climb:
+        clean = _climbed(clean, LOOKUP_KEY, lookup.climb)
+    return clean.select(LOOKUP_KEY, *wanted).rename(lambda column: f"{name}.{column}")
+
+
+def _beside(document: Document, lookup: Lookup, layout: Layout, needed: list[str]) -> pl.DataFrame:
+    beside = document.beside(lookup.file)
+    if beside is None and lookup.optional:
+        return pl.DataFrame(schema=dict.fromkeys(needed, pl.String))
+    if beside is None:
+        raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
+    if beside.path.resolve().parent != document.path.resolve().parent:
+        raise LinkFileError(f"needs {lookup.file} beside it, which is a link to another place; land the file itself")
+    frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
+    missing = [column for column in needed if column not in frame.columns]
+    if missing and not lookup.optional:
+        raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
+    return frame.with_columns(pl.lit(None, pl.String).alias(column) for column in missing)
+
+
+def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
+    """For each key the nearest row above it, or itself, where the condition holds; none where there is no such row."""
+    rows = {row[key]: row for row in frame.iter_rows(named=True)}
+
+    def top(start: str) -> dict[str, str | None] | None:
+        seen: set[str | None] = set()
+        at: str | None = start
+        while at in rows and at not in seen:
+            seen.add(at)
+            if all(rows[at][column] == value for column, value in climb.where.items()):
+                return rows[at]
+            at = rows[at][climb.by]
+        return None
+
+    found = [{**above, key: start} for start in rows if start is not None and (above := top(start))]
+    return pl.DataFrame(found, schema=frame.schema)
+
+
+def _of_several(found: pl.DataFrame, keys: pl.Series, name: str, lookup: Lookup) -> pl.DataFrame:
+    """For each cell of several keys one row: the first row found, but for what the lookup picks."""
+    key = f"{name}.{LOOKUP_KEY}"
+    cells = pl.DataFrame({"__cell": keys.drop_nulls().unique(maintain_order=True)})
+    one_by_one = cells.with_columns(pl.col("__cell").str.split(lookup.split or "").alias(key)).explode(key)
+    joined = one_by_one.with_columns(pl.col(key).str.strip_chars()).join(found, on=key, maintain_order="left")
+    others = [column for column in found.columns if column != key]
+    picks = {"lowest": pl.Expr.min, "highest": pl.Expr.max}
+    picked = [
+        picks[how](pl.col(column))
+        if (how := lookup.pick.get(column.removeprefix(f"{name}.")))
+        else pl.col(column).first()
+        for column in others
+    ]
+    return joined.group_by("__cell", maintain_order=True).agg(picked).rename({"__cell": key})
+
+
+def _is_id(field: Field) -> bool:
+    return field.type == "text" and field.name.endswith("_id") and field.name != "delivery_id"
+
+
+def _is_damaged_id(text: pl.Expr, width: int | None) -> pl.Expr:
+    """Whether a spreadsheet has taken from the id what nobody can give back."""
+    if width:
+        is_long = text.str.replace(r"\.0+$", "").str.len_chars() > width
+        return text.str.contains(SPREADSHEET_EXPONENT) | is_long
+    return text.str.contains(f"{SPREADSHEET_EXPONENT}|{SPREADSHEET_DECIMAL}")
+
+
+def of_width(text: pl.Expr, width: int | None) -> pl.Expr:
+    """The id with the zeros that a spreadsheet has dropped, and without the decimals that it has added."""
+    if not width:
+        return text
+    bare = pl.when(text.str.contains(SPREADSHEET_DECIMAL)).then(text.str.replace(r"\.0+$", "")).otherwise(text)
+    return pl.when(bare.str.contains(r"^\d+$")).then(bare.str.zfill(width)).otherwise(bare)
 
 
 def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
@@ -281,35 +650,32 @@ def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
     return pl.when(~text.is_in(["", *layout.read.nulls])).then(text)
 
 
-def _few(texts: pl.Series) -> pl.Series | None:
-    """What a column says, each text once, if it says few things many times; None for ids and the like."""
-    sample = texts[:SAMPLE]
-    return texts.unique().drop_nulls() if sample.n_unique() <= FEW * sample.len() else None
+def _is_meant_empty(text: pl.Expr, source: Source) -> pl.Expr:
+    """Whether the layout's map says of the value that it is to be left empty."""
+    known = source.map or {}
+    meant = text.is_in([given for given, value in known.items() if value is None])
+    return meant | ~text.is_in(list(known)) if "*" in known and known["*"] is None else meant
 
 
-def _converted(texts: pl.Series, few: pl.Series | None, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
-    """The texts converted; where they are few, each of them once. The same series where nothing changes."""
-    if few is None:  # lazy, so that what the conversion names twice is worked out once
-        return texts.to_frame().lazy().select(convert(pl.col(texts.name)).alias(texts.name)).collect().to_series()
-    said = pl.concat([few, pl.Series([None], dtype=pl.String)])  # an empty cell comes last
-    value = said.to_frame("said").select(convert(pl.col("said"))).to_series()
-    if value.dtype == said.dtype and value.equals(said):
-        return texts
-    places = texts.cast(pl.Enum(few)).to_physical().fill_null(few.len())
-    return value.gather(places).alias(texts.name)
+def _put_together(source: Source, cells: list[pl.Expr]) -> pl.Expr:
+    """One text from the cells of a source's columns."""
+    if source.either:
+        return pl.coalesce(cells)
+    if source.flags:
+        return _flagged(source, source.flags, cells)
+    return cells[0] if len(cells) == 1 else _joined(cells, source)
 
 
-def _mapped(text: pl.Expr, known: Mapping[str, object], to: pl.DataType) -> pl.Expr:
-    return text.replace_strict(known, default=None, return_dtype=to)
-
-
-def _unreadable(text: pl.Series, value: pl.Series, source: Source) -> pl.Series:
-    """Where a text came to nothing, and the layout's map does not say that it is to be left empty."""
-    lost = text.is_not_null() & value.is_null()
-    if source.map is None or not lost.any():
-        return lost
-    meant = text.is_in([given for given, value in source.map.items() if value is None])
-    return lost & ~(meant | ~text.is_in(list(source.map)) if source.map.get("*", "") is None else meant)
+def _flagged(source: Source, flags: dict[str, str], cells: list[pl.Expr]) -> pl.Expr:
+    """The value whose flag says yes; a cell that is no flag stands for itself, so that it is found unreadable."""
+    said = [cell.str.to_uppercase() for cell in cells]
+    is_set = {value: flag.is_in(YES).fill_null(value=False) for value, flag in zip(flags, said, strict=True)}
+    strange = [pl.when(~flag.is_in([*YES, *NO])).then(cell) for flag, cell in zip(said, cells, strict=True)]
+    first = [pl.when(is_set[source.first]).then(pl.lit(source.first))] if source.first else []
+    several = [pl.when(pl.sum_horizontal(is_set.values()) > 1).then(pl.lit(source.several))] if source.several else []
+    return pl.coalesce(
+        [*strange, *first, *several, *(pl.when(flag).then(pl.lit(value)) for value, flag in is_set.items())]
+    )
 
 
 def _is_free_text(field: Field, source: Source) -> bool:
@@ -324,6 +690,8 @@ def _typed(text: pl.Expr, field: Field, source: Source, dates: tuple[str, ...]) 
         default = pl.when(text.is_not_null()).then(pl.lit(other)) if "*" in source.map else pl.lit(None, pl.String)
         filled = text.fill_null("") if "" in known else text
         text = filled.replace_strict(known, default=default, return_dtype=pl.String)
+    if field.is_published:
+        return pl.lit(None, pl.Float64)  # read with its bounds, once the record's unit is known
     if source.date is not None:
         return _possible(pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in dates))
     return _parse(text, field)
@@ -363,7 +731,7 @@ def _yes_no(text: pl.Expr, _: Field) -> pl.Expr:
 
 
 def _grade(text: pl.Expr, field: Field) -> pl.Expr:
-    bare = text.str.to_uppercase().replace(GRADE_WORDS)
+    bare = text.str.to_uppercase().str.replace_all("[ /]", "").replace(GRADE_WORDS)
     padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
     return pl.when(padded.is_in(list(field.values or ()))).then(padded)
 

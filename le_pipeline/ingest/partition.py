@@ -6,12 +6,14 @@ what it was made from. A run that is cut off leaves the note behind, so the next
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +22,23 @@ from polars.io.plugins import register_io_source
 
 from le_pipeline.errors import RefusedError, ToleranceError, TruncatedFileError
 from le_pipeline.home import Home, Partition
-from le_pipeline.ingest import reading, record
+from le_pipeline.ingest import mending, record
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, rejected_rows
+from le_pipeline.ingest.drift import DRIFT, PROFILE, compare, profile
+from le_pipeline.ingest.identity import MATCH, identities, roster_ids
 from le_pipeline.ingest.recognition import Recognised, recognise_all
 from le_pipeline.ingest.resolution import FATE, ORDER, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
 from le_pipeline.warehouse.lake import Lake, polars_schema, replace
-from schemas import registry
+from schemas import registry, rules
+from schemas.layout import Layout
 
 SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
-WRITTEN: Any = {
-    "compression": "zstd",
-    "compression_level": 1,
-}  # keys, which are random, gain nothing from a higher level
-CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"))
+# keys, which are random, gain nothing from a higher level
+WRITTEN: Any = {"compression": "zstd", "compression_level": 1}
+CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"), rules.FILE)
 
 
 @dataclass
@@ -43,6 +46,7 @@ class FeedReport:
     """What became of one feed of one partition.
 
     `is_current`: nothing had changed, so nothing was done. `held_by`: why the table was not replaced, per file.
+    `matches`, `drift`: the feed's rows of canonical.identity_match and canonical.column_drift.
     """
 
     feed: str
@@ -51,6 +55,8 @@ class FeedReport:
     is_current: bool = False
     deliveries: pl.DataFrame = field(default_factory=lambda: empty(record.TABLE))
     held_by: dict[str, str] = field(default_factory=dict)
+    matches: pl.DataFrame = field(default_factory=lambda: empty(MATCH))
+    drift: pl.DataFrame = field(default_factory=lambda: empty(DRIFT))
 
     @property
     def is_replaced(self) -> bool:
@@ -77,6 +83,9 @@ class _Intake:
     identity: VaultWriter
     rejected: VaultWriter
     pointers: list[pl.DataFrame]
+    matches: list[pl.DataFrame]
+    profiles: list[pl.DataFrame]
+    drifts: list[pl.DataFrame]
     marks: list[pl.DataFrame] = field(default_factory=list)  # what tells of each staged record whether it stays
 
     @property
@@ -136,13 +145,13 @@ class _Ingest:
     def run(self) -> FeedReport:
         if not self.home.files(self.partition):
             # a folder without a file looks like a disk that is not mounted: what came from it stays
-            return FeedReport(self.feed, self.partition, self._rows_in_lake(), True, self.before)
+            return self._unchanged(self._rows_in_lake(), {})
         recognised = recognise_all(self.home, self.partition, self.home.all_layouts())
         deliveries = self._in_order(recognised)
         made_from = self._made_from(deliveries, recognised)
         note = self.lake.note(self.note)
         if note and note["from"] == made_from:
-            return FeedReport(self.feed, self.partition, note["rows"], True, self.before, note["held_by"])
+            return self._unchanged(note["rows"], note["held_by"])
         report = FeedReport(self.feed, self.partition, held_by=self._spoiled(recognised))
         if not deliveries and self.before.is_empty():
             report.held_by = {}
@@ -150,6 +159,15 @@ class _Ingest:
             self._bring_in(deliveries, report)
         self.lake.write_note(self.note, {"from": made_from, "rows": report.rows, "held_by": report.held_by})
         return report
+
+    def _unchanged(self, rows: int, held_by: dict[str, str]) -> FeedReport:
+        where = (self.partition.state, self.partition.school_year)
+        left = [self.lake.part(table, self.feed, *where) for table in (MATCH, DRIFT)]
+        matches, drift = (
+            pl.read_parquet(path, hive_partitioning=False) if path.exists() else empty(table)
+            for path, table in zip(left, (MATCH, DRIFT), strict=True)
+        )
+        return FeedReport(self.feed, self.partition, rows, True, self.before, held_by, matches, drift)
 
     # -- what there is to read -----------------------------------------------------------------------------------
 
@@ -161,21 +179,23 @@ class _Ingest:
         for item in recognised:
             for layout in item.layouts:
                 if layout.feed == self.feed:
-                    name = item.path.relative_to(self.home.landing).as_posix()
-                    delivery = Delivery(item.path, name, layout, self.partition, hash_of(item.path))
+                    delivery = Delivery(item.document, layout, self.partition)
                     found.append((delivery, seen.get(delivery.delivery_id, now)))
-        return sorted(found, key=lambda pair: (pair[1], pair[0].path.stat().st_mtime_ns, pair[0].name))
+        return sorted(found, key=lambda pair: (pair[1], pair[0].document.path.stat().st_mtime_ns, pair[0].name))
 
     def _made_from(
         self, deliveries: list[tuple[Delivery, datetime.datetime]], recognised: list[Recognised]
     ) -> list[Any]:
-        looked_up = sorted({d.path.with_name(look.file) for d, _ in deliveries for look in d.layout.lookup.values()})
+        beside = (d.document.beside(look.file) for d, _ in deliveries for look in d.layout.lookup.values())
+        looked_up = sorted({document.file_hash for document in beside if document})
         return [
             CODE,
             self.keys.key_id,
             hash_of(registry.HERE / "reference" / "achievement_level.csv"),
             [[d.delivery_id, d.layout.hash] for d, _ in deliveries],
-            [hash_of(path) for path in looked_up if path.exists()],
+            looked_up,
+            self._rosters_made_from([d.layout for d, _ in deliveries]),
+            mending.made_from(self.vault, self.feed, self.partition),
             sorted(self._spoiled(recognised).items()),
         ]
 
@@ -184,13 +204,35 @@ class _Ingest:
         earlier = set(self.before.filter(pl.col("delivery_status") == "accepted")["path"])
         found = {}
         for item in recognised:
-            name = item.path.relative_to(self.home.landing).as_posix()
+            name = item.document.name
             feeds = [layout.feed for layout in item.layouts]
-            if name not in earlier or self.feed in feeds:
+            # of an archive or workbook that cannot be opened any more, what was in it counts
+            held = name in earlier or (
+                item.refusal and any(path.startswith((f"{name}/", f"{name}#")) for path in earlier)
+            )
+            if not held or self.feed in feeds:
                 continue
             other = f"is now a file for {' and '.join(feeds)}; land that one under a name of its own"
-            found[name] = f"{name} {item.refusal or other}"
+            found[name] = f"{name} {item.refusal or item.note or other}"
         return found
+
+    def _rosters_made_from(self, layouts: list[Layout]) -> list[Any]:
+        """What the rosters hold that the ids of these layouts are tried against; a new roster is new evidence."""
+        fields = {name for layout in layouts for name, source in layout.fill.items() if source.candidates}
+        notes = [
+            self.lake.note(f"ingest/{table.feed}.{self.partition}")
+            for table in registry.rosters(self.table)
+            if table.roster[0] in fields
+        ]
+        return [note["from"] for note in notes if note]
+
+    def _rosters(self) -> dict[str, pl.DataFrame]:
+        """For each id field the ids on its roster, read from the vault."""
+        tables = {table.roster[0]: table for table in registry.rosters(self.table)}
+        return {
+            field: roster_ids(self.vault.read(f"{table.feed}/{self.partition}.identity"), table)
+            for field, table in tables.items()
+        }
 
     # -- reading it ----------------------------------------------------------------------------------------------
 
@@ -201,9 +243,18 @@ class _Ingest:
             self.vault.replacing(f"{name}.identity") as identity,
             self.vault.replacing(f"{name}.quarantine") as rejected,
         ):
-            intake = _Intake(staging, identity, rejected, [empty(registry.tables()["quarantine"])])
+            intake = _Intake(
+                staging,
+                identity,
+                rejected,
+                [empty(registry.tables()["quarantine"])],
+                [empty(MATCH)],
+                [empty(PROFILE)],
+                [empty(DRIFT)],
+            )
+            rosters = self._rosters() if any(d.layout.has_candidates for d, _ in deliveries) else {}
             reads = [
-                self._read(order, delivery, received, intake)
+                self._read(order, delivery, received, intake, rosters)
                 for order, (delivery, received) in enumerate(_once_per_content(deliveries))
             ]
             gone = self._resolve(reads, intake)
@@ -216,19 +267,31 @@ class _Ingest:
             self._record(reads, repeats, intake, report)
         report.rows = self._rows_in_lake()
 
-    def _read(self, order: int, delivery: Delivery, received: datetime.datetime, intake: _Intake) -> _Read:
+    def _read(
+        self,
+        order: int,
+        delivery: Delivery,
+        received: datetime.datetime,
+        intake: _Intake,
+        rosters: dict[str, pl.DataFrame],
+    ) -> _Read:
         staged = intake.staging / f"{order:04d}.parquet"
+        taken = dataclasses.replace(intake, pointers=[], marks=[])
         try:
-            reader = DeliveryReader(delivery, self.keys)
-            taken = _Intake(intake.staging, intake.identity, intake.rejected, [])
+            chosen, rates = identities(delivery, rosters)
+            mended = mending.of_delivery(self.vault, self.feed, self.partition, delivery.delivery_id)
+            reader = DeliveryReader(delivery, self.keys, chosen, mended)
             with intake.identity.all_or_nothing(), intake.rejected.all_or_nothing():
-                accepted = self._accepted(order, reader, taken)
-                self._stream(accepted).sink_parquet(staged, **WRITTEN)
+                _stage(self._accepted(order, reader, taken), staged, polars_schema(self.table))
         except RefusedError as refusal:
             staged.unlink(missing_ok=True)
             return _Read(delivery, received, Account(), refusal=refusal)
         intake.pointers.extend(taken.pointers)
         intake.marks.extend(taken.marks)
+        intake.matches.append(rates)
+        looks = profile(delivery, reader.filler)
+        intake.profiles.append(looks)
+        intake.drifts.append(compare(looks, delivery, reader.filler, self.lake))
         return _Read(delivery, received, reader.account, reader)
 
     def _accepted(self, order: int, reader: DeliveryReader, intake: _Intake) -> Iterator[pl.DataFrame]:
@@ -240,10 +303,6 @@ class _Ingest:
             intake.marks.append(batch.accepted.select(resolution_columns(self.table, order)))
             yield batch.accepted
         self._refuse_remnant(reader.delivery, reader.account)
-
-    def _stream(self, frames: Iterator[pl.DataFrame]) -> pl.LazyFrame:
-        """Frames as they come, so that Polars writes one file of them without holding them all."""
-        return register_io_source(lambda *_: frames, schema=polars_schema(self.table))
 
     def _refuse_remnant(self, delivery: Delivery, account: Account) -> None:
         """A file overwritten by one with less than half of its rows was most likely cut off on its way."""
@@ -285,7 +344,7 @@ class _Ingest:
             if mine.is_empty() or read.reader is None:
                 continue
             intake.pointers.append(read.reader.conflicts(mine))
-            for raw in reading.batches(read.delivery.path, read.delivery.layout.read):
+            for raw in read.reader.raw():
                 intake.rejected.add(rejected_rows(raw, mine["source_row"].unique(), read.delivery.delivery_id))
 
     # -- judging and writing -------------------------------------------------------------------------------------
@@ -340,6 +399,10 @@ class _Ingest:
         where = (self.partition.state, self.partition.school_year)
         quarantine = registry.tables()["quarantine"]
         self.lake.write(quarantine, self.feed, pl.concat(intake.pointers).sort(quarantine.key, nulls_last=True), *where)
+        report.matches, report.drift = pl.concat(intake.matches).sort(MATCH.key), pl.concat(intake.drifts)
+        self.lake.write(MATCH, self.feed, report.matches, *where)
+        self.lake.write(PROFILE, self.feed, pl.concat(intake.profiles).sort(PROFILE.key), *where)
+        self.lake.write(DRIFT, self.feed, report.drift, *where)
         self.lake.write(table, self.feed, report.deliveries, *where)
 
     def _history(self, now: set[str], fresh: pl.DataFrame, report: FeedReport) -> pl.DataFrame:
@@ -370,7 +433,7 @@ class _Ingest:
 
     def _delivery_row(self, read: _Read, report: FeedReport) -> dict[str, Any]:
         delivery, account = read.delivery, read.account
-        row = record.row_of(delivery.path, delivery.name, self.partition, account, delivery)
+        row = record.row_of(delivery.document, self.partition, account, delivery)
         row["received_at"] = read.received_at
         if read.reader:
             row["unknown_columns"] = ", ".join(read.reader.filler.unknown_columns) or None
@@ -395,13 +458,13 @@ class _Ingest:
     ) -> list[dict[str, Any]]:
         """Files that are byte for byte another one of the folder: on record, not read."""
         read = {item.delivery.delivery_id: item.delivery for item in reads}
-        first = {item.delivery.file_hash: item.delivery.name for item in reads}
+        first = {_content(item.delivery): item.delivery.name for item in reads}
         return [
-            record.row_of(d.path, d.name, self.partition, Account(), d)
+            record.row_of(d.document, self.partition, Account(), d)
             | {
                 "received_at": received,
                 "delivery_status": "superseded",
-                "delivery_reason": f"is identical to {first[d.file_hash]}",
+                "delivery_reason": f"is identical to {first[_content(d)]}",
             }
             for d, received in deliveries
             if d.delivery_id not in read
@@ -426,7 +489,22 @@ class _Ingest:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _stage(frames: Iterator[pl.DataFrame], path: Path, schema: dict[str, pl.DataType]) -> None:
+    """Write frames to one file as they come, without holding them all."""
+    first, second = next(frames), next(frames, None)
+    if second is None:  # a small file; a stream of one frame takes several times as long
+        first.write_parquet(path, **WRITTEN)
+        return
+    whole = chain([first, second], frames)
+    register_io_source(lambda *_: whole, schema=schema).sink_parquet(path, **WRITTEN)
+
+
 def _once_per_content(deliveries: list[tuple[Delivery, datetime.datetime]]) -> list[tuple[Delivery, datetime.datetime]]:
     """The latest of files with the same content: resending what was sent stands for the last word."""
-    latest = {(delivery.file_hash, delivery.path.parent): (delivery, at) for delivery, at in deliveries}
-    return [pair for pair in deliveries if latest[pair[0].file_hash, pair[0].path.parent] == pair]
+    latest = {_content(delivery): delivery for delivery, _ in deliveries}
+    return [pair for pair in deliveries if latest[_content(pair[0])] is pair[0]]
+
+
+def _content(delivery: Delivery) -> tuple[str, str | None, Path]:
+    document = delivery.document
+    return delivery.file_hash, document.sheet, document.path.parent

@@ -1,116 +1,247 @@
-"""Which layout a file is: by the fingerprint of its columns, narrowed by state, year and name."""
+"""Which layout a document is: by the fingerprint of its columns and their cells, narrowed by state, year and name."""
 
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
-from le_pipeline.errors import AmbiguousFileError, RefusedError, UnknownFileError, UnreadableFileError
+import polars as pl
+
+from le_pipeline.errors import AmbiguousFileError, LinkFileError, RefusedError, UnknownFileError
 from le_pipeline.home import Home, Partition
-from le_pipeline.ingest import reading
-from schemas.layout import ANY_ISSUER, NO_FEED, Layout
+from le_pipeline.ingest import reading, text, workbook
+from le_pipeline.ingest.document import Document, State, documents, state_of
+from le_pipeline.ingest.drift import ALIKE, likeness_of_names
+from le_pipeline.ingest.filling import LOOKS_LIKE_DATA
+from schemas.layout import NO_FEED, Layout, Read
+
+FITTING_SHARE = 0.9  # a real file has a wrong cell here and there
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """A file of a partition and the layouts it is read with, one per feed; or why it is refused.
+    """A document of a partition and the layouts it is read with, one per feed; or why it is refused.
 
-    `is_lookup`: recognised files look values up in it, so that it needs no layout of its own.
+    `is_lookup`: recognised files look values up in it, so that it needs no layout of its own. `note`: why it is not
+    read although nothing is wrong with it.
     """
 
-    path: Path
+    document: Document
     layouts: tuple[Layout, ...] = ()
     refusal: RefusedError | None = None
     is_lookup: bool = False
+    note: str | None = None
 
 
-Header = list[str] | RefusedError
+Found = list[str] | RefusedError
 
 
 def recognise_all(home: Home, partition: Partition, layouts: dict[str, Layout]) -> list[Recognised]:
-    """Every file of a partition."""
+    """Every document of a partition. Each feed asks for them, so the last answers are kept while no file changes."""
+    files = tuple((path, state_of(path)) for path in home.files(partition))
+    return list(_recognise_all(home.landing, partition, files, _Layouts(layouts)))
+
+
+class _Layouts(dict[str, Layout]):
+    """Layouts that can be told from others: by their names and what is in them."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple((name, layout.hash) for name, layout in self.items()))
+
+
+@lru_cache(maxsize=16)
+def _recognise_all(
+    landing: Path, partition: Partition, files: tuple[tuple[Path, State], ...], layouts: _Layouts
+) -> tuple[Recognised, ...]:
     found = [
-        recognise(path, partition, layouts) if path.resolve().is_relative_to(home.landing) else _escaped(path)
-        for path in home.files(partition)
+        item
+        for path, _ in files
+        for item in recognise(path, path.relative_to(landing).as_posix(), partition, layouts, landing)
     ]
     beside = looked_up(found)
-    return [replace(item, is_lookup=item.path in beside) for item in found]
+    return tuple(replace(item, is_lookup=item.document in beside) for item in found)
 
 
-def looked_up(found: list[Recognised]) -> set[Path]:
-    """The files in which recognised ones look values up."""
-    return {
-        item.path.with_name(lookup.file)
+def looked_up(found: list[Recognised]) -> set[Document]:
+    """The documents in which recognised ones look values up."""
+    beside = (
+        item.document.beside(lookup.file)
         for item in found
         for layout in item.layouts
         for lookup in layout.lookup.values()
+    )
+    return {document for document in beside if document}
+
+
+def recognise(
+    path: Path, name: str, partition: Partition | None, layouts: dict[str, Layout], landing: Path | None = None
+) -> list[Recognised]:
+    """The documents of one file with their layouts. Without a partition, state and year do not narrow the choice.
+
+    Args:
+        path: the delivered file.
+        name: what it is called in messages and tables.
+        partition: the landing folder's state and year.
+        layouts: those to choose from.
+        landing: a folder that the file must lie in, wherever a link may lead.
+    """
+    whole = Document(path, name)
+    if landing and not path.resolve().is_relative_to(landing):
+        return [Recognised(whole, refusal=LinkFileError("is a link to a place outside landing; land the file itself"))]
+    try:
+        found = documents(path, name)
+    except RefusedError as refusal:
+        return [Recognised(whole, refusal=refusal)]
+    return [item for document in found for item in _recognise(document, partition, layouts)]
+
+
+def _recognise(document: Document, partition: Partition | None, layouts: dict[str, Layout]) -> Iterator[Recognised]:
+    """A workbook is its first sheet, and beside it each sheet that a layout asks for by name."""
+    by_sheet = {name: layout for name, layout in layouts.items() if layout.read.sheet}
+    first = _match(document, partition, {name: layout for name, layout in layouts.items() if name not in by_sheet})
+    if not document.is_workbook or _broken(document):
+        yield first
+        return
+    sheets = [document.of_sheet(sheet) for sheet in workbook.sheets(document)]
+    others = [_match(sheet, partition, _asking_for(sheet, by_sheet)) for sheet in sheets]
+    taken = [item for item in others if item.layouts]
+    # a sheet without a row delivers nothing, as long as another sheet of the workbook does
+    taken = [item for item in taken if _has_rows(item)] or taken
+    if first.layouts or not taken:
+        yield _nearer(first, others)
+    yield from taken
+    if first.layouts or taken:
+        left = sheets[1:] if first.layouts else sheets
+        names = {item.document.name for item in taken}
+        yield from (Recognised(sheet, note="no layout takes this sheet") for sheet in left if sheet.name not in names)
+
+
+def _has_rows(item: Recognised) -> bool:
+    layout = item.layouts[0]
+    return not reading.sample(item.document, layout.read, layout.recognise.columns).is_empty()
+
+
+def _broken(document: Document) -> bool:
+    try:
+        workbook.sheets(document)
+    except RefusedError:
+        return True
+    return False
+
+
+def _asking_for(document: Document, layouts: dict[str, Layout]) -> dict[str, Layout]:
+    return {
+        name: layout
+        for name, layout in layouts.items()
+        if any(fnmatch.fnmatchcase(document.sheet or "", pattern) for pattern in layout.read.sheet or ())
     }
 
 
-def recognise(path: Path, partition: Partition | None, layouts: dict[str, Layout]) -> Recognised:
-    """The layouts of one file. Without a partition, state and year do not narrow the choice."""
-    headers = _headers(path, layouts)
+def _nearer(first: Recognised, others: list[Recognised]) -> Recognised:
+    """Where nothing fits, a sheet that came near by its name says more than the first sheet does."""
+    near = [item.refusal for item in others if isinstance(item.refusal, UnknownFileError) and item.refusal.is_near]
+    known = first.layouts or not isinstance(first.refusal, UnknownFileError) or first.refusal.is_near
+    return first if known or not near else replace(first, refusal=near[0])
+
+
+def _match(document: Document, partition: Partition | None, layouts: dict[str, Layout]) -> Recognised:
+    headers = _headers(document, layouts)
     possible = [
         layout
         for layout in layouts.values()
-        if _name_fits(layout, path) and (partition is None or _may_be_in(layout, partition))
+        if _name_fits(layout, document) and (partition is None or _may_be_in(layout, partition))
     ]
-    matching = [layout for layout in possible if set(layout.recognise.columns) <= set(_columns(headers[layout.name]))]
+    matching = [
+        layout
+        for layout in possible
+        if set(layout.recognise.columns) <= set(_columns(headers[layout.name])) and not misfits(document, layout)
+    ]
     try:
         if matching:
-            return Recognised(path, _one_per_feed(matching))
+            return Recognised(document, _one_per_feed(matching))
     except AmbiguousFileError as trouble:
-        return Recognised(path, refusal=trouble)
-    is_workbook = path.suffix.lower() in reading.WORKBOOK_SUFFIXES
-    meant = [headers[layout.name] for layout in possible if (layout.read.format == "excel") == is_workbook]
-    troubles = [header for header in meant if isinstance(header, RefusedError)]
-    return Recognised(path, refusal=_unknown(path, headers, troubles, layouts))
+        return Recognised(document, refusal=trouble)
+    meant = [headers[layout.name] for layout in possible if _is_meant(document, layout.read)]
+    troubles = [found for found in meant if isinstance(found, RefusedError)]
+    return Recognised(document, refusal=_unknown(document, headers, troubles, layouts))
 
 
-def _escaped(path: Path) -> Recognised:
-    return Recognised(path, refusal=UnreadableFileError("is a link to a place outside landing; land the file itself"))
+def misfits(document: Document, layout: Layout) -> list[str]:
+    """Columns whose cells are not what the layout's fingerprint says, in the first thousand rows."""
+    wanted = layout.recognise.values
+    if not wanted:
+        return []
+    try:
+        if layout.read.positions and text.longest_line(document, layout.read) < max(
+            layout.read.positions[column][1] for column in layout.recognise.columns
+        ):
+            return list(wanted)  # most text files end before; to cut them up would cost more than all other looks
+        rows = reading.sample(document, layout.read, layout.recognise.columns)
+    except RefusedError:
+        return list(wanted)
+    return [column for column, pattern in wanted.items() if not _fits(rows, column, pattern)]
 
 
-def _headers(path: Path, layouts: dict[str, Layout]) -> dict[str, Header]:
+def _fits(rows: pl.DataFrame, column: str, pattern: str) -> bool:
+    if column not in rows.columns:
+        return False
+    cells = rows[column].str.strip_chars().drop_nulls()
+    cells = cells.filter(cells != "")
+    return not cells.is_empty() and cells.str.contains(f"^(?:{pattern})$").sum() >= FITTING_SHARE * cells.len()
+
+
+def _is_meant(document: Document, read: Read) -> bool:
+    """Whether the file's name is one for the way of reading, so that its trouble is the file's trouble."""
+    suffix = Path(document.file_name).suffix.lower()
+    if document.is_workbook or suffix in (".parquet", ".jsonl", ".ndjson"):
+        return {"excel": document.is_workbook, "parquet": suffix == ".parquet"}.get(
+            read.format, suffix in (".jsonl", ".ndjson") and read.format == "json_lines"
+        )
+    return read.format == "delimited"
+
+
+def _headers(document: Document, layouts: dict[str, Layout]) -> dict[str, Found]:
     """The header of the file as each layout reads it, or why it cannot; every way of reading is tried once."""
-    tried: dict[str, Header] = {}
+    tried: dict[str, Found] = {}
     for layout in layouts.values():
         way = _way(layout)
         if way not in tried:
             try:
-                tried[way] = reading.header(path, layout.read)
+                tried[way] = reading.header(document, layout.read, layout.recognise.columns).columns
             except RefusedError as trouble:
                 tried[way] = trouble
     return {layout.name: tried[_way(layout)] for layout in layouts.values()}
 
 
 def _way(layout: Layout) -> str:
-    return layout.read.model_dump_json(exclude={"nulls"})
+    wanted = layout.recognise.columns if layout.read.preamble else ()
+    return f"{layout.read.model_dump_json(exclude={'nulls', 'sheet'})}{wanted}"
 
 
-def _columns(header: Header) -> list[str]:
-    return header if isinstance(header, list) else []
+def _columns(found: Found) -> list[str]:
+    return found if isinstance(found, list) else []
 
 
 def _may_be_in(layout: Layout, partition: Partition) -> bool:
     years = layout.recognise.school_years
     if years and not years[0] <= partition.school_year <= years[1]:
         return False
-    states = layout.recognise.states or (None if layout.issuer == ANY_ISSUER else (layout.issuer,))
-    return states is None or partition.state in states
+    return layout.states is None or partition.state in layout.states
 
 
-def _name_fits(layout: Layout, path: Path) -> bool:
-    return any(fnmatch.fnmatch(path.name.lower(), pattern.lower()) for pattern in layout.recognise.name)
+def _name_fits(layout: Layout, document: Document) -> bool:
+    return any(fnmatch.fnmatch(document.file_name.lower(), pattern.lower()) for pattern in layout.recognise.name)
 
 
 def _one_per_feed(matching: list[Layout]) -> tuple[Layout, ...]:
-    """Of several layouts of one feed the one that knows more columns of the file is meant; a tie is refused."""
+    """Of several layouts of one feed the one that knows more of the file is meant; a tie is refused."""
     chosen: dict[str, Layout] = {}
-    for layout in sorted(matching, key=lambda layout: -len(layout.recognise.columns)):
+    for layout in sorted(matching, key=lambda layout: -_knows(layout)):
         other = chosen.setdefault(layout.feed, layout)
-        if other is not layout and len(other.recognise.columns) == len(layout.recognise.columns):
+        if other is not layout and _knows(other) == _knows(layout):
             raise AmbiguousFileError(
                 f"fits both layout {other.name} and layout {layout.name}; narrow one of them by name, years or columns"
             )
@@ -119,8 +250,12 @@ def _one_per_feed(matching: list[Layout]) -> tuple[Layout, ...]:
     return tuple(chosen.values())
 
 
+def _knows(layout: Layout) -> int:
+    return len(layout.recognise.columns) + len(layout.recognise.values)
+
+
 def _unknown(
-    path: Path, headers: dict[str, Header], troubles: list[RefusedError], layouts: dict[str, Layout]
+    document: Document, headers: dict[str, Found], troubles: list[RefusedError], layouts: dict[str, Layout]
 ) -> RefusedError:
     """Why no layout fits: damaged where its name fits a layout, else the nearest layout and the columns that differ.
 
@@ -131,18 +266,42 @@ def _unknown(
         columns = set(_columns(headers[layout.name]))
         wanted = set(layout.recognise.columns)
         near = len(columns & wanted) / len(wanted)
+        if layout.names_its_columns:  # which then say nothing about the file
+            near = 0.0
+        if layout.recognise.name != ("*",) and _name_fits(layout, document):
+            near *= 1.01
+        if layout.recognise.values and columns and not misfits(document, layout):
+            near += 1
         if near > best[0]:
-            best = near, _difference(layout, columns, path)
+            best = near, _difference(document, layout, columns)
     if troubles and not best[1]:
         return troubles[0]
-    return UnknownFileError(f"no layout fits: {best[1] or 'it shares no column with any layout; is its header there?'}")
+    told = best[1] or "it shares no column with any layout; is its header there?"
+    return UnknownFileError(f"no layout fits: {told}", is_near=bool(best[1]))
 
 
-def _difference(layout: Layout, columns: set[str], path: Path) -> str:
-    missing = sorted(set(layout.recognise.columns) - columns)
-    if missing:
-        wanted = ", ".join(missing)
-        return f"the nearest is {layout.name}, which looks for {wanted}; correct the file, or add a layout for it"
-    if not _name_fits(layout, path):
-        return f"the nearest is {layout.name}, whose files are named {' or '.join(layout.recognise.name)}"
-    return f"the nearest is {layout.name}, which is for another state or year; check the folder it landed in"
+def _renamed(layout: Layout, missing: list[str], columns: set[str]) -> dict[str, str]:
+    """New names that missing columns most likely have, where so many others are there that the header is one."""
+    wanted = layout.recognise.columns
+    if 2 * len(missing) > len(wanted):
+        return {}
+    known = {*wanted, *(name for _, source in layout.sources() for name in layout.named(source))}
+    others = sorted(name for name in columns - known if not LOOKS_LIKE_DATA.search(name))
+    alike = {name: max(others, key=lambda other: likeness_of_names(name, other), default="") for name in missing}
+    return {name: other for name, other in alike.items() if other and likeness_of_names(name, other) >= ALIKE}
+
+
+def _difference(document: Document, layout: Layout, columns: set[str]) -> str:
+    nearest = f"the nearest is {layout.name}, "
+    if missing := sorted(set(layout.recognise.columns) - columns):
+        renamed = _renamed(layout, missing, columns)
+        looked_for = ", ".join(f"{name} (now {renamed[name]}?)" if name in renamed else name for name in missing)
+        return f"{nearest}which looks for {looked_for}; correct the file, or add a layout for it"
+    if not _name_fits(layout, document):
+        return f"{nearest}whose files are named {' or '.join(layout.recognise.name)}"
+    if wrong := misfits(document, layout):
+        return (
+            f"{nearest}whose {' and '.join(wrong)} looks otherwise, as in another year's file;"
+            " check the folder it landed in, or add a layout for it"
+        )
+    return f"{nearest}which is for another state or year; check the folder it landed in"

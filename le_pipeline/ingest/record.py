@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import polars as pl
 
 from le_pipeline.home import Home, Partition
-from le_pipeline.ingest.delivery import Account, Delivery, hash_of, identify
+from le_pipeline.ingest.delivery import Account, Delivery, identify
+from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.recognition import recognise_all
 from le_pipeline.warehouse.engine import empty
 from le_pipeline.warehouse.lake import Lake, polars_schema
@@ -32,8 +33,11 @@ def record_unclaimed(home: Home, partition: Partition) -> pl.DataFrame:
 def is_on_record(home: Home, partition: Partition) -> bool:
     """Whether every file of the landing folder has been seen, going by name and size; its content is not looked at."""
     folder = Lake(home.lake).part(TABLE, UNCLAIMED, partition.state, partition.school_year).parent
+    columns = ["path", "file_bytes"]
+    rows = [row for path in folder.glob("*.parquet") for row in pl.read_parquet(path, columns=columns).rows()]
+    # of a file in an archive, or a sheet of a workbook, the archive or workbook has been seen
     known = {
-        row for path in folder.glob("*.parquet") for row in pl.read_parquet(path, columns=["path", "file_bytes"]).rows()
+        (str(place), size) for name, size in rows for place in (name.partition("#")[0], *PurePosixPath(name).parents)
     }
     landed = ((path.relative_to(home.landing).as_posix(), path.stat().st_size) for path in home.files(partition))
     return known.issuperset(landed)
@@ -51,12 +55,16 @@ def unclaimed(home: Home, partition: Partition) -> tuple[pl.DataFrame, pl.DataFr
         layouts = [layout.name for layout in item.layouts if layout.feed == NO_FEED]
         if item.layouts and not layouts:
             continue
-        name = item.path.relative_to(home.landing).as_posix()
-        row = row_of(item.path, name, partition, Account())
+        name = item.document.name
+        row = row_of(item.document, partition, Account())
         if item.refusal and not item.is_lookup:
             row |= {"delivery_status": "refused", "delivery_reason": f"{name} {item.refusal}"}
         else:
-            why = "files beside it look values up in it" if item.is_lookup else "holds nothing that is needed"
+            why = (
+                "files beside it look values up in it"
+                if item.is_lookup
+                else item.note or "holds nothing that is needed"
+            )
             row |= {"layout": layouts[0] if layouts else None, "delivery_status": "noted", "delivery_reason": why}
         row["received_at"] = received.get(row["delivery_id"]) or now()
         rows.append(row)
@@ -75,20 +83,21 @@ def on_record(home: Home, part: str, partition: Partition) -> pl.DataFrame:
 
 
 def row_of(
-    path: Path, name: str, partition: Partition, account: Account, delivery: Delivery | None = None
+    document: Document, partition: Partition, account: Account, delivery: Delivery | None = None
 ) -> dict[str, Any]:
-    """A row of the delivery table for a file that is accepted; the caller says otherwise."""
-    file_hash = delivery.file_hash if delivery else hash_of(path)
+    """A row of the delivery table for a document that is accepted; the caller says otherwise."""
     return {
         "state": partition.state,
         "school_year": partition.school_year,
-        "delivery_id": delivery.delivery_id if delivery else identify(UNCLAIMED, partition, name, file_hash),
+        "delivery_id": (
+            delivery.delivery_id if delivery else identify(UNCLAIMED, partition, document.name, document.file_hash)
+        ),
         "feed": delivery.layout.feed if delivery else None,
         "layout": delivery.layout.name if delivery else None,
         "layout_hash": delivery.layout.hash if delivery else None,
-        "path": name,
-        "file_hash": file_hash,
-        "file_bytes": path.stat().st_size,
+        "path": document.name,
+        "file_hash": document.file_hash,
+        "file_bytes": document.path.stat().st_size,
         "delivery_status": "accepted",
         "delivery_reason": None,
         "unknown_columns": None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,10 +11,14 @@ import polars as pl
 
 from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
 from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition
-from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of
-from le_pipeline.ingest.recognition import looked_up, recognise
+from le_pipeline.ingest import drift
+from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader
+from le_pipeline.ingest.document import Document
+from le_pipeline.ingest.identity import identities
+from le_pipeline.ingest.recognition import Recognised, looked_up, recognise
 from le_pipeline.ingest.resolution import FATE, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import KEY_BYTES, Keys
+from le_pipeline.warehouse.lake import Lake
 from schemas.layout import ANY_ISSUER, NO_FEED, Layout
 
 
@@ -25,43 +29,50 @@ class Part:
     layout: Layout
     account: Account = field(default_factory=Account)
     pointers: pl.DataFrame = field(default_factory=pl.DataFrame)
-    unknown_columns: list[str] = field(default_factory=list)
-    missing_columns: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
     refusal: RefusedError | None = None
 
 
 @dataclass
 class Rehearsal:
-    """What would become of one file. Without a partition its state and year were not known.
+    """What would become of one document. Without a partition its state and year were not known.
 
-    `is_lookup`: files beside it look values up in it, so that it needs no layout of its own.
+    `is_lookup`: files beside it look values up in it, so that it needs no layout of its own. `note`: why it is not
+    read.
     """
 
-    path: Path
+    name: str
     partition: Partition | None
     parts: list[Part] = field(default_factory=list)
     refusal: RefusedError | None = None
     is_lookup: bool = False
+    note: str | None = None
 
 
-def rehearse(home: Home, path: Path, state: str | None = None, year: int | None = None) -> Rehearsal:
-    """Read a file as a run would, in memory.
+def rehearse(home: Home, path: Path, state: str | None = None, year: int | None = None) -> list[Rehearsal]:
+    """Read a file as a run would, in memory; one answer for each document in it.
 
     Raises:
         ContractError: a layout of the user's is wrong.
     """
     partition = _partition(path, state, year)
     if not path.is_file():
-        return Rehearsal(path, partition, refusal=UnreadableFileError("is not there, or is not a file"))
+        return [Rehearsal(path.name, partition, refusal=UnreadableFileError("is not there, or is not a file"))]
     layouts = home.all_layouts()
-    found = recognise(path, partition, layouts)
-    result = Rehearsal(path, partition, refusal=found.refusal)
-    if found.refusal:
-        beside = [recognise(other, partition, layouts) for other in path.parent.iterdir() if other.is_file()]
-        result.is_lookup = path in looked_up(beside)
-        result.refusal = None if result.is_lookup else found.refusal
-    for layout in found.layouts:
-        result.parts.append(Part(layout) if layout.feed == NO_FEED else _read(path, layout, partition))
+    found = recognise(path, path.name, partition, layouts)
+    if any(item.refusal for item in found):
+        others = [other for other in sorted(path.parent.iterdir()) if other.is_file() and other != path]
+        beside = looked_up([item for other in others for item in recognise(other, other.name, partition, layouts)])
+        beside |= looked_up(found)
+        found = [replace(item, is_lookup=item.document in beside) for item in found]
+    return [_rehearse(home, item, partition) for item in found]
+
+
+def _rehearse(home: Home, item: Recognised, partition: Partition | None) -> Rehearsal:
+    refusal = None if item.is_lookup else item.refusal
+    result = Rehearsal(item.document.name, partition, refusal=refusal, is_lookup=item.is_lookup, note=item.note)
+    for layout in item.layouts:
+        result.parts.append(Part(layout) if layout.feed == NO_FEED else _read(home, item.document, layout, partition))
     return result
 
 
@@ -73,16 +84,18 @@ def _partition(path: Path, state: str | None, year: int | None) -> Partition | N
     return Partition(state, year) if state and year else None
 
 
-def _read(path: Path, layout: Layout, partition: Partition | None) -> Part:
+def _read(home: Home, document: Document, layout: Layout, partition: Partition | None) -> Part:
     years = layout.recognise.school_years
     if partition is None:  # no folder tells: any state and year of the layout will do to try the rows
         partition = Partition("XX" if layout.issuer == ANY_ISSUER else layout.issuer, years[1] if years else 2000)
-    delivery = Delivery(path, path.name, layout, partition, hash_of(path))
+    delivery = Delivery(document, layout, partition)
     part = Part(layout)
     try:
-        reader = DeliveryReader(delivery, Keys(secrets.token_bytes(KEY_BYTES)))
+        chosen, _ = identities(delivery, {})
+        reader = DeliveryReader(delivery, Keys(secrets.token_bytes(KEY_BYTES)), chosen)
         part.account = reader.account
-        part.unknown_columns, part.missing_columns = reader.filler.unknown_columns, reader.filler.missing_columns
+        looks = drift.profile(delivery, reader.filler)
+        part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
         marks, pointers = [], []
         for batch in reader.batches():
             marks.append(

@@ -1,8 +1,24 @@
 -- One row per student, subject and school year: the score on a common scale, with the scores of the year before.
-with sitting as (  -- of one assessment the spring sitting counts, then the latest, then the last attempt
-    select *, coalesce(administration, '') as season
-    from canonical.student_assessment
-    where coalesce(void, 'no') = 'no'
+with enrolled as (  -- what the test file leaves out, the enrolment may say; the latest one counts
+    select *
+    from canonical.student_school_association
+    qualify row_number() over (
+        partition by student_key, school_year order by coalesce(entry_date, date '1900-01-01') desc, school_id
+    ) = 1
+),
+graded as (  -- without a grade a score has nobody to be compared with
+    select
+        a.state, a.school_year, a.student_key, a.assessment, a.subject, a.administration, a.attempt,
+        coalesce(a.grade, e.grade) as grade, a.test_date, a.scale_score, a.performance_level, a.level_order, a.proficient,
+        a.school_id, a.lea_id, a.sex, a.race_ethnicity, a.economically_disadvantaged, a.english_learner, a.disability,
+        coalesce(a.administration, '') as season
+    from canonical.student_assessment as a
+    left join enrolled as e on e.student_key = a.student_key and e.school_year = a.school_year
+    where coalesce(a.void, 'no') = 'no' and coalesce(a.grade, e.grade) is not null
+),
+sitting as (  -- of one assessment the spring sitting counts, then the latest, then the last attempt
+    select *
+    from graded
     qualify row_number() over (
         partition by student_key, assessment, subject, school_year
         order by
@@ -68,13 +84,6 @@ counted as (  -- of several assessments the spring one counts, then the one that
         order by case when s.administration = 'spring' then 0 else 1 end, c.reference_n desc, s.assessment, s.state
     ) = 1
 ),
-enrolled as (  -- what the test file leaves out, the enrolment may say; the latest one counts
-    select *
-    from canonical.student_school_association
-    qualify row_number() over (
-        partition by student_key, school_year order by coalesce(entry_date, date '1900-01-01') desc, school_id
-    ) = 1
-),
 other_core as (  -- mathematics for reading and language, language for the rest; the first that was tested
     select
         student_key, school_year + 1 as school_year, subject = 'mathematics' as is_mathematics,
@@ -101,4 +110,5 @@ left join counted as p
     on p.student_key = c.student_key and p.subject = c.subject and p.school_year = c.school_year - 1
 left join other_core as o
     on o.student_key = c.student_key and o.school_year = c.school_year
-    and o.is_mathematics = (c.subject in ('ela', 'reading', 'english', 'writing'))
+    and o.is_mathematics
+        = (c.subject in ('ela', 'reading', 'english', 'english_1', 'english_2', 'english_proficiency', 'writing'))

@@ -11,9 +11,9 @@ VERSION = "1"
 HEX_DIGITS = 32  # 128 bits: for 10 million people the chance of any collision is below 1e-24
 
 
-def canonical_id(column: str) -> pl.Expr:
+def canonical_id(text: pl.Expr) -> pl.Expr:
     """An id without outer spaces and in capitals; what differs only in these is one id (or one e-mail address)."""
-    return pl.col(column).str.strip_chars().str.to_uppercase()
+    return text.str.strip_chars().str.to_uppercase()
 
 
 def pseudonyms(ids: pl.Series, *, domain: str, issuer: str, keys: Keys) -> pl.Series:
@@ -23,7 +23,7 @@ def pseudonyms(ids: pl.Series, *, domain: str, issuer: str, keys: Keys) -> pl.Se
     key in a LazyFrame would show in its serialised plan.
     """
     key = keys.derive(f"pseudonym|{domain}").hex()
-    message = pl.lit(f"{VERSION}|{domain}|{issuer}|") + canonical_id("id")
+    message = pl.lit(f"{VERSION}|{domain}|{issuer}|") + canonical_id(pl.col("id"))
     run = ids.rle_id()
     heads = pl.DataFrame({"id": ids.filter(run.ne_missing(run.shift()))})
     hashed = heads.select(message.alias("message")).select(

@@ -6,7 +6,10 @@ frame to its file, its place and whether it is the last, so that a frame cannot 
 
 from __future__ import annotations
 
+import datetime
+import getpass
 import io
+import json
 import os
 import struct
 from collections.abc import Iterator
@@ -22,6 +25,7 @@ from le_pipeline.errors import VaultError
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import Keys
 
+LOG = "access.jsonl"
 MAGIC = b"LEVAULT1"
 NONCE_BYTES = 12
 
@@ -36,6 +40,12 @@ class Vault:
     def path(self, name: str) -> Path:
         """The file of that name, such as `student_assessment/LA-2016.identity`."""
         return self.root / f"{name}.vault"
+
+    def log(self, what: str, **counts: int) -> None:
+        """Put on record that somebody has looked at, or changed, what is in the vault; counts only, never a value."""
+        entry = {"at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "who": getpass.getuser()}
+        with (self.root / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry | {"what": what} | counts) + "\n")
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[VaultWriter]:

@@ -13,7 +13,14 @@ from le_pipeline.home import Home
 README = Path(__file__).parents[2] / "README.md"
 PICTURE = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 GROUPS = ("ingest", "link", "measure", "warehouse")
-ASIDE = ("delivery", "quarantine", "candidate")  # every table leads to them, so their arrows would hide the rest
+ASIDE = (
+    "delivery",
+    "quarantine",
+    "identity_match",
+    "column_profile",
+    "column_drift",
+    "candidate",
+)  # every table leads to them, so their arrows would hide the rest
 
 
 def picture(specs: list[dg.AssetSpec]) -> str:

@@ -104,6 +104,26 @@ def test_check_of_an_unknown_file_names_the_nearest_layout_and_fails(tmp_path: P
     assert "the nearest is staff_snapshot, which looks for SchoolCode" in said.stdout
 
 
+def test_request_writes_the_document_and_the_workbook_for_a_partner_and_needs_no_home(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "to" / "partner"
+
+    said = le("request", "--state", "LA", "--out", folder, home=home)
+
+    assert said.returncode == 0, said.stderr
+    names = ["data-request-LA.md", "data-request-LA.xlsx"]
+    assert said.stdout.splitlines() == [f"wrote {folder / name}" for name in names]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert (folder / names[0]).read_text(encoding="utf-8").startswith("# Data request: LA\n")
+    assert not home.exists()
+
+
+def test_request_for_something_that_is_no_state_says_so(tmp_path: Path) -> None:
+    said = le("request", "--state", "Louisiana", "--out", tmp_path / "out", home=tmp_path / "home")
+
+    assert (said.returncode, said.stderr) == (1, "le: 'Louisiana' is not a state such as LA\n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_status_names_files_that_lie_where_nothing_reads_them(home: Home) -> None:
     for name in ("stray.csv", "la/2016/a.csv", "LA/2016-17/b.csv", "LA/c.csv", "LA/2016/right.csv"):
         (home.landing / name).parent.mkdir(parents=True, exist_ok=True)

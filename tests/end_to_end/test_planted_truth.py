@@ -37,10 +37,10 @@ PAIRS = {
 }
 FAULTS = {  # what the generator calls a fault, and the rule and column that should catch it
     "missing_student_id": ("required", {"LASID", "MOSIS_STATE_ID"}),
-    "impossible_grade": ("unreadable", {"Grade", "GRADE_LEVEL"}),
+    "impossible_grade": ("unreadable", {"Grade", "GRADE_OF_STUDENT or GRADE_LEVEL"}),
     "impossible_scale_score": (
         "range",
-        {"ELAScaleScore", "MathScaleScore", "ScienceScaleScore", "SocialScaleScore", "MAP_SCALE_SCORE"},
+        {"ELAScaleScore", "MathScaleScore", "ScienceScaleScore", "SocialScaleScore", "EOC_SCORE or MAP_SCALE_SCORE"},
     ),
     "bad_encoding": ("encoding", {"the row"}),
     "conflicting_scores": ("conflict", {"the row"}),

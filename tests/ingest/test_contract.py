@@ -12,6 +12,7 @@ from le_pipeline.ingest import contract
 from le_pipeline.ingest.filling import DAMAGED
 from le_pipeline.warehouse.lake import POLARS_TYPES, polars_schema
 from schemas import registry
+from schemas.rules import rule_texts
 
 LAYOUT = """\
 layout: own
@@ -48,6 +49,8 @@ BROKEN: list[tuple[str, str, str, str, str, str, str]] = [
      "the row: the row has more cells than the header; quote the cells that hold the delimiter"),
     ("student_assessment", SCORE, TESTS, "9\ufffd,04,ela,500,", "encoding", "the row",
      "the row: send the file in the encoding of its layout; a character of the row cannot be read"),
+    ("fellowship", FELLOW, FELLOWS, "=9+9,,2016,2015-08-01,", "formula", "ID",
+     "ID: give the value itself; the cell begins a spreadsheet formula"),
     ("fellowship", FELLOW, FELLOWS, ",,2016,2015-08-01,", "any_of", "ID or Mail", "ID or Mail: fill in at least one"),
     ("fellowship", FELLOW, FELLOWS, "9,,2016,2015-08-02,2015-08-01", "ordered", "Start or End",
      "Start or End: the first date must not be after the second"),
@@ -56,6 +59,12 @@ BROKEN: list[tuple[str, str, str, str, str, str, str]] = [
     ("school", SCHOOL, SCHOOLS, "9,1,220000000001,1.01", "range", "FRPL", "FRPL: give a value from 0 to 1"),
 ]  # fmt: skip
 GOOD = {TESTS: "8,04,ela,500,2006-02-03", FELLOWS: "8,,2016,2015-08-01,2015-08-01", SCHOOLS: "8,1,220000000001,1"}
+# conflict and allowed_values are told below, the others in test_formats.py, test_identity.py and test_sources.py
+OTHERWISE_FOUND = {"conflict", "allowed_values", "damaged_id", "not_on_roster", "record_length"}
+
+
+def test_every_rule_that_a_record_can_break_is_explained_and_no_other() -> None:
+    assert {case[4] for case in BROKEN} | OTHERWISE_FOUND == set(rule_texts())
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: f"{case[4]} {case[5]}")
@@ -94,14 +103,24 @@ def test_only_the_columns_that_are_used_count_as_damaged(landed: Landed) -> None
     assert account(landed.delivery("file.csv")) == (1, 1, 0, 0, 0)
 
 
-def test_what_a_check_cannot_look_at_stops_the_work_and_is_never_accepted() -> None:
+def school(**values: Any) -> pl.DataFrame:
+    """One record of a school as the reading leaves it."""
     table = registry.feeds()["school"]
     schema: dict[str, Any] = polars_schema(table) | {field.name: POLARS_TYPES[field.type] for field in table.identity}
     row = {"state": "LA", "school_year": 2016, "school_id": "1", "lea_id": "1", "delivery_id": "d", "source_row": 2}
-    records = pl.DataFrame([row], schema=schema).with_columns(pl.lit(value=False).alias(DAMAGED))
-    assert contract.broken(records, table).is_empty()
+    return pl.DataFrame([row | values], schema=schema).with_columns(pl.lit(value=False).alias(DAMAGED))
+
+
+def test_what_a_check_cannot_look_at_stops_the_work_and_is_never_accepted() -> None:
+    table = registry.feeds()["school"]
+    assert contract.broken(school(), table).is_empty()
     with pytest.raises(RuntimeError, match="did not run"):
-        contract.broken(records.with_columns(pl.lit("Canary").alias("school_year")), table)
+        contract.broken(school().with_columns(pl.lit("Canary").alias("school_year")), table)
+
+
+def test_a_value_outside_its_list_is_found_even_where_the_reading_has_let_it_through() -> None:
+    found = contract.broken(school(level="Canary"), registry.feeds()["school"])
+    assert found.rows() == [(0, "allowed_values", "level")]
 
 
 def test_conflicts_of_a_wide_file_point_at_the_subject(landed: Landed) -> None:

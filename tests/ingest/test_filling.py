@@ -8,26 +8,39 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from landed import LA_2016
-from le_pipeline.errors import MissingColumnError, UnreadableFileError
-from le_pipeline.ingest import reading
-from le_pipeline.ingest.filling import DAMAGED, EXCLUDED, UNREADABLE, Filler
+from landed import LA_2016, of
+from le_pipeline.errors import LinkFileError, MissingColumnError
+from le_pipeline.ingest import filling, reading
+from le_pipeline.ingest.filling import DAMAGED, EXCLUDED, FAULT, Filler
 from schemas.layout import Layout
 
 UNREAD = "cannot be read"
+UNREADABLE = f"{FAULT}:unreadable:"
 
 
 def filler(path: Path, content: str, feed: str = "student_assessment", **keys: Any) -> Filler:
     path.write_text(content, encoding="utf-8")
     given = {"layout": "test", "feed": feed, "issuer": "LA", "about": "test", "read": {"format": "delimited"}}
     layout = Layout.model_validate(given | {"recognise": {"columns": ["X"]}} | keys)
-    return Filler(layout, path, reading.header(path, layout.read), LA_2016)
+    return Filler(layout, of(path), reading.header(of(path), layout.read).columns, LA_2016)
 
 
 def filled(path: Path, content: str, *columns: str, **keys: Any) -> list[tuple[Any, ...]]:
+    """What a file comes to, the same whether each cell is worked out or each distinct text."""
     made = filler(path, content, **keys)
-    return made.fill(pl.concat(reading.batches(path, made.layout.read))).select(columns).rows()
+    raw = pl.concat(reading.batches(of(path), made.layout.read))
+    by_cell = made.fill(raw)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(filling, "SAMPLE", 1)
+        patched.setattr(filling, "FEW", 1)
+        by_text = made.fill(raw)
+        patched.setattr(filling, "FEW", 0)
+        by_column = made.fill(raw)
+    assert_frame_equal(by_text, by_cell)
+    assert_frame_equal(by_column, by_cell)
+    return by_cell.select(columns).rows()
 
 
 def value(path: Path, field: str, cell: str, **source: Any) -> object:
@@ -152,6 +165,21 @@ def test_maps(path: Path, cell: str, known: dict[str, str | None], expected: obj
     assert value(path, "economically_disadvantaged", cell, map=known) == expected
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("Grade 4", "04"), ("Grade 04 (b)", "04"), ("Fourth", UNREAD), ("Grade 44", UNREAD), ("", None)],
+)
+def test_what_is_not_found_in_a_cell_cannot_be_read(path: Path, cell: str, expected: object) -> None:
+    assert value(path, "grade", cell, extract=r"Grade (\d+)") == expected
+
+
+def test_a_code_that_is_not_found_in_a_cell_is_told_too(path: Path) -> None:
+    fill = {"student_id": "X", "subject": {"value": "ela"}, "grade": "G", "scale_score": "S"}
+    fill |= {"school_id": {"from": "V", "extract": r"^(\d{3})"}}
+    rows = filled(path, "X,G,S,V\n1,04,5,017001\n2,04,5,abc\n", "school_id", UNREADABLE + "school_id", fill=fill)
+    assert rows == [("017", False), (None, True)]
+
+
 def test_text_is_kept_as_it_is_with_its_leading_zeros_and_without_outer_spaces(path: Path) -> None:
     assert value(path, "last_name", "\u00a0 007 de la Cruz ") == "007 de la Cruz"
 
@@ -267,7 +295,7 @@ def test_a_lookup_that_is_missing_or_lies_elsewhere_is_named(roster: Path, tmp_p
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "orgs.csv").write_text("id,code\ns1,01\n", encoding="utf-8")
     orgs.symlink_to(tmp_path / "other" / "orgs.csv")
-    with pytest.raises(UnreadableFileError, match=r"needs orgs\.csv beside it, which is a link to another place"):
+    with pytest.raises(LinkFileError, match=r"needs orgs\.csv beside it, which is a link to another place"):
         filler(roster, "X,U\n", **LOOKUP)
 
 
@@ -275,7 +303,7 @@ def test_damaged_bytes_are_marked_in_the_columns_that_are_read_and_in_what_is_lo
     roster.with_name("users.csv").write_bytes(b"id,number\nu1,70\xff1\nu2,7002\n")
     made = filler(roster, "X,U,Note\n", **LOOKUP)
     roster.write_bytes(b"X,U,Note\nc1,u1,a\nc1,u2,a\nc1,u2,\xff\nc\xff,u2,a\n")
-    marks = made.fill(pl.concat(reading.batches(roster, made.layout.read)))[DAMAGED].to_list()
+    marks = made.fill(pl.concat(reading.batches(of(roster), made.layout.read)))[DAMAGED].to_list()
     assert marks == [True, False, False, True]
 
 

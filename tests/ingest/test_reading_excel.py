@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from landed import workbook
+from landed import of, workbook
 from le_pipeline.errors import EmptyFileError, UnreadableFileError
 from le_pipeline.ingest import reading
-from le_pipeline.ingest.reading import OVERFLOW
+from le_pipeline.ingest.header import OVERFLOW
 from schemas.layout import Read
 
 EXCEL = Read(format="excel")
@@ -20,7 +20,7 @@ EXCEL = Read(format="excel")
 
 def rows_of(path: Path, *cells: list[Any]) -> list[tuple[object, ...]]:
     path.write_bytes(workbook(cells))
-    return pl.concat(reading.batches(path, EXCEL)).drop(OVERFLOW).rows()
+    return pl.concat(reading.batches(of(path), EXCEL)).drop(OVERFLOW).rows()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_two_columns_of_one_name_are_refused_by_place(path: Path) -> None:
 
 def test_columns_without_a_name_are_called_after_their_place(path: Path) -> None:
     path.write_bytes(workbook([["id", None, None, "name"], ["1", "2", "3", "4"]]))
-    assert reading.header(path, EXCEL) == ["id", "column 2", "column 3", "name"]
+    assert reading.header(of(path), EXCEL).columns == ["id", "column 2", "column 3", "name"]
 
 
 def test_a_workbook_without_a_row_is_empty(path: Path) -> None:
@@ -76,4 +76,4 @@ def test_a_workbook_without_a_row_is_empty(path: Path) -> None:
 def test_a_sheet_that_is_not_there_is_named(path: Path) -> None:
     path.write_bytes(workbook([["id"], ["1"]]))
     with pytest.raises(UnreadableFileError, match="has no sheet 'Fellows'"):
-        reading.header(path, Read(format="excel", sheet="Fellows"))
+        reading.header(of(path).of_sheet("Fellows"), EXCEL)

@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from landed import of
 from le_pipeline.errors import UnreadableFileError
-from le_pipeline.ingest import reading
-from le_pipeline.ingest.reading import OVERFLOW, ROW
+from le_pipeline.ingest import reading, text
+from le_pipeline.ingest.header import OVERFLOW, ROW
 from schemas.layout import Read
 
 CSV = Read(format="delimited")
@@ -17,7 +18,7 @@ CSV = Read(format="delimited")
 
 def rows_of(path: Path, content: str | bytes, read: Read = CSV, batch: int = 1000) -> list[tuple[object, ...]]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return pl.concat(reading.batches(path, read, batch)).drop(OVERFLOW).rows()
+    return pl.concat(reading.batches(of(path), read, batch)).drop(OVERFLOW).rows()
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_line_ends_byte_order_mark_and_the_spelling_of_the_encoding_make_no_diff
     content = mark + end.join(["id,name", "007,Nuñez", ""]).encode()
     read = Read(format="delimited", encoding=name)
     assert rows_of(path, content, read) == [(2, "007", "Nuñez")]
-    assert reading.header(path, read) == ["id", "name"]
+    assert reading.header(of(path), read).columns == ["id", "name"]
 
 
 @pytest.mark.parametrize("encoding", ["windows-1252", "latin-1", "utf-16", "mac-roman"])
@@ -46,7 +47,7 @@ def test_other_encodings_are_read_as_the_layout_says(path: Path, encoding: str) 
 def test_a_character_is_whole_where_the_decoder_takes_the_file_in_pieces(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "DECODED_BYTES", 3)
+    monkeypatch.setattr(text, "PIECE", 3)
     content = "id,name\n1,ñandú\n".encode("utf-16")
     assert rows_of(path, content, Read(format="delimited", encoding="utf-16")) == [(2, "1", "ñandú")]
 
@@ -80,7 +81,7 @@ def test_rows_are_numbered_as_a_spreadsheet_shows_them_and_blank_ones_are_none(p
 
 def test_a_short_row_has_empty_cells_at_its_end_and_a_long_one_is_marked(path: Path) -> None:
     path.write_text("id,name,grade\n1,a\n2,b,04,05,06\n3,c,04,\n", encoding="utf-8")
-    assert pl.concat(reading.batches(path, CSV)).rows() == [
+    assert pl.concat(reading.batches(of(path), CSV)).rows() == [
         (2, "1", "a", None, None),
         (3, "2", "b", "04", "05"),
         (4, "3", "c", "04", None),
@@ -89,12 +90,12 @@ def test_a_short_row_has_empty_cells_at_its_end_and_a_long_one_is_marked(path: P
 
 def test_a_column_without_a_name_is_called_after_its_place(path: Path) -> None:
     path.write_text("id, name ,,\n1,a,b,c\n", encoding="utf-8")
-    assert reading.header(path, CSV) == ["id", "name", "column 3", "column 4"]
+    assert reading.header(of(path), CSV).columns == ["id", "name", "column 3", "column 4"]
 
 
 def test_a_header_with_a_quoted_line_break_is_one_header(path: Path) -> None:
     assert rows_of(path, 'id,"Scale\nScore"\n1,650\n') == [(2, "1", "650")]
-    assert reading.header(path, CSV) == ["id", "Scale\nScore"]
+    assert reading.header(of(path), CSV).columns == ["id", "Scale Score"]
 
 
 def test_a_file_that_ends_without_a_line_end_is_whole_where_its_last_row_is(path: Path) -> None:
@@ -103,7 +104,7 @@ def test_a_file_that_ends_without_a_line_end_is_whole_where_its_last_row_is(path
 
 def test_batches_keep_order_and_numbers(path: Path) -> None:
     path.write_text("id\n" + "".join(f"{n}\n" for n in range(1000)), encoding="utf-8")
-    frames = list(reading.batches(path, CSV, 64))
+    frames = list(reading.batches(of(path), CSV, rows=64))
     assert len(frames) > 1
     assert pl.concat(frames).select(ROW, "id").rows() == [(n + 2, str(n)) for n in range(1000)]
 

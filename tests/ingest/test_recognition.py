@@ -24,7 +24,7 @@ def of(layout_name: str, columns: list[str], feed: str = "school", issuer: str =
 def found(path: Path, content: str | bytes, *layouts: Layout, partition: Partition | None = LA_2016) -> list[str] | str:
     """Names of the layouts that a file is read with, or why it is refused."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    result = recognise(path, partition, {each.name: each for each in layouts})
+    (result,) = recognise(path, path.name, partition, {each.name: each for each in layouts})
     return str(result.refusal) if result.refusal else [each.name for each in result.layouts]
 
 
@@ -49,7 +49,7 @@ def test_layouts_of_different_feeds_read_one_file(path: Path) -> None:
 
 def test_a_tie_is_refused_and_names_both(path: Path) -> None:
     path.write_text("A,B\n", encoding="utf-8")
-    result = recognise(path, LA_2016, {"one": of("one", ["A"]), "two": of("two", ["B"])})
+    (result,) = recognise(path, path.name, LA_2016, {"one": of("one", ["A"]), "two": of("two", ["B"])})
     assert isinstance(result.refusal, AmbiguousFileError)
     assert str(result.refusal) == "fits both layout one and layout two; narrow one of them by name, years or columns"
 
@@ -109,7 +109,7 @@ def test_no_cell_of_a_first_row_is_told_where_a_header_is_missing(path: Path) ->
     shipped = layout.load_layouts(layout.SHIPPED)
     row = "7000001,Canary,Zebulon,02/03/2006,04,F"
     path.write_text(f"{row}\n{row}\n", encoding="utf-8")
-    refusal = recognise(path, LA_2016, shipped).refusal
+    refusal = recognise(path, path.name, LA_2016, shipped)[0].refusal
     assert isinstance(refusal, UnknownFileError)
     assert not [cell for cell in row.split(",") if cell in str(refusal).split()]
 
@@ -127,3 +127,12 @@ def test_a_file_that_others_look_values_up_in_needs_no_layout_of_its_own(landed:
     assert landed.delivery("orgs.csv")["delivery_status"] == "noted"
     landed.run("school")
     assert landed.table("school_id", "lea_id", feed="school") == [("1", "North")]
+
+
+def test_a_column_that_was_most_likely_renamed_is_named_where_the_header_is_one(path: Path) -> None:
+    layout = of("one", ["StudentID", "Grade", "ScaleScore"])
+    assert found(path, "StudentID,Grade,Scale_Scr,Other\n", layout) == (
+        "no layout fits: the nearest is one, which looks for ScaleScore (now Scale_Scr?);"
+        " correct the file, or add a layout for it"
+    )
+    assert "now" not in str(found(path, "StudentID,Canary,Zebulon\n", layout))

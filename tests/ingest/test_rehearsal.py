@@ -19,7 +19,7 @@ def everything(root: Path) -> dict[str, tuple[int, int]]:
 def test_a_rehearsal_says_what_a_run_then_does_and_writes_nothing(landed: Landed, tmp_path: Path) -> None:
     path = landed.file("scores.csv", scores(*ROWS))
     before = everything(tmp_path)
-    rehearsal = rehearse(landed.home, path)
+    (rehearsal,) = rehearse(landed.home, path)
     assert everything(tmp_path) == before
     (part,) = rehearsal.parts
     landed.run()
@@ -32,20 +32,20 @@ def test_a_rehearsal_says_what_a_run_then_does_and_writes_nothing(landed: Landed
 def test_a_rehearsal_needs_neither_home_nor_key_nor_folder(tmp_path: Path) -> None:
     (tmp_path / "la_leap.csv").write_text("StateID,Canary\n1,2\n", encoding="utf-8")
     before = everything(tmp_path)
-    rehearsal = rehearse(Home.at(tmp_path / "none"), tmp_path / "la_leap.csv")
+    (rehearsal,) = rehearse(Home.at(tmp_path / "none"), tmp_path / "la_leap.csv")
     assert (rehearsal.partition, rehearsal.parts) == (None, [])
     assert str(rehearsal.refusal) == "no layout fits: it shares no column with any layout; is its header there?"
     assert everything(tmp_path) == before
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(landed: Landed) -> None:
-    rehearsal = rehearse(landed.home, landed.home.landing / "LA" / "2016" / "none.csv")
+    (rehearsal,) = rehearse(landed.home, landed.home.landing / "LA" / "2016" / "none.csv")
     assert str(rehearsal.refusal) == "is not there, or is not a file"
 
 
 def test_a_file_over_its_tolerance_would_be_held(landed: Landed) -> None:
     path = landed.file("scores.csv", scores(*students(1), ",Bo,,04,1,500"))
-    (part,) = rehearse(landed.home, path).parts
+    ((part,),) = [found.parts for found in rehearse(landed.home, path)]
     assert str(part.refusal) == "breaks rules in 50.00% of its records, over its tolerance of 25.00%"
     assert part.pointers.select("source_row", "rule", "source_column").rows() == [(3, "required", "ID")]
 
@@ -55,14 +55,14 @@ def test_a_file_that_cannot_be_read_would_be_refused_by_the_layout_that_knows_it
         SCORES.replace("lea_id: District", "subject: Subject").replace("  subject: {value: mathematics}\n", "")
     )
     path = landed.file("scores.csv", scores(*students(1)))
-    (part,) = rehearse(landed.home, path).parts
+    ((part,),) = [found.parts for found in rehearse(landed.home, path)]
     assert str(part.refusal) == "lacks Subject, which layout scores needs; ask the sender for a file with it"
 
 
 def test_state_and_year_may_be_said_where_the_folder_does_not(landed: Landed, tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text(scores(*students(1)), encoding="utf-8")
-    assert str(rehearse(landed.home, path, "MO", 2014).partition) == "MO-2014"
+    assert str(rehearse(landed.home, path, "MO", 2014)[0].partition) == "MO-2014"
 
 
 def test_a_file_in_which_others_look_values_up_needs_no_layout_of_its_own(landed: Landed) -> None:
@@ -74,6 +74,6 @@ def test_a_file_in_which_others_look_values_up_needs_no_layout_of_its_own(landed
     landed.file("scores.csv", scores(*students(3)))
     schools = landed.file("schools.csv", "Code,Name\n1,North\n")
 
-    found = rehearse(landed.home, schools)
+    (found,) = rehearse(landed.home, schools)
 
     assert (found.is_lookup, found.refusal, found.parts) == (True, None, [])

@@ -188,3 +188,30 @@ def test_what_the_test_file_leaves_out_of_a_student_the_latest_enrolment_says(la
     found = scores(lake, score("ann", 600, sex="female"), score("bob", 700, sex="male"), columns=columns)
 
     assert found == [("ann", "female", "yes", None), ("bob", "male", None, None)]
+
+
+def test_a_score_without_a_grade_has_that_of_the_enrolment_or_no_place(lake: Scenario) -> None:
+    lake.write(
+        "student_school_association",
+        {"student_key": "ann", "school_id": "1", "grade": "05", "entry_date": date(2014, 8, 1)},
+        {"student_key": "bob", "school_id": "1", "grade": "05", "entry_date": date(2014, 8, 1)},
+    )
+
+    found = scores(
+        lake,
+        score("ann", 210, grade=None),
+        score("bob", 230, grade=None),
+        score("cid", 220, grade=None),
+        columns=("student_key", "grade", "reference_n"),
+    )
+
+    assert found == [("ann", "05", 2), ("bob", "05", 2)]
+
+
+@pytest.mark.parametrize("subject", ["english_1", "english_2", "english_proficiency"])
+def test_mathematics_is_the_other_core_subject_of_every_test_of_language(lake: Scenario, subject: str) -> None:
+    before = [score(name, place, school_year=2014) for place, name in enumerate(("ann", "bob", "cid"))]
+
+    found = scores(lake, *before, score("ann", 700, subject=subject), columns=("subject", "prior_other_z_score"))
+
+    assert (subject, -1.0) in found

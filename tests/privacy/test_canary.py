@@ -81,11 +81,11 @@ def run_everything(landed: Landed) -> Iterator[str]:
     except Exception as error:  # noqa: BLE001  # what would be shown of it is the point
         yield describe(error)
     for path in landed.home.files(LA_2016):
-        rehearsal = rehearse(landed.home, path)
-        yield repr(rehearsal)
-        for part in rehearsal.parts:
+        rehearsals = rehearse(landed.home, path)
+        yield repr(rehearsals)
+        for part in (part for rehearsal in rehearsals for part in rehearsal.parts):
             yield json.dumps(part.pointers.rows())
-            yield f"{part.unknown_columns} {part.refusal}"
+            yield f"{part.drift} {part.refusal}"
 
 
 def text_of(path: Path) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import pytest
 
 from landed import SCORES
 from le_pipeline.home import Home
-from schemas import layout, registry
+from schemas import layout, registry, template
 from schemas.layout import load_layout
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "layouts.md"
@@ -54,8 +54,8 @@ def test_the_sketch_of_the_design_is_a_layout(tmp_path: Path) -> None:
     assert sketch.recognise.school_years == (2016, 2025)
     assert sketch.recognise.name == ("*LEAP*.csv",)
     assert sketch.fill["birth_date"].date == ("%m/%d/%Y",)
-    assert sketch.unpivot is not None
-    assert (sketch.unpivot.over, sketch.unpivot.stems["mathematics"]) == ("subject", "Math")
+    (unpivot,) = sketch.unpivot
+    assert unpivot.over["subject"]["mathematics"] == "Math"
     assert sketch.exclude["void"]["void"].values == ("Y",)
     assert sketch.tolerance == 0.01
 
@@ -99,7 +99,7 @@ def test_a_users_layout_takes_the_place_of_the_shipped_one_of_its_name_and_other
     (home.layouts / "mine.yaml").write_text(SKETCH, encoding="utf-8")
     (home.layouts / "scores.yml").write_text(SCORES, encoding="utf-8")
     layouts = home.all_layouts()
-    assert set(layouts) == {path.stem for path in layout.SHIPPED.glob("*.yaml")} | {"scores"}
+    assert set(layouts) == {path.stem for path in layout.SHIPPED.glob("*.yaml")} | set(template.layouts()) | {"scores"}
     assert layouts["la_leap_3_8"].recognise.columns[-1] == "AdministrationDate"
 
 

@@ -1,0 +1,211 @@
+"""Quarantined rows on their way to a steward and back: exported from the vault, mended, and read instead of the file's.
+
+What a steward has mended is kept in the vault beside the quarantine, by delivery and row. A run reads the landed file
+and puts the mended rows in the place of its own, so a partition stays a function of what landed and what was mended.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fastexcel
+import polars as pl
+import xlsxwriter
+
+from le_pipeline.errors import MendingError
+from le_pipeline.home import Home, Partition
+from le_pipeline.ingest.document import Document
+from le_pipeline.ingest.header import OVERFLOW, ROW
+from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.vault import Vault
+from le_pipeline.warehouse.lake import Lake
+from schemas import registry
+
+QUARANTINE = registry.tables()["quarantine"]
+SCHEMA = {"delivery_id": pl.String(), "source_row": pl.Int64(), "row": pl.String()}
+OURS = ("delivery_id", "source_row", "broken rules", "what to do")
+BEYOND = "beyond the last column"
+NAME_CHARACTERS = 24  # Excel allows 31, of which the number takes some
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The quarantined rows of one feed of a partition."""
+
+    feed: str
+    partition: Partition
+
+    @property
+    def name(self) -> str:
+        """The name that its vault files begin with."""
+        return f"{self.feed}/{self.partition}"
+
+
+def of_delivery(vault: Vault, feed: str, partition: Partition, delivery_id: str) -> pl.DataFrame | None:
+    """The rows of a delivery that were mended: `__row` and the cells; None where there are none."""
+    frames = [frame.filter(pl.col("delivery_id") == delivery_id) for frame in vault.read(f"{feed}/{partition}.mended")]
+    rows = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
+    if rows.is_empty():
+        return None
+    cells = [json.loads(row) for row in rows["row"]]
+    columns = list(dict.fromkeys(name for row in cells for name in row))
+    return pl.DataFrame(cells, schema=dict.fromkeys(columns, pl.String)).with_columns(rows["source_row"].alias(ROW))
+
+
+def made_from(vault: Vault, feed: str, partition: Partition) -> str | None:
+    """Tells one state of the mended rows from the next."""
+    path = vault.path(f"{feed}/{partition}.mended")
+    return Document(path, path.name).file_hash if path.exists() else None
+
+
+def applied(raw: pl.DataFrame, mended: pl.DataFrame | None) -> pl.DataFrame:
+    """The rows with the mended ones in the place of the file's own."""
+    if mended is None:
+        return raw
+    known = [name for name in mended.columns if name in raw.columns]
+    mine = mended.select(known).with_columns(pl.col(ROW).cast(raw.schema[ROW]))
+    return raw.update(mine, on=ROW, how="left", include_nulls=True)
+
+
+def export(home: Home, keys: Keys, chosen: list[Partition], target: Path) -> int:
+    """Write the quarantined rows in full into a workbook (mode 0600), a sheet for each file; the look is logged.
+
+    Returns:
+        How many rows.
+
+    Raises:
+        MendingError: nothing waits, or the target lies where names must not be.
+    """
+    if target.suffix.lower() != ".xlsx":
+        raise MendingError(f"{target.name}: give a name that ends in .xlsx; other formats damage ids")
+    if any(
+        target.resolve().is_relative_to(place)
+        for place in (home.lake, home.warehouse.parent, home.dagster, home.landing)
+    ):
+        raise MendingError(
+            f"{target} lies where no name may be; choose a place outside lake, warehouse, dagster and landing"
+        )
+    pointers = _pointers(home, chosen)
+    vault = Vault(home, keys)
+    rows = [frame for waiting in _waiting(chosen) for frame in vault.read(f"{waiting.name}.quarantine")]
+    told = pointers.group_by("delivery_id", "path", "source_row", maintain_order=True).agg(
+        pl.col("rule").unique(maintain_order=True).str.join(", "),
+        pl.col("fix").unique(maintain_order=True).str.join("; "),
+    )
+    stored = (pl.concat(rows) if rows else pl.DataFrame(schema=SCHEMA)).unique(["delivery_id", "source_row"])
+    found = told.join(stored, on=["delivery_id", "source_row"]).sort("path", "source_row")
+    if found.is_empty():
+        raise MendingError("no record waits in quarantine for that choice")
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
+    _write(found, target)
+    vault.log("quarantine export", rows=found.height, files=found["path"].n_unique())
+    return found.height
+
+
+def take_back(home: Home, keys: Keys, source: Path) -> dict[Partition, int]:
+    """Keep the rows of an exported workbook that were changed; the next run reads them in the place of the file's own.
+
+    Returns:
+        Rows changed, by partition.
+
+    Raises:
+        MendingError: the workbook is not one that was exported, or holds rows that no longer wait.
+    """
+    given = _read(source)
+    vault = Vault(home, keys)
+    changed: dict[Partition, int] = {}
+    left = given
+    for waiting in _waiting(home.partitions()):
+        stored = pl.concat([pl.DataFrame(schema=SCHEMA), *vault.read(f"{waiting.name}.quarantine")])
+        mine = given.join(stored, on=["delivery_id", "source_row"], how="semi")
+        left = left.join(mine, on=["delivery_id", "source_row"], how="anti")
+        before = {
+            (row["delivery_id"], row["source_row"]): json.loads(row["row"]) for row in stored.iter_rows(named=True)
+        }
+        now = [
+            {**row, "row": json.dumps(cells)}
+            for row in mine.iter_rows(named=True)
+            if (cells := _mended(before[row["delivery_id"], row["source_row"]], json.loads(row["row"])))
+        ]
+        if not now:
+            continue
+        fresh = pl.DataFrame(now, schema=SCHEMA)
+        with vault.replacing(f"{waiting.name}.mended") as mended:
+            for frame in vault.read(f"{waiting.name}.mended"):
+                mended.add(frame.join(fresh, on=["delivery_id", "source_row"], how="anti"))
+            mended.add(fresh)
+            mended.keep()
+        changed[waiting.partition] = changed.get(waiting.partition, 0) + fresh.height
+    if left.height:
+        raise MendingError(
+            f"{left.height} of the rows do not wait in quarantine any more (the first is row {left['source_row'][0]});"
+            " export again and mend what is there now"
+        )
+    vault.log("quarantine retry", rows=sum(changed.values()))
+    return changed
+
+
+def _waiting(chosen: list[Partition]) -> list[Waiting]:
+    return [Waiting(feed, partition) for partition in chosen for feed in registry.feeds()]
+
+
+def _pointers(home: Home, chosen: list[Partition]) -> pl.DataFrame:
+    names = [str(partition) for partition in chosen]
+    return Lake(home.lake).read(QUARANTINE).filter(pl.format("{}-{}", "state", "school_year").is_in(names))
+
+
+def _mended(before: dict[str, str | None], now: dict[str, str | None]) -> dict[str, str | None] | None:
+    """The whole row as it is now, or None where nothing was changed."""
+    cells = {name: now.get(name) for name in before if name != OVERFLOW}
+    same = all((cells[name] or "") == (before[name] or "").strip() for name in cells)
+    if same and (now.get(BEYOND) or "") == (before.get(OVERFLOW) or "").strip():
+        return None
+    return cells | {OVERFLOW: None}
+
+
+def _write(rows: pl.DataFrame, target: Path) -> None:
+    with xlsxwriter.Workbook(target, {"strings_to_numbers": False, "strings_to_formulas": False}) as book:
+        as_text = book.add_format({"num_format": "@"})  # ids keep their zeros when the sheet is saved again
+        ours = book.add_format({"bold": True, "bg_color": "#dddddd"})
+        head = book.add_format({"bold": True})
+        for place, frame in enumerate(rows.partition_by("delivery_id", maintain_order=True), start=1):
+            name = "".join(sign for sign in Path(frame["path"][0]).name if sign not in r"[]:*?/\'")
+            sheet = book.add_worksheet(f"{place} {name[:NAME_CHARACTERS]}")
+            cells = [json.loads(row) for row in frame["row"]]
+            columns = [column for column in cells[0] if column != OVERFLOW]
+            beyond = [BEYOND] if any(row.get(OVERFLOW) for row in cells) else []
+            for column, title in enumerate([*OURS, *columns, *beyond]):
+                sheet.write_string(0, column, title, ours if title in OURS else head)
+            for line, (row, told) in enumerate(zip(cells, frame.iter_rows(named=True), strict=True), start=1):
+                values = [told["delivery_id"], str(told["source_row"]), told["rule"], told["fix"]]
+                values += [row[column] or "" for column in columns] + [row.get(OVERFLOW) or "" for _ in beyond]
+                for column, value in enumerate(values):
+                    sheet.write_string(line, column, value, as_text)
+            sheet.freeze_panes(1, len(OURS))
+            sheet.set_column(len(OURS), len(OURS) + len(columns), 16, as_text)
+            sheet.set_column(0, len(OURS) - 1, 20)
+
+
+def _read(source: Path) -> pl.DataFrame:
+    """The rows of an exported workbook: delivery_id, source_row and the cells as JSON."""
+    try:
+        book = fastexcel.read_excel(source)
+        sheets: list[pl.DataFrame] = [book.load_sheet(name, dtypes="string").to_polars() for name in book.sheet_names]
+    except (fastexcel.FastExcelError, OSError):
+        raise MendingError(f"{source.name} is no workbook that can be opened; give the one that was exported") from None
+    if not sheets or any(not {*OURS[:2]} <= set(sheet.columns) for sheet in sheets):
+        raise MendingError(f"{source.name} lacks {' or '.join(OURS[:2])}; give the workbook that was exported")
+    rows = [_row(row) for sheet in sheets for row in sheet.iter_rows(named=True)]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    cells = {name: value for name, value in row.items() if name not in OURS}
+    number = row["source_row"] or ""
+    if not number.isdigit():
+        raise MendingError("a source_row is no number any more; leave the first columns as they were exported")
+    return {"delivery_id": row["delivery_id"], "source_row": int(number), "row": json.dumps(cells)}

@@ -1,0 +1,125 @@
+"""Files of records that carry their own column names: Parquet and JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import polars as pl
+
+from le_pipeline.errors import EncodingFileError, TooLargeFileError, UnreadableFileError
+from le_pipeline.ingest.document import LINE_BYTES, Document
+from le_pipeline.ingest.header import OVERFLOW, ROW, Header, looks_like, named
+from schemas.layout import Read
+
+PARQUET = b"PAR1"
+HEAD_LINES = 1000
+
+
+def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:  # noqa: ARG001
+    """The columns: of Parquet its own, of JSON lines the names that the first thousand records have."""
+    if read.format == "parquet":
+        return Header(named(list(_scan(document).collect_schema().names())), 0)
+    names: dict[str, None] = {}
+    for _, record in islice(_lines(document), HEAD_LINES):
+        names |= dict.fromkeys(record)
+    return Header(named(list(names)), 0)
+
+
+def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataFrame:
+    """The first rows."""
+    return next(batches(document, read, found, rows), pl.DataFrame(schema=dict.fromkeys(found.columns, pl.String)))
+
+
+def batches(document: Document, read: Read, found: Header, rows: int) -> Iterator[pl.DataFrame]:
+    """The records, numbered from 1."""
+    if read.format == "json_lines":
+        yield from _json_batches(document, found, rows)
+        return
+    scan = _scan(document)
+    columns = zip(scan.collect_schema().items(), found.columns, strict=True)
+    texts = [_as_text(name, dtype).alias(column) for (name, dtype), column in columns]
+    numbered = scan.select(texts).with_row_index(ROW, offset=1).with_columns(pl.lit(None, pl.String).alias(OVERFLOW))
+    try:
+        yield from numbered.collect_batches(chunk_size=rows, maintain_order=True)
+    except pl.exceptions.PolarsError:
+        raise _damaged() from None
+
+
+def _scan(document: Document) -> pl.LazyFrame:
+    if not document.head(4) == PARQUET:
+        raise UnreadableFileError(
+            f"is {looks_like(document.head(512)) or 'text'}, not a Parquet file; ask for the file itself"
+        )
+    try:
+        scan = pl.scan_parquet(document.content(), hive_partitioning=False, glob=False)
+        scan.collect_schema()
+    except (pl.exceptions.PolarsError, OSError):
+        raise _damaged() from None
+    return scan
+
+
+def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column as the text that a delimited file would hold."""
+    column = pl.col(name)
+    if dtype == pl.List(pl.String):
+        return column.list.join(",")
+    if dtype.is_nested():
+        raise UnreadableFileError("has columns of lists or records inside a cell; ask for a flat table")
+    if dtype == pl.Binary:
+        return column.cast(pl.String, strict=False)
+    return column.cast(pl.String)
+
+
+def _lines(document: Document) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each line's number and record, numbers as they are written; a line that is no record is refused."""
+    if document.facts.has_endless_line:
+        raise TooLargeFileError(f"has a line of over {LINE_BYTES >> 20} MB, which no record is; ask for it again")
+    if document.facts.has_nul:
+        raise EncodingFileError("holds NUL characters, so it is not utf-8 text; ask for it in utf-8")
+    with document.open() as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(
+                    line.removeprefix(b"\xef\xbb\xbf"), parse_int=str, parse_float=str, parse_constant=str
+                )
+            except (ValueError, RecursionError):
+                record = None
+            if not isinstance(record, dict):
+                raise UnreadableFileError(f"has no JSON record in line {number}; ask for one record in each line")
+            yield number, record
+
+
+def _json_batches(document: Document, found: Header, rows: int) -> Iterator[pl.DataFrame]:
+    schema = {ROW: pl.UInt32(), **dict.fromkeys([*found.columns, OVERFLOW], pl.String())}
+    lines = _lines(document)
+    while chunk := list(islice(lines, rows)):
+        yield pl.DataFrame(
+            [_row(number, record, found.columns) for number, record in chunk], schema=schema, orient="row"
+        )
+
+
+def _row(number: int, record: dict[str, Any], columns: list[str]) -> list[Any]:
+    given = {" ".join(name.split()): value for name, value in record.items()}
+    later = "name" if given.keys() - set(columns) else None  # a name that no record above had
+    return [number, *(_text(given.get(name)) for name in columns), later]
+
+
+def _text(value: Any) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return ",".join(_text(one) or "" for one in value)
+        case _:
+            return json.dumps(value)
+
+
+def _damaged() -> UnreadableFileError:
+    return UnreadableFileError("is damaged, or was cut off on its way; ask the sender for it again")

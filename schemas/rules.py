@@ -1,0 +1,47 @@
+"""The rules that a record can break, in words: what each says, why it matters, how to mend it.
+
+`rules.yaml` is the one place for these sentences. The quarantine's `fix` and the data request to a partner are made of
+them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas import registry, yaml_file
+
+FILE = registry.HERE / "rules.yaml"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RuleText(_Strict):
+    """One kind of rule. `how` may hold {values}, {range}, {description} and {kind}, which stand for a field's own."""
+
+    what: str
+    why: str
+    how: str
+
+
+class _Texts(_Strict):
+    rules: dict[str, RuleText]
+    kinds: dict[registry.Type, str]
+
+
+def rule_texts() -> dict[str, RuleText]:
+    """Every rule by the name it has in the quarantine."""
+    return _texts().rules
+
+
+def kind(field: registry.Field) -> str:
+    """What is asked for where a value cannot be read: by the field's type, else what the layout's map knows."""
+    return _texts().kinds.get(field.type, "a value of the map")
+
+
+@cache
+def _texts() -> _Texts:
+    return yaml_file.load_model(FILE, _Texts)
