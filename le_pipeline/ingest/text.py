@@ -224,17 +224,17 @@ def _nul(encoding: str) -> EncodingFileError:
 
 def _refuse_swallowed_rows(frame: pl.DataFrame, columns: list[str], delimiter: str) -> None:
     """A quote without its partner makes one cell of all rows up to the next quote, and they would be lost unseen."""
-    if len(columns) == 1:
-        return
-    long = frame.filter(pl.any_horizontal(pl.col(columns).str.len_bytes() >= len(columns)))
-    cells = pl.col(columns)
-    if long.select(pl.any_horizontal(cells.str.len_bytes() > LINE_BYTES).any()).item():
+    # a cell that holds a row is at least as long as the row's delimiters and its line end; in most columns none is
+    longest = frame.select(pl.col(columns).str.len_bytes().max()).row(0)
+    roomy = [name for name, size in zip(columns, longest, strict=True) if size and size >= len(columns)]
+    if max((size or 0 for size in longest), default=0) > LINE_BYTES:
         raise TooLargeFileError(f"has a cell of over {LINE_BYTES >> 20} MB, which no record has; ask for it again")
-    text = pl.col(columns)
-    whole_row = text.str.contains("\n", literal=True) & (
-        text.str.count_matches(delimiter, literal=True) >= len(columns) - 1
-    )
-    swallowed = long.filter(pl.any_horizontal(whole_row))
+    if len(columns) == 1 or not roomy:
+        return
+    text = pl.col(roomy)
+    has_lines = text.str.contains("\n", literal=True)
+    whole_row = has_lines & (text.str.count_matches(delimiter, literal=True) >= len(columns) - 1)
+    swallowed = frame.filter(pl.any_horizontal(has_lines)).filter(pl.any_horizontal(whole_row))
     if swallowed.height:
         raise UnreadableFileError(
             f"has a quote without its partner at row {swallowed[ROW][0]}, which swallows the rows below it; correct it"
