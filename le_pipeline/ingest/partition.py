@@ -325,7 +325,8 @@ class _Ingest:
         if not intake.marks:
             return pl.DataFrame(schema={"index": pl.UInt32, FATE: pl.String})
         marks = pl.concat(intake.marks)
-        gone = fates(marks, [read.delivery.layout for read in reads])
+        paths = [read.delivery.document.path for read in reads]
+        gone = fates(marks, [read.delivery.layout for read in reads], [paths.index(path) for path in paths])
         gone = gone.with_columns(marks[ORDER].gather(gone["index"]))
         for order, fate, count in gone.group_by(ORDER, FATE).len().iter_rows():
             reads[order].account.book(fate, count)

@@ -18,6 +18,7 @@ ORDER = "__delivery"  # place of the delivery among those of the partition, the 
 KEY = "__key"
 CONTENT = "__content"
 SCOPE = "__scope"
+VERSION = "__version"
 FATE = "fate"
 MIXER = pl.lit(0x9E3779B97F4A7C15, pl.UInt64)  # odd, so that nothing of the hash before is lost
 
@@ -49,7 +50,7 @@ def part_of(table: Table) -> pl.Expr:
     return (pl.col("subject") if "subject" in table.column_names else pl.lit(None, pl.String)).alias("part")
 
 
-def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
+def fates(records: pl.DataFrame, layouts: list[Layout], versions: list[int] | None = None) -> pl.DataFrame:
     """The records that do not stay, as `index` and `fate` (superseded, left_out, duplicate, conflict).
 
     Left out is what a later file replaces without sending it again: gone on purpose, or because the file was cut off.
@@ -57,14 +58,19 @@ def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
     Args:
         records: the resolution columns of all accepted records, in order of delivery and row.
         layouts: the layout of each delivery, by its order.
+        versions: which landed file each delivery came in, by its order; the files of an archive and the sheets of a
+            workbook were sent at once, so that none of them corrects another. Without it, each in its own.
     """
-    indexed = records.with_row_index("index")
-    replaced, left_out = _superseded_files(indexed, layouts)
+    versions = versions or list(range(len(layouts)))
+    indexed = records.with_row_index("index").with_columns(
+        pl.col(ORDER).replace_strict(list(range(len(versions))), versions, return_dtype=pl.Int32).alias(VERSION)
+    )
+    replaced, left_out = _superseded_files(indexed, layouts, versions)
     left = indexed.join(replaced, on="index", how="anti", maintain_order="left") if replaced.height else indexed
     repeated = left.filter(pl.col(KEY).is_duplicated())
-    newest = pl.col(ORDER).max().over(KEY)
-    superseded = repeated.filter(pl.col(ORDER) < newest).select("index")
-    current = repeated.filter(pl.col(ORDER) == newest)
+    newest = pl.col(VERSION).max().over(KEY)
+    superseded = repeated.filter(pl.col(VERSION) < newest).select("index")
+    current = repeated.filter(pl.col(VERSION) == newest)
     differs = pl.col(CONTENT).n_unique().over(KEY) > 1
     conflict = current.filter(differs).select("index")
     duplicate = current.filter(~differs & ~pl.col("index").eq(pl.col("index").min().over(KEY))).select("index")
@@ -78,7 +84,9 @@ def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
     return pl.concat([rows.with_columns(pl.lit(fate).alias(FATE)) for fate, rows in named.items()]).sort("index")
 
 
-def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _superseded_files(
+    indexed: pl.DataFrame, layouts: list[Layout], versions: list[int]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Records of whole files that a later file of the same layout sends again, district by district.
 
     Returns:
@@ -87,7 +95,8 @@ def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> tuple[pl.
     found = [indexed.select("index", KEY, ORDER).clear()]
     corrections = [order for order, layout in enumerate(layouts) if layout.correction == "file"]
     for later in corrections:
-        for earlier in (order for order in corrections if order < later and layouts[order].name == layouts[later].name):
+        before = (order for order in corrections if versions[order] < versions[later])
+        for earlier in (order for order in before if layouts[order].name == layouts[later].name):
             of_earlier, of_later = (indexed.filter(pl.col(ORDER) == order) for order in (earlier, later))
             sent = of_earlier.select(SCOPE, KEY).unique()
             again = sent.join(of_later, on=[SCOPE, KEY], how="semi").group_by(SCOPE).len("again")
