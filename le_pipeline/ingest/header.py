@@ -13,6 +13,7 @@ from schemas.layout import Read
 ROW = "__row"
 OVERFLOW = "__overflow"
 OF_SEVERAL_ROWS = " / "
+PLACES_TOLD = 10
 COLUMNS = 16_384  # as many as a sheet can have; the widest state file has a few hundred
 BLANKS = re.compile(r"[\s\ufeff]+")
 SIGNATURES = {
@@ -60,15 +61,6 @@ def find(rows: Sequence[Sequence[str]], read: Read, wanted: tuple[str, ...]) -> 
     return Header([], 0)
 
 
-def named(cells: Sequence[str]) -> list[str]:
-    """The names of one header row.
-
-    Raises:
-        UnreadableFileError: two columns have one name.
-    """
-    return _distinct(_names([cells]))
-
-
 def looks_like(head: bytes) -> str | None:
     """What a file is that is no text, by its first bytes."""
     if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
@@ -104,7 +96,6 @@ def _distinct(columns: list[str]) -> list[str]:
     first = {name: place for place, name in reversed(list(enumerate(columns, start=1)))}
     twice = [str(place) for place, name in enumerate(columns, start=1) if first[name] < place]
     if twice:
-        raise UnreadableFileError(
-            f"repeats a column name (columns {', '.join(twice)}); ask for a file with distinct headers"
-        )
+        told = ", ".join(twice[:PLACES_TOLD]) + (" and more" if len(twice) > PLACES_TOLD else "")
+        raise UnreadableFileError(f"repeats a column name (columns {told}); ask for a file with distinct headers")
     return columns

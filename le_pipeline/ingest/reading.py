@@ -7,11 +7,12 @@ editor shows them: the header, where there is one, is row 1.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import polars as pl
 
-from le_pipeline.errors import EmptyFileError
+from le_pipeline.errors import EmptyFileError, TooLargeFileError, UnreadableFileError
 from le_pipeline.ingest import records, text, workbook
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW, Header
@@ -19,6 +20,17 @@ from schemas.layout import Read
 
 BATCH_ROWS = 250_000
 SAMPLE_ROWS = 1000
+
+
+# what a reader of another package ends in where bytes are not what they should be; a panic is no Exception
+TROUBLES = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    OSError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class Format(Protocol):
@@ -56,13 +68,15 @@ def header(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> Head
     """
     if document.file_bytes == 0:
         raise EmptyFileError("is empty (0 bytes); ask the sender for it again")
-    return FORMATS[read.format].header(document, read, wanted)
+    with _named_troubles():
+        return FORMATS[read.format].header(document, read, wanted)
 
 
 def sample(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> pl.DataFrame:
     """The first rows, from the beginning of the file alone; columns as `batches`."""
     found = header(document, read, wanted)
-    return FORMATS[read.format].sample(document, read, found, SAMPLE_ROWS)
+    with _named_troubles():
+        return FORMATS[read.format].sample(document, read, found, SAMPLE_ROWS)
 
 
 def batches(
@@ -77,15 +91,18 @@ def batches(
         RefusedError: as `header`, or the file ends inside a row, or has no row below its header.
     """
     found = header(document, read, wanted)
+    if not found.columns:
+        raise EmptyFileError("has no column that can be named; ask the sender for it again")
     seen = False
-    for frame in FORMATS[read.format].batches(document, read, found, rows):
-        # blank lines, above all at a file's end, are no records; row numbers still count them
-        first, *others = found.columns
-        is_filled = pl.any_horizontal(pl.col([*others, OVERFLOW]).is_not_null())
-        filled = frame.filter(is_filled | (pl.col(first).str.strip_chars() != ""))
-        if filled.height:
-            seen = True
-            yield filled
+    first, *others = found.columns
+    is_filled = pl.any_horizontal(pl.col([*others, OVERFLOW]).is_not_null())
+    with _named_troubles():
+        for frame in FORMATS[read.format].batches(document, read, found, rows):
+            # blank lines, above all at a file's end, are no records; row numbers still count them
+            filled = frame.filter(is_filled | (pl.col(first).str.strip_chars() != ""))
+            if filled.height:
+                seen = True
+                yield filled
     if not seen:
         raise EmptyFileError("has a header and no row below it; ask the sender for the rows")
 
@@ -97,3 +114,14 @@ def whole(document: Document, read: Read) -> pl.DataFrame:
         return pl.concat(batches(document, read))
     except EmptyFileError:
         return pl.DataFrame(schema=dict.fromkeys([ROW, *columns, OVERFLOW], pl.String))
+
+
+@contextmanager
+def _named_troubles() -> Iterator[None]:
+    """What another package says of a file may hold a value of it, so that only a name of the trouble goes on."""
+    try:
+        yield
+    except MemoryError:
+        raise TooLargeFileError("takes more memory than there is; ask the sender for it in parts") from None
+    except TROUBLES:
+        raise UnreadableFileError("is damaged, or not what its name says; ask the sender for it again") from None
