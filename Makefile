@@ -33,7 +33,7 @@ lint: .venv/.test ## ruff, mypy and the import contracts
 	$(BIN)/lint-imports
 
 bench: .venv/.test ## time the line on data of its real size, and check its answers
-	PYTHONPATH=tests $(BIN)/python -m bench
+	PYTHONPATH=tests:data_samples $(BIN)/python -m bench
 
 samples: .venv/.test ## write data_samples/ anew from its seed
 	$(BIN)/python data_samples/generate.py

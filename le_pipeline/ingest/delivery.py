@@ -15,6 +15,7 @@ import polars as pl
 from le_pipeline.errors import EncodingFileError
 from le_pipeline.home import Partition
 from le_pipeline.ingest import contract, mending, reading
+from le_pipeline.ingest.ahead import worked_ahead
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.filling import EXCLUDED, NOT_ON_ROSTER, PART, RESTORED, Filler, Identity
 from le_pipeline.ingest.header import ROW
@@ -67,6 +68,7 @@ class Batch:
     identity: pl.DataFrame  # keys with direct identifiers: for the vault only
     quarantine: pl.DataFrame  # the quarantine table's columns: pointers, no values
     rejected: pl.DataFrame  # the file's own rows: for the vault only
+    account: Account
 
 
 @dataclass
@@ -96,6 +98,17 @@ class Account:
         """Share of the records that count that broke a rule; not excluded ones, and not those that no roster has."""
         counted = self.read - self.excluded.total() - self.unmatched
         return (self.quarantined - self.unmatched) / counted if counted else 0.0
+
+    def add(self, other: Account) -> None:
+        """Take the account of the next batch of the same file."""
+        self.file_rows += other.file_rows
+        self.read += other.read
+        self.accepted += other.accepted
+        self.quarantined += other.quarantined
+        self.unmatched += other.unmatched
+        self.restored += other.restored
+        self.excluded.update(other.excluded)
+        self.rules.update(other.rules)
 
     def book(self, fate: str, count: int) -> None:
         """Take accepted records that do not stay out again, by their fate."""
@@ -159,8 +172,9 @@ class DeliveryReader:
 
     def batches(self) -> Iterator[Batch]:
         """The batches of the file, in order."""
-        for raw in self.raw():
-            yield self._batch(raw)
+        for batch in worked_ahead(self._batch, self.raw()):
+            self.account.add(batch.account)
+            yield batch
         self.account.mended = 0 if self._mended is None else self._mended.height
         share = self.account.rules["encoding"] / max(self.account.read, 1)
         if share > self.delivery.layout.tolerance:
@@ -223,30 +237,28 @@ class DeliveryReader:
         return self.pointers(records, places.with_columns(rule=pl.lit("conflict"), field=pl.lit("")))
 
     def _batch(self, raw: pl.DataFrame) -> Batch:
-        account, layout = self.account, self.delivery.layout
+        layout = self.delivery.layout
         records = self._with_keys(self.filler.fill(raw))
-        account.file_rows += raw.height
-        account.read += records.height
-        for reason, count in records[EXCLUDED].drop_nulls().value_counts().iter_rows():
-            account.excluded[reason] += count
+        account = Account(file_rows=raw.height, read=records.height)
+        account.excluded.update(dict(records[EXCLUDED].drop_nulls().value_counts().iter_rows()))
         records = records.filter(pl.col(EXCLUDED).is_null())
         faults = contract.broken(records, layout.table)
         indexed = records.with_row_index(INDEX)
         bad = faults.select(INDEX).unique()
         good = indexed.join(bad, on=INDEX, how="anti", maintain_order="left") if bad.height else indexed
         elsewhere = faults.filter(pl.col("rule") != NOT_ON_ROSTER).select(INDEX).unique()
-        account.quarantined += bad.height
-        account.unmatched += bad.height - elsewhere.height
-        account.restored += int(records[RESTORED].sum())
-        account.accepted += good.height
-        for rule, count in faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows():
-            account.rules[rule] += count
+        account.quarantined = bad.height
+        account.unmatched = bad.height - elsewhere.height
+        account.restored = int(records[RESTORED].sum())
+        account.accepted = good.height
+        account.rules.update(dict(faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows()))
         rows = indexed.join(bad, on=INDEX, how="semi")["source_row"].unique()
         return Batch(
             accepted=good.select(pl.col(name).cast(type_) for name, type_ in polars_schema(layout.table).items()),
             identity=good.select(self.identity_columns).unique(maintain_order=True),
             quarantine=self.pointers(records, faults, raw),
             rejected=rejected_rows(raw, rows, self._id),
+            account=account,
         )
 
     @property

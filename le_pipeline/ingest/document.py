@@ -14,7 +14,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -198,15 +198,13 @@ def documents(path: Path, name: str) -> list[Document]:
     whole = Document(path, name)
     if path.suffix.lower() != ".zip" or not whole.file_bytes:
         return [whole]
-    members = _members(path, whole.state)
     found = [
         Document(path, f"{name}/{member}", member)
-        for member in members
+        for member in _members(path, whole.state)
         if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
     ]
-    # unpacked once, so that one that is damaged refuses the archive before anything is taken of it
-    if any(document.file_bytes != members[document.member or ""] for document in found):
-        raise _damaged()
+    for document in found:
+        _ = document.facts  # unpacked once, so that what is damaged refuses the archive before anything is taken of it
     return found
 
 
@@ -241,19 +239,23 @@ class _Bounded:
 
 
 @contextmanager
-def opened_archive(file: BinaryIO, damaged: RefusedError) -> Iterator[zipfile.ZipFile]:
-    """A ZIP archive to look into piece by piece, whatever its directory claims; `damaged` is raised where it is so."""
+def opened_archive(file: BinaryIO, damaged: Callable[[], RefusedError] | None = None) -> Iterator[zipfile.ZipFile]:
+    """A ZIP archive to look into piece by piece, whatever its directory claims.
+
+    Raises:
+        ArchiveFileError: it is damaged or none (or what `damaged` gives).
+    """
     try:
         with zipfile.ZipFile(_Bounded(file)) as archive:
             yield archive
     except ARCHIVE_TROUBLES:
-        raise damaged from None
+        raise (damaged or _damaged)() from None
 
 
 @lru_cache(maxsize=64)
 def _members(path: Path, _state: State) -> dict[str, int]:
     """Names and sizes of the files in an archive, once every one of them has been found harmless."""
-    with Document(path, path.name).open() as file, opened_archive(file, _damaged()) as archive:
+    with Document(path, path.name).open() as file, opened_archive(file) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
     check_archive(members, path.stat().st_size)
     for info in members:
@@ -316,6 +318,8 @@ def _facts(path: Path, member: str | None, _state: State) -> Facts:
             first = piece.find(end)
             has_endless_line = has_endless_line or since_end + (len(piece) if first < 0 else first) > LINE_BYTES
             since_end = since_end + len(piece) if first < 0 else len(piece) - piece.rfind(end) - 1
+    if member and size != _members(path, _state)[member]:
+        raise _damaged()
     return Facts(digest.hexdigest(), size, lines + returns - pairs, has_nul, returns > pairs, has_endless_line)
 
 

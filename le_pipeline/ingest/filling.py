@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import polars as pl
 
@@ -20,7 +21,7 @@ from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW
 from le_pipeline.privacy.pseudonym import canonical_id
 from le_pipeline.warehouse.lake import POLARS_TYPES
-from schemas.layout import ANY, FILE, SHEET, Climb, Condition, Layout, Lookup, Source, Unpivot
+from schemas.layout import ANY, FILE, SHEET, Climb, Condition, Layout, Levels, Lookup, Source, Unpivot
 from schemas.registry import NO, YES, Field, word
 
 PART = "part"
@@ -34,6 +35,8 @@ REPLACEMENT = "\ufffd"  # what a byte that is not in the encoding is read as
 
 VOID = "void"
 LOOKUP_KEY = "__key"
+TEXT = "__text"  # what is judged
+CELL_FAULTS = ("damaged_id", "unreadable", "formula")
 ORDINALS = [
     *("FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH"),
     *("SEVENTH", "EIGHTH", "NINTH", "TENTH", "ELEVENTH", "TWELFTH"),
@@ -48,6 +51,8 @@ GRADE_WORDS = {
 }
 ISO_DATE = "%Y-%m-%d"
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
+# where no larger share of a sample is distinct, each text is worked out once; fewer rows would not pay for it
+SAMPLE, FEW = 10_000, 0.25
 
 # a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
 LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
@@ -66,17 +71,33 @@ class Identity:
 
 PUBLISHED = "__published"  # a published figure as it is printed
 
+Judge = Callable[[pl.Expr], dict[str, pl.Expr]]  # what a text comes to, by name
+Judged = Mapping[str, pl.Expr | pl.Series]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Said:
+    """What a column says, each text once and empty last, and the place in it of what each row says."""
+
+    texts: pl.Series
+    places: pl.Series
+
+    def of_rows(self, values: pl.Series) -> pl.Series:
+        """What stands for each text, row by row."""
+        return values.gather(self.places)
+
 
 @dataclasses.dataclass
 class _Cells:
     """What the fields of one part of the rows come to: values, faults by rule and field, ids that were put right."""
 
     clean: pl.DataFrame
+    said: dict[str, _Said]
     unpivot: Unpivot | None
     over: dict[str, str]
-    values: dict[str, pl.Expr] = dataclasses.field(default_factory=dict)
-    faults: dict[tuple[str, str], pl.Expr] = dataclasses.field(default_factory=dict)
-    restored: list[pl.Expr] = dataclasses.field(default_factory=list)
+    values: dict[str, pl.Expr | pl.Series] = dataclasses.field(default_factory=dict)
+    faults: dict[tuple[str, str], pl.Expr | pl.Series] = dataclasses.field(default_factory=dict)
+    restored: list[pl.Expr | pl.Series] = dataclasses.field(default_factory=list)
 
 
 class Filler:
@@ -157,31 +178,47 @@ class Filler:
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
         """One row per record: the feed's fields, `part`, `excluded_by` and the marks of faults."""
-        clean = self._identify(self._mark_damaged(self._look_up(self._explode(self._clean(raw)))))
+        clean, said = self._clean(raw)
+        clean, said = self._explode(clean, said)
+        clean = self._identify(self._mark_damaged(self._look_up(clean), said))
         if not self.layout.unpivot:
-            return self._records(clean, None, None)
-        records = [self._records(clean, unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts]
+            return self._records(clean, said, None, None)
+        records = [
+            self._records(clean, said, unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts
+        ]
         return pl.concat(records, how="diagonal").with_columns(pl.selectors.boolean().fill_null(value=False))
 
     # -- rows of the file ----------------------------------------------------------------------------------------
 
-    def _clean(self, raw: pl.DataFrame) -> pl.DataFrame:
+    def _clean(self, raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, _Said]]:
+        """The rows with clean texts, and what is said in the columns that say little."""
         places = {FILE: self._document.file_name, SHEET: self._document.sheet}
         used = self.used_columns
         raw = raw.with_columns(pl.lit(text, pl.String).alias(name) for name, text in places.items() if name in used)
-        text = pl.col([name for name in used if name in self._columns]).str.strip_chars()
-        return raw.with_columns(_present(text, self.layout))
+        names = [name for name in used if name in self._columns]
+        said = {name: found for name in names if (found := _said(raw[name]))}
+        cleaned = {name: _Said(self._present_in(found.texts), found.places) for name, found in said.items()}
+        changed = [one.of_rows(one.texts) for name, one in cleaned.items() if not one.texts.equals(said[name].texts)]
+        rest = [self._present(name) for name in names if name not in said]
+        return raw.with_columns(*rest, *changed), cleaned
 
-    def _explode(self, clean: pl.DataFrame) -> pl.DataFrame:
+    def _present(self, name: str) -> pl.Expr:
+        return _present(pl.col(name).str.strip_chars(), self.layout)
+
+    def _present_in(self, texts: pl.Series) -> pl.Series:
+        return texts.to_frame().select(self._present(texts.name)).to_series()
+
+    def _explode(self, clean: pl.DataFrame, said: dict[str, _Said]) -> tuple[pl.DataFrame, dict[str, _Said]]:
         for column, separator in self.layout.explode.items():
             if column in self._columns:
                 clean = clean.with_columns(pl.col(column).str.split(separator)).explode(column)
-                clean = clean.with_columns(_present(pl.col(column).str.strip_chars(), self.layout))
-        return clean
+                clean = clean.with_columns(self._present(column))
+                said = {}  # it knows where texts stood before
+        return clean, said
 
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
-            clean = clean.with_columns(self._text(lookup.by, None, {}).alias("__by"))
+            clean = clean.with_columns(_extracted(self._given(lookup.by, None, {}), lookup.by).alias("__by"))
             found = self._lookups[name]
             if lookup.split:
                 found = _of_several(found, clean["__by"], name, lookup)
@@ -195,10 +232,12 @@ class Filler:
             )
         return clean
 
-    def _mark_damaged(self, clean: pl.DataFrame) -> pl.DataFrame:
+    def _mark_damaged(self, clean: pl.DataFrame, said: dict[str, _Said]) -> pl.DataFrame:
         read = [name for name in self.used_columns if name in self._columns]
         read += [name for lookup in self._lookups.values() for name in lookup.columns]
-        damaged = pl.any_horizontal(pl.col(read).str.contains(REPLACEMENT, literal=True).fill_null(value=False))
+        whole = {name for name, one in said.items() if not one.texts.str.contains(REPLACEMENT, literal=True).any()}
+        searched = pl.col([name for name in read if name not in whole])
+        damaged = pl.any_horizontal(False, searched.str.contains(REPLACEMENT, literal=True).fill_null(value=False))
         return clean.with_columns(damaged.alias(DAMAGED))
 
     def _identify(self, clean: pl.DataFrame) -> pl.DataFrame:
@@ -222,9 +261,11 @@ class Filler:
 
     # -- records -------------------------------------------------------------------------------------------------
 
-    def _records(self, clean: pl.DataFrame, unpivot: Unpivot | None, part: str | None) -> pl.DataFrame:
+    def _records(
+        self, clean: pl.DataFrame, said: dict[str, _Said], unpivot: Unpivot | None, part: str | None
+    ) -> pl.DataFrame:
         over = unpivot.parts[part] if unpivot and part is not None else {}
-        cells = _Cells(clean, unpivot, over)
+        cells = _Cells(clean, said, unpivot, over)
         for name, field in self.fields.items():
             source = self._source(name, unpivot)
             if source is None:
@@ -247,35 +288,62 @@ class Filler:
                 pl.col(unpivot.column(name, over) if unpivot else name).alias(f"__raw_{name}")
                 for name in self._conditions()
             ),
-        ).with_columns(*self._levels(), pl.lit(self.partition.state).alias("state"))
+        )
+        records = records.with_columns(*self._levels(records), pl.lit(self.partition.state).alias("state"))
         records = self._with_bounds(records, unpivot)
         told = self._told(unpivot) if unpivot else ()
         return records.with_columns(self._excluded(records, told)).drop(pl.selectors.starts_with("__raw_"))
 
     def _read(self, cells: _Cells, name: str, source: Source) -> None:
         """Add what one field comes to: its value, what is kept beside it, and what is wrong with it."""
-        field, text = self.fields[name], self._text(source, cells.unpivot, cells.over)
+        field = self.fields[name]
+        given = self._given(source, cells.unpivot, cells.over)
         if source.candidates:
-            text = pl.col(f"__{name}")
+            given = pl.col(f"__{name}")
             cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
-        elif _is_id(field) and (source.width or self._may_be_damaged(cells.clean, source)):
-            damaged = _is_damaged_id(text, source.width)
-            whole = of_width(text, source.width)
-            cells.restored.append((whole != text).fill_null(value=False) & ~damaged)
-            cells.faults["damaged_id", name] = damaged
-            text = pl.when(~damaged).then(whole)
+        is_doubtful = not source.candidates and _is_id(field)
+        is_doubtful = is_doubtful and bool(source.width or self._may_be_damaged(cells.clean, source))
+        judge = partial(self._judge, field=field, source=source, is_doubtful=is_doubtful)
+        judged = _once_per_text(cells.clean, given, self._said_by(cells, source), judge)
         if field.is_published:
-            cells.values[PUBLISHED] = text
-        cells.values[name] = value = _typed(text, field, source, self._dates(source))
-        if not _is_free_text(field, source):
-            cells.faults["unreadable", name] = text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source)
-        if source.extract and "" not in (source.map or {}):
-            not_found = self._given(source, cells.unpivot, cells.over).is_not_null() & text.is_null()
-            cells.faults["unreadable", name] = cells.faults.get(("unreadable", name), pl.lit(value=False)) | not_found
-        if _is_free_text(field, source) and (field.privacy != "none" or _is_id(field)):
-            cells.faults["formula", name] = text.str.contains(FORMULA)
+            cells.values[PUBLISHED] = judged["text"]
+        cells.values[name] = judged["value"]
         if field.keep_source:
-            cells.values[f"{name}_source"] = text
+            cells.values[f"{name}_source"] = judged["text"]
+        if "restored" in judged:
+            cells.restored.append(judged["restored"])
+        cells.faults |= {(rule, name): judged[rule] for rule in CELL_FAULTS if rule in judged}
+
+    def _judge(self, given: pl.Expr, *, field: Field, source: Source, is_doubtful: bool) -> dict[str, pl.Expr]:
+        """What the text given in a cell comes to: the text that is meant, its value, and what is wrong with it.
+
+        `is_doubtful`: it is an id that a spreadsheet may have damaged.
+        """
+        judged: dict[str, pl.Expr] = {}
+        text = _extracted(given, source)
+        if is_doubtful:
+            judged["damaged_id"] = damaged = _is_damaged_id(text, source.width)
+            whole = of_width(text, source.width)
+            judged["restored"] = (whole != text).fill_null(value=False) & ~damaged
+            text = pl.when(~damaged).then(whole)
+        value = _typed(text, field, source, self._dates(source))
+        unreadable = []
+        if not _is_free_text(field, source):
+            unreadable.append(text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source))
+        if source.extract and "" not in (source.map or {}):
+            unreadable.append(given.is_not_null() & text.is_null())
+        if unreadable:
+            judged["unreadable"] = pl.any_horizontal(unreadable)
+        if _is_free_text(field, source) and (field.privacy != "none" or _is_id(field)):
+            judged["formula"] = text.str.contains(FORMULA)
+        return judged | {"text": text, "value": value}
+
+    def _said_by(self, cells: _Cells, source: Source) -> _Said | None:
+        """What the texts of a source say, where they are a column as it stands and it is known of that."""
+        if source.from_ is None or len(source.from_) > 1:
+            return None
+        name = source.from_[0]
+        return cells.said.get(cells.unpivot.column(name, cells.over) if cells.unpivot else name)
 
     def _may_be_damaged(self, clean: pl.DataFrame, source: Source) -> bool:
         """Whether any cell has what a spreadsheet leaves; to ask so first spares a slow search of every id."""
@@ -299,18 +367,15 @@ class Filler:
         is_typed = self.layout.read.format in ("excel", "parquet")
         return (*(source.date or ()), *((ISO_DATE,) if is_typed else ()))
 
-    def _levels(self) -> list[pl.Expr]:
+    def _levels(self, records: pl.DataFrame) -> list[pl.Expr]:
         if not self.layout.levels:
             return []
         orders, proficient = [], []
         for assessment, levels in self.layout.levels.items():
-            order = {level: place for place, level in enumerate(levels.order, start=1)}
-            place = pl.col("performance_level").replace_strict(order, default=None, return_dtype=pl.Int64)
-            first = order[levels.proficient_from]
+            told = _once_per_text(records, pl.col("performance_level"), None, partial(_level, levels=levels))
             is_meant = (pl.col("assessment") == assessment) | pl.lit(assessment == ANY)
-            orders.append(pl.when(is_meant).then(place))
-            proficient.append(pl.when(is_meant & (place >= first)).then(pl.lit("yes")))
-            proficient.append(pl.when(is_meant & (place < first)).then(pl.lit("no")))
+            orders.append(pl.when(is_meant).then(told["order"]))
+            proficient.append(pl.when(is_meant).then(told["proficient"]))
         return [pl.coalesce(orders).alias("level_order"), pl.coalesce(proficient).alias("proficient")]
 
     def _excluded(self, records: pl.DataFrame, told: tuple[str, ...]) -> pl.Expr:
@@ -385,12 +450,6 @@ class Filler:
         there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
         return _put_together(source, there)
 
-    def _text(self, source: Source, unpivot: Unpivot | None, over: dict[str, str]) -> pl.Expr:
-        text = self._given(source, unpivot, over)
-        if source.extract:
-            text = text.str.extract(source.extract, re.compile(source.extract).groups)
-        return text.str.zfill(source.width) if source.width and source.date else text
-
     def _is_there(self, name: str) -> bool:
         return name in self._columns or self.layout.split(name)[0] is not None
 
@@ -430,6 +489,64 @@ class Filler:
             raise MissingColumnError(
                 f"lacks {', '.join(missing)}, which layout {self.layout.name} needs; ask the sender for a file with it"
             )
+
+
+def _said(texts: pl.Series) -> _Said | None:
+    """What a column says, if it says few things many times; None for ids and the like."""
+    sample = texts[:SAMPLE]
+    if texts.len() < SAMPLE or sample.n_unique() > FEW * SAMPLE:
+        return None
+    few = texts.unique().drop_nulls()
+    places = texts.cast(pl.Enum(few)).to_physical().cast(pl.UInt32).fill_null(few.len())
+    return _Said(pl.concat([few, pl.Series([None], dtype=pl.String)]), places)
+
+
+def _once_per_text(frame: pl.DataFrame, given: pl.Expr, said: _Said | None, judge: Judge) -> Judged:
+    """What is given in each row, judged; where rows are many and say little, every text once.
+
+    Args:
+        frame: the rows.
+        given: the text that is judged.
+        said: what it says, if that is known.
+        judge: what a text comes to.
+    """
+    if frame.height < SAMPLE:
+        return judge(given)
+    texts = frame.select(given).to_series()
+    if texts.len() < frame.height:  # a constant
+        return judge(given)
+    said = said or _said(texts)
+    cells = texts.alias(TEXT) if said is None else said.texts.alias(TEXT)
+    # lazy, so that what the judgement names twice is worked out once
+    judged = cells.to_frame().lazy().select(**judge(pl.col(TEXT))).collect()
+    if said is None:
+        return judged.to_dict()
+    return {name: _of_rows(values, said, texts) for name, values in judged.to_dict().items()}
+
+
+def _of_rows(values: pl.Series, said: _Said, texts: pl.Series) -> pl.Expr | pl.Series:
+    """What stands for each text, row by row; nothing is copied where texts stay what they are, or nothing is wrong."""
+    if values.dtype == pl.Boolean and not values.any():
+        return pl.lit(value=False)
+    return texts if values.dtype == pl.String and values.equals(said.texts) else said.of_rows(values)
+
+
+def _extracted(given: pl.Expr, source: Source) -> pl.Expr:
+    """The part of the text that is meant."""
+    if source.extract:
+        given = given.str.extract(source.extract, re.compile(source.extract).groups)
+    return given.str.zfill(source.width) if source.width and source.date else given
+
+
+def _level(level: pl.Expr, levels: Levels) -> dict[str, pl.Expr]:
+    """The place of a level in its order, and whether it counts as proficient."""
+    order = {name: place for place, name in enumerate(levels.order, start=1)}
+    first = order[levels.proficient_from]
+    proficient = {name: "yes" if place >= first else "no" for name, place in order.items()}
+    return {
+        "order": level.replace_strict(order, default=None, return_dtype=pl.Int64),
+        "proficient": level.replace_strict(proficient, default=None, return_dtype=pl.String),
+    }
 
 
 def _joined(there: list[pl.Expr], source: Source) -> pl.Expr:

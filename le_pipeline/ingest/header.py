@@ -13,8 +13,8 @@ from schemas.layout import Read
 ROW = "__row"
 OVERFLOW = "__overflow"
 OF_SEVERAL_ROWS = " / "
-COLUMNS = 5000  # a state's widest file has a tenth of them
 PLACES_TOLD = 10
+COLUMNS = 16_384  # as many as a sheet can have; the widest state file has a few hundred
 BLANKS = re.compile(r"[\s\ufeff]+")
 SIGNATURES = {
     b"PK\x03\x04": "a ZIP archive or Excel workbook",
@@ -25,10 +25,10 @@ SIGNATURES = {
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
     b"Rar!": "a RAR archive",
     b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ\0": "an xz archive",
+    b"\xfd7zXZ\x00": "an xz archive",
     b"\x28\xb5\x2f\xfd": "a Zstandard archive",
 }
-TAR, TAR_AT = b"ustar", 257
+TAR = slice(257, 262), b"ustar"
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,13 @@ def find(rows: Sequence[Sequence[str]], read: Read, wanted: tuple[str, ...]) -> 
 
     Raises:
         UnreadableFileError: two columns have one name.
+        TooLargeFileError: there are more columns than any table has.
     """
     if read.header == 0:
         return Header(list(read.columns), 0)
+    widest = max(map(len, rows), default=0)
+    if widest > COLUMNS:
+        raise TooLargeFileError(f"has {widest:,} columns, more than {COLUMNS:,}; ask for a row for each record")
     for above in range(read.preamble + 1) if wanted else [read.preamble]:
         names = [
             f"column {place}" if name in read.repeated else name
@@ -57,32 +61,13 @@ def find(rows: Sequence[Sequence[str]], read: Read, wanted: tuple[str, ...]) -> 
     return Header([], 0)
 
 
-def named(cells: Sequence[str]) -> list[str]:
-    """The names of one header row.
-
-    Raises:
-        UnreadableFileError: two columns have one name.
-    """
-    return _distinct(_names([cells]))
-
-
 def looks_like(head: bytes) -> str | None:
     """What a file is that is no text, by its first bytes."""
     if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
         return "a web page or XML file"
-    if head[TAR_AT:].startswith(TAR):
+    if head[TAR[0]] == TAR[1]:
         return "a tar archive"
     return next((kind for signature, kind in SIGNATURES.items() if head.startswith(signature)), None)
-
-
-def check_width(columns: int) -> None:
-    """Refuse what has more columns than could be kept in memory.
-
-    Raises:
-        TooLargeFileError: it has.
-    """
-    if columns > COLUMNS:
-        raise TooLargeFileError(f"has {columns:,} columns, more than any real file; check its delimiter and header")
 
 
 def _names(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -92,7 +77,6 @@ def _names(rows: Sequence[Sequence[str]]) -> list[str]:
     next one, as far as there is anything below it.
     """
     width = max((len(row) for row in rows), default=0)
-    check_width(width)
     levels = [[BLANKS.sub(" ", cell or "").strip() for cell in row] + [""] * (width - len(row)) for row in rows]
     for place, level in enumerate(levels[:-1]):
         for column in range(1, width):

@@ -6,16 +6,19 @@ what it was made from. A run that is cut off leaves the note behind, so the next
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from le_pipeline.errors import RefusedError, ToleranceError, TruncatedFileError
 from le_pipeline.home import Home, Partition
@@ -24,7 +27,7 @@ from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_
 from le_pipeline.ingest.drift import DRIFT, PROFILE, compare, profile
 from le_pipeline.ingest.identity import MATCH, identities, roster_ids
 from le_pipeline.ingest.recognition import Recognised, recognise_all
-from le_pipeline.ingest.resolution import FATE, RESOLUTION_COLUMNS, fates, part_of, resolution_columns
+from le_pipeline.ingest.resolution import FATE, ORDER, fates, part_of, resolution_columns
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
@@ -33,6 +36,8 @@ from schemas import registry, rules
 from schemas.layout import Layout
 
 SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
+# keys, which are random, gain nothing from a higher level
+WRITTEN: Any = {"compression": "zstd", "compression_level": 1}
 CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"), rules.FILE)
 
 
@@ -81,6 +86,7 @@ class _Intake:
     matches: list[pl.DataFrame]
     profiles: list[pl.DataFrame]
     drifts: list[pl.DataFrame]
+    marks: list[pl.DataFrame] = field(default_factory=list)  # what tells of each staged record whether it stays
 
     @property
     def staged(self) -> list[Path]:
@@ -269,29 +275,34 @@ class _Ingest:
         intake: _Intake,
         rosters: dict[str, pl.DataFrame],
     ) -> _Read:
+        staged = intake.staging / f"{order:04d}.parquet"
+        taken = dataclasses.replace(intake, pointers=[], marks=[])
         try:
             chosen, rates = identities(delivery, rosters)
             mended = mending.of_delivery(self.vault, self.feed, self.partition, delivery.delivery_id)
             reader = DeliveryReader(delivery, self.keys, chosen, mended)
-            found: list[pl.DataFrame] = []
             with intake.identity.all_or_nothing(), intake.rejected.all_or_nothing():
-                for number, batch in enumerate(reader.batches()):
-                    staged = batch.accepted.with_columns(resolution_columns(self.table, order))
-                    staged.write_parquet(intake.staging / f"{order:04d}-{number:06d}.parquet", compression="lz4")
-                    intake.identity.add(batch.identity)
-                    intake.rejected.add(batch.rejected)
-                    found.append(batch.quarantine)
-                self._refuse_remnant(delivery, reader.account)
-                looks = profile(delivery, reader.filler)
+                _stage(self._accepted(order, reader, taken), staged, polars_schema(self.table))
         except RefusedError as refusal:
-            for part in intake.staging.glob(f"{order:04d}-*.parquet"):
-                part.unlink()
+            staged.unlink(missing_ok=True)
             return _Read(delivery, received, Account(), refusal=refusal)
-        intake.pointers.extend(found)
+        intake.pointers.extend(taken.pointers)
+        intake.marks.extend(taken.marks)
         intake.matches.append(rates)
+        looks = profile(delivery, reader.filler)
         intake.profiles.append(looks)
         intake.drifts.append(compare(looks, delivery, reader.filler, self.lake))
         return _Read(delivery, received, reader.account, reader)
+
+    def _accepted(self, order: int, reader: DeliveryReader, intake: _Intake) -> Iterator[pl.DataFrame]:
+        """The accepted records of a delivery, batch by batch; what else a batch came to goes where it belongs."""
+        for batch in reader.batches():
+            intake.identity.add(batch.identity)
+            intake.rejected.add(batch.rejected)
+            intake.pointers.append(batch.quarantine)
+            intake.marks.append(batch.accepted.select(resolution_columns(self.table, order)))
+            yield batch.accepted
+        self._refuse_remnant(reader.delivery, reader.account)
 
     def _refuse_remnant(self, delivery: Delivery, account: Account) -> None:
         """A file overwritten by one with less than half of its rows was most likely cut off on its way."""
@@ -311,13 +322,13 @@ class _Ingest:
 
     def _resolve(self, reads: list[_Read], intake: _Intake) -> pl.DataFrame:
         """Book corrections, duplicates and conflicts; returns the places of the records that do not stay."""
-        staged = intake.staged
-        if not staged:
+        if not intake.marks:
             return pl.DataFrame(schema={"index": pl.UInt32, FATE: pl.String})
-        marks = pl.read_parquet(staged, columns=list(RESOLUTION_COLUMNS))
-        gone = fates(marks, [read.delivery.layout for read in reads])
-        counted = gone.join(marks.with_row_index("index"), on="index").group_by("__delivery", FATE).len()
-        for order, fate, count in counted.iter_rows():
+        marks = pl.concat(intake.marks)
+        paths = [read.delivery.document.path for read in reads]
+        gone = fates(marks, [read.delivery.layout for read in reads], [paths.index(path) for path in paths])
+        gone = gone.with_columns(marks[ORDER].gather(gone["index"]))
+        for order, fate, count in gone.group_by(ORDER, FATE).len().iter_rows():
             reads[order].account.book(fate, count)
         self._quarantine_conflicts(gone.filter(pl.col(FATE) == "conflict"), reads, intake)
         return gone
@@ -326,11 +337,11 @@ class _Ingest:
         if conflicts.is_empty():
             return
         rows = (
-            pl.scan_parquet(intake.staged).with_row_index("index").join(conflicts.lazy(), on="index", how="semi")
-            .select("__delivery", "source_row", part_of(self.table)).collect()
+            pl.scan_parquet(intake.staged).with_row_index("index").join(conflicts.lazy(), on="index")
+            .sort("index").select(ORDER, "source_row", part_of(self.table)).collect()
         )  # fmt: skip
         for order, read in enumerate(reads):
-            mine = rows.filter(pl.col("__delivery") == order)
+            mine = rows.filter(pl.col(ORDER) == order)
             if mine.is_empty() or read.reader is None:
                 continue
             intake.pointers.append(read.reader.conflicts(mine))
@@ -368,8 +379,11 @@ class _Ingest:
             years = pl.scan_parquet(staged).select(pl.col("school_year").unique().sort()).collect()["school_year"]
             for year in years:
                 target = self.lake.part(self.table, part, self.partition.state, year)
-                of_year = columns.filter(pl.col("school_year") == year) if len(years) > 1 else columns
-                replace(target, lambda path, rows=of_year: rows.sink_parquet(path, compression="zstd"))  # type: ignore[misc]
+                if len(staged) == len(years) == 1 and gone.is_empty():  # what is staged is the table's part as it is
+                    replace(target, staged[0].rename)
+                else:
+                    of_year = columns.filter(pl.col("school_year") == year) if len(years) > 1 else columns
+                    replace(target, lambda path, rows=of_year: rows.sink_parquet(path, **WRITTEN))  # type: ignore[misc]
                 stale.discard(target)
         for path in stale:
             path.unlink()
@@ -474,6 +488,16 @@ class _Ingest:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stage(frames: Iterator[pl.DataFrame], path: Path, schema: dict[str, pl.DataType]) -> None:
+    """Write frames to one file as they come, without holding them all."""
+    first, second = next(frames), next(frames, None)
+    if second is None:  # a small file; a stream of one frame takes several times as long
+        first.write_parquet(path, **WRITTEN)
+        return
+    whole = chain([first, second], frames)
+    register_io_source(lambda *_: whole, schema=schema).sink_parquet(path, **WRITTEN)
 
 
 def _once_per_content(deliveries: list[tuple[Delivery, datetime.datetime]]) -> list[tuple[Delivery, datetime.datetime]]:

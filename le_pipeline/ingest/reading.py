@@ -14,14 +14,14 @@ import polars as pl
 
 from le_pipeline.errors import EmptyFileError, TooLargeFileError, UnreadableFileError
 from le_pipeline.ingest import records, text, workbook
-from le_pipeline.ingest.document import LINE_BYTES, Document
+from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW, Header
 from schemas.layout import Read
 
 BATCH_ROWS = 250_000
 SAMPLE_ROWS = 1000
-LINES = ("delimited", "fixed_width", "json_lines")
-GAPS, GAPS_PER_BYTE = 50_000_000, 4  # a row has a byte for each cell, if only its delimiter
+
+
 # what a reader of another package ends in where bytes are not what they should be; a panic is no Exception
 TROUBLES = (
     pl.exceptions.PolarsError,
@@ -69,10 +69,7 @@ def header(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> Head
     if document.file_bytes == 0:
         raise EmptyFileError("is empty (0 bytes); ask the sender for it again")
     with _named_troubles():
-        found = FORMATS[read.format].header(document, read, wanted)
-    if read.format in LINES:
-        _refuse_gaps(document, len(found.columns))
-    return found
+        return FORMATS[read.format].header(document, read, wanted)
 
 
 def sample(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> pl.DataFrame:
@@ -94,16 +91,15 @@ def batches(
         RefusedError: as `header`, or the file ends inside a row, or has no row below its header.
     """
     found = header(document, read, wanted)
+    if not found.columns:
+        raise EmptyFileError("has no column that can be named; ask the sender for it again")
     seen = False
-    cells = pl.col([*found.columns, OVERFLOW])
+    first, *others = found.columns
+    is_filled = pl.any_horizontal(pl.col([*others, OVERFLOW]).is_not_null())
     with _named_troubles():
         for frame in FORMATS[read.format].batches(document, read, found, rows):
             # blank lines, above all at a file's end, are no records; row numbers still count them
-            filled = frame.filter(pl.any_horizontal(cells.is_not_null()))
-            endless = filled.filter(pl.any_horizontal(cells.str.len_bytes() > LINE_BYTES))
-            if endless.height:
-                row = endless[ROW][0]
-                raise TooLargeFileError(f"has a cell of over {LINE_BYTES >> 20} MB in row {row}; ask for it again")
+            filled = frame.filter(is_filled | (pl.col(first).str.strip_chars() != ""))
             if filled.height:
                 seen = True
                 yield filled
@@ -118,13 +114,6 @@ def whole(document: Document, read: Read) -> pl.DataFrame:
         return pl.concat(batches(document, read))
     except EmptyFileError:
         return pl.DataFrame(schema=dict.fromkeys([ROW, *columns, OVERFLOW], pl.String))
-
-
-def _refuse_gaps(document: Document, columns: int) -> None:
-    """Lines that lack nearly all cells of a wide header take memory and time that their bytes do not bound."""
-    cells = document.facts.lines * columns
-    if cells > max(GAPS, GAPS_PER_BYTE * document.file_bytes):
-        raise UnreadableFileError("has rows that lack nearly all cells of the header; check its delimiter and header")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from le_pipeline.ingest.drift import ALIKE, likeness_of_names
 from le_pipeline.ingest.filling import LOOKS_LIKE_DATA
 from schemas.layout import NO_FEED, Layout, Read
 
+SUFFIXES = {".parquet": "parquet", ".jsonl": "json_lines", ".ndjson": "json_lines"}
 FITTING_SHARE = 0.9  # a real file has a wrong cell here and there
 
 
@@ -200,11 +201,11 @@ def _fits(rows: pl.DataFrame, column: str, pattern: str) -> bool:
 def _is_meant(document: Document, read: Read) -> bool:
     """Whether the file's name is one for the way of reading, so that its trouble is the file's trouble."""
     suffix = Path(document.file_name).suffix.lower()
-    if document.is_workbook or suffix in (".parquet", ".jsonl", ".ndjson"):
-        return {"excel": document.is_workbook, "parquet": suffix == ".parquet"}.get(
-            read.format, suffix in (".jsonl", ".ndjson") and read.format == "json_lines"
-        )
-    return read.format == "delimited"
+    return read.format == ("excel" if document.is_workbook else SUFFIXES.get(suffix, "delimited"))
+
+
+def _names_its_format(document: Document) -> bool:
+    return document.is_workbook or Path(document.file_name).suffix.lower() in SUFFIXES
 
 
 def _headers(document: Document, layouts: dict[str, Layout]) -> dict[str, Found]:
@@ -266,22 +267,28 @@ def _unknown(
     Only columns that a layout names are told: where the header is missing, the first row is somebody's record.
     """
     best: tuple[float, str] = (0.0, "")
+    best_of_others: tuple[float, str] = (0.0, "")
     for layout in layouts.values():
         columns = set(_columns(headers[layout.name]))
         wanted = set(layout.recognise.columns)
         near = len(columns & wanted) / len(wanted)
-        if layout.names_its_columns:  # which then say nothing about the file
-            near = 0.0
-        if layout.recognise.name != ("*",) and _name_fits(layout, document):
+        fits = _name_fits(layout, document)
+        if layout.names_its_columns:  # which then say nothing about the file; its name does
+            near = 0.01 * (fits and layout.recognise.name != ("*",))
+            if not fits:
+                continue
+        if layout.recognise.name != ("*",) and fits:
             near *= 1.01
         if layout.recognise.values and columns and not misfits(document, layout):
             near += 1
-        if near > best[0]:
+        if fits and near > best[0]:
             best = near, _difference(document, layout, columns)
-    if troubles and not best[1]:
+        elif near > best_of_others[0]:
+            best_of_others = near, _difference(document, layout, columns)
+    if troubles and (not best[1] or _names_its_format(document)):
         return troubles[0]
-    told = best[1] or "it shares no column with any layout; is its header there?"
-    return UnknownFileError(f"no layout fits: {told}", is_near=bool(best[1]))
+    told = best[1] or best_of_others[1] or "it shares no column with any layout; is its header there?"
+    return UnknownFileError(f"no layout fits: {told}", is_near=bool(best[1] or best_of_others[1]))
 
 
 def _renamed(layout: Layout, missing: list[str], columns: set[str]) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -10,25 +12,24 @@ from typing import Any
 import polars as pl
 
 from le_pipeline.errors import EncodingFileError, TooLargeFileError, UnreadableFileError
-from le_pipeline.ingest.document import LINE_BYTES, UNPACKED_RATIO, Document
-from le_pipeline.ingest.header import OVERFLOW, ROW, Header, check_width, looks_like, named
+from le_pipeline.ingest.document import LINE_BYTES, Document
+from le_pipeline.ingest.header import OVERFLOW, ROW, Header, find, looks_like
 from schemas.layout import Read
 
 PARQUET = b"PAR1"
+ROWS_OF_A_BYTE = 100  # a real file takes a byte or more for a row
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no text holds
 HEAD_LINES = 1000
-CELLS = 50_000_000  # in memory at once
-REPLACEMENT = "\ufffd"  # what is no character, as in text
 
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:  # noqa: ARG001
     """The columns: of Parquet its own, of JSON lines the names that the first thousand records have."""
     if read.format == "parquet":
-        return Header(named(list(_scan(document).collect_schema().names())), 0)
+        return find([_scan(document).collect_schema().names()], Read(format="delimited"), ())
     names: dict[str, None] = {}
     for _, record in islice(_lines(document), HEAD_LINES):
-        names |= dict.fromkeys(map(_characters, record))
-        check_width(len(names))
-    return Header(named(list(names)), 0)
+        names |= dict.fromkeys(record)
+    return find([list(names)], Read(format="delimited"), ())
 
 
 def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataFrame:
@@ -47,8 +48,22 @@ def batches(document: Document, read: Read, found: Header, rows: int) -> Iterato
     numbered = scan.select(texts).with_row_index(ROW, offset=1).with_columns(pl.lit(None, pl.String).alias(OVERFLOW))
     try:
         yield from numbered.collect_batches(chunk_size=rows, maintain_order=True)
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise _damaged() from None
+
+
+class _Record(dict[str, Any]):
+    """A JSON object, and whether it names a thing twice, of which Python would keep the last unseen."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.has_twice = len(self) < len(pairs)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether its values are texts, numbers, yes or no, nothing, or lists of these."""
+        cells = [cell for value in self.values() for cell in (value if isinstance(value, list) else [value])]
+        return not any(isinstance(cell, (dict, list)) for cell in cells)
 
 
 def _scan(document: Document) -> pl.LazyFrame:
@@ -58,11 +73,12 @@ def _scan(document: Document) -> pl.LazyFrame:
         )
     try:
         scan = pl.scan_parquet(document.content(), hive_partitioning=False, glob=False)
-        cells = len(scan.collect_schema()) * scan.select(pl.len()).collect().item()
+        scan.collect_schema()
+        rows = scan.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise _damaged() from None
-    if cells > max(CELLS, UNPACKED_RATIO * document.file_bytes):
-        raise TooLargeFileError(f"claims {cells:,} cells, out of all proportion; ask the sender for delimited text")
+    if rows > ROWS_OF_A_BYTE * document.file_bytes:
+        raise TooLargeFileError(f"holds {rows:,} rows, out of all proportion to its size; ask for it again")
     return scan
 
 
@@ -90,32 +106,24 @@ def _lines(document: Document) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 record = json.loads(
-                    line.removeprefix(b"\xef\xbb\xbf"),
+                    line.removeprefix(codecs.BOM_UTF8),
                     parse_int=str,
                     parse_float=str,
                     parse_constant=str,
-                    object_pairs_hook=_record,
+                    object_pairs_hook=_Record,
                 )
             except (ValueError, RecursionError):
                 record = None
-            if not isinstance(record, dict):
-                raise UnreadableFileError(
-                    f"has no JSON record in line {number}, or one that repeats a name; ask for one record in each line"
-                )
+            if not isinstance(record, _Record) or not record.is_flat:
+                raise UnreadableFileError(f"has no JSON record in line {number}; ask for one flat record in each line")
+            if record.has_twice:
+                raise UnreadableFileError(f"gives a name twice in line {number}; ask for each name once in a record")
             yield number, record
-
-
-def _record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        raise ValueError("a name twice")  # which of the two is meant, nobody can say
-    return record
 
 
 def _json_batches(document: Document, found: Header, rows: int) -> Iterator[pl.DataFrame]:
     schema = {ROW: pl.UInt32(), **dict.fromkeys([*found.columns, OVERFLOW], pl.String())}
     lines = _lines(document)
-    rows = max(1, min(rows, CELLS // len(schema)))
     while chunk := list(islice(lines, rows)):
         yield pl.DataFrame(
             [_row(number, record, found.columns) for number, record in chunk], schema=schema, orient="row"
@@ -123,7 +131,7 @@ def _json_batches(document: Document, found: Header, rows: int) -> Iterator[pl.D
 
 
 def _row(number: int, record: dict[str, Any], columns: list[str]) -> list[Any]:
-    given = {" ".join(_characters(name).split()): value for name, value in record.items()}
+    given = {" ".join(name.split()): value for name, value in record.items()}
     later = "name" if given.keys() - set(columns) else None  # a name that no record above had
     return [number, *(_text(given.get(name)) for name in columns), later]
 
@@ -133,19 +141,13 @@ def _text(value: Any) -> str | None:
         case None:
             return None
         case str():
-            return _characters(value)
+            return LONE_SURROGATE.sub("\ufffd", value)
         case bool():
             return "true" if value else "false"
         case list():
-            return ",".join((json.dumps(one) if isinstance(one, list) else _text(one)) or "" for one in value)
+            return ",".join(_text(one) or "" for one in value)
         case _:
             return json.dumps(value)
-
-
-def _characters(text: str) -> str:
-    """The text with a sign in the place of what is no character: half of a pair, or NUL."""
-    whole = text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return whole.replace("\0", REPLACEMENT)
 
 
 def _damaged() -> UnreadableFileError:

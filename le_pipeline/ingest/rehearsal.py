@@ -79,7 +79,7 @@ def _rehearse(home: Home, item: Recognised, partition: Partition | None) -> Rehe
 
 
 def _partition(path: Path, state: str | None, year: int | None) -> Partition | None:
-    folders = path.parent.resolve().parts
+    folders = Path(os.path.realpath(path.parent)).parts
     pairs = [(a, b) for a, b in pairwise(folders) if STATE_FOLDER.match(a) and YEAR_FOLDER.match(b)]
     state = state or (pairs[-1][0] if pairs else None)
     year = year or (int(pairs[-1][1]) if pairs else None)
@@ -102,14 +102,14 @@ def _read(home: Home, document: Document, layout: Layout, partition: Partition |
                 batch.accepted.select(*resolution_columns(layout.table, 0), "source_row", part_of(layout.table))
             )
             pointers.append(batch.quarantine)
-        looks = drift.profile(delivery, reader.filler)
-        part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
         repeats = pl.concat(marks)
         gone = fates(repeats, [layout])
         for fate, count in gone[FATE].value_counts().iter_rows():
             part.account.book(fate, count)
         conflicts = gone.filter(pl.col(FATE) == "conflict")["index"]
         part.pointers = pl.concat([*pointers, reader.conflicts(repeats[conflicts])])
+        looks = drift.profile(delivery, reader.filler)
+        part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
     except RefusedError as refusal:
         part.refusal = refusal
         return part

@@ -6,6 +6,9 @@ the same record with different values is a conflict: nobody can say which is rig
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+
 import polars as pl
 
 from schemas.layout import Layout
@@ -15,8 +18,9 @@ ORDER = "__delivery"  # place of the delivery among those of the partition, the 
 KEY = "__key"
 CONTENT = "__content"
 SCOPE = "__scope"
+VERSION = "__version"
 FATE = "fate"
-RESOLUTION_COLUMNS = (ORDER, KEY, CONTENT, SCOPE)
+MIXER = pl.lit(0x9E3779B97F4A7C15, pl.UInt64)  # odd, so that nothing of the hash before is lost
 
 # A file that sends again less than half of a district's records is a list of corrections, or another part of the
 # district (the next grade, the next cohort); only a file that sends them again takes the place of what it leaves out.
@@ -25,14 +29,20 @@ WHOLE_RESEND_SHARE = 0.5
 
 def resolution_columns(table: Table, order: int) -> list[pl.Expr]:
     """What `fates` needs of each record: hashes of its key and of its content, stable within one run."""
-    content = [name for name in table.column_names if name not in PROVENANCE]
+    content = [name for name in table.column_names if name not in (*PROVENANCE, *table.key)]
     scope = pl.col("lea_id") if "lea_id" in table.column_names else pl.lit(None, pl.String)
     return [
         pl.lit(order, pl.Int32).alias(ORDER),
-        pl.struct(table.key).hash().alias(KEY),
-        pl.struct(content).hash().alias(CONTENT),
+        hash_over(table.key).alias(KEY),
+        hash_over(content).alias(CONTENT),
         scope.hash().alias(SCOPE),
     ]
+
+
+def hash_over(columns: Iterable[str]) -> pl.Expr:
+    """One hash of several columns; a hash of a struct of them takes several times as long."""
+    none = pl.lit(0, pl.UInt64)
+    return reduce(lambda mixed, name: mixed * MIXER + pl.col(name).hash(), columns, none)
 
 
 def part_of(table: Table) -> pl.Expr:
@@ -40,7 +50,7 @@ def part_of(table: Table) -> pl.Expr:
     return (pl.col("subject") if "subject" in table.column_names else pl.lit(None, pl.String)).alias("part")
 
 
-def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
+def fates(records: pl.DataFrame, layouts: list[Layout], versions: list[int] | None = None) -> pl.DataFrame:
     """The records that do not stay, as `index` and `fate` (superseded, left_out, duplicate, conflict).
 
     Left out is what a later file replaces without sending it again: gone on purpose, or because the file was cut off.
@@ -48,14 +58,19 @@ def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
     Args:
         records: the resolution columns of all accepted records, in order of delivery and row.
         layouts: the layout of each delivery, by its order.
+        versions: which landed file each delivery came in, by its order; the files of an archive and the sheets of a
+            workbook were sent at once, so that none of them corrects another. Without it, each in its own.
     """
-    indexed = records.with_row_index("index")
-    replaced, left_out = _superseded_files(indexed, layouts)
+    versions = versions or list(range(len(layouts)))
+    indexed = records.with_row_index("index").with_columns(
+        pl.col(ORDER).replace_strict(list(range(len(versions))), versions, return_dtype=pl.Int32).alias(VERSION)
+    )
+    replaced, left_out = _superseded_files(indexed, layouts, versions)
     left = indexed.join(replaced, on="index", how="anti", maintain_order="left") if replaced.height else indexed
     repeated = left.filter(pl.col(KEY).is_duplicated())
-    newest = pl.col(ORDER).max().over(KEY)
-    superseded = repeated.filter(pl.col(ORDER) < newest).select("index")
-    current = repeated.filter(pl.col(ORDER) == newest)
+    newest = pl.col(VERSION).max().over(KEY)
+    superseded = repeated.filter(pl.col(VERSION) < newest).select("index")
+    current = repeated.filter(pl.col(VERSION) == newest)
     differs = pl.col(CONTENT).n_unique().over(KEY) > 1
     conflict = current.filter(differs).select("index")
     duplicate = current.filter(~differs & ~pl.col("index").eq(pl.col("index").min().over(KEY))).select("index")
@@ -69,7 +84,9 @@ def fates(records: pl.DataFrame, layouts: list[Layout]) -> pl.DataFrame:
     return pl.concat([rows.with_columns(pl.lit(fate).alias(FATE)) for fate, rows in named.items()]).sort("index")
 
 
-def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _superseded_files(
+    indexed: pl.DataFrame, layouts: list[Layout], versions: list[int]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Records of whole files that a later file of the same layout sends again, district by district.
 
     Returns:
@@ -78,7 +95,8 @@ def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> tuple[pl.
     found = [indexed.select("index", KEY, ORDER).clear()]
     corrections = [order for order, layout in enumerate(layouts) if layout.correction == "file"]
     for later in corrections:
-        for earlier in (order for order in corrections if order < later and layouts[order].name == layouts[later].name):
+        before = (order for order in corrections if versions[order] < versions[later])
+        for earlier in (order for order in before if layouts[order].name == layouts[later].name):
             of_earlier, of_later = (indexed.filter(pl.col(ORDER) == order) for order in (earlier, later))
             sent = of_earlier.select(SCOPE, KEY).unique()
             again = sent.join(of_later, on=[SCOPE, KEY], how="semi").group_by(SCOPE).len("again")
@@ -86,6 +104,8 @@ def _superseded_files(indexed: pl.DataFrame, layouts: list[Layout]) -> tuple[pl.
             whole = resent.filter(pl.col("again") >= WHOLE_RESEND_SHARE * pl.col("sent"))
             found.append(of_earlier.join(whole, on=SCOPE, how="semi").select("index", KEY, ORDER))
     replaced = pl.concat(found).unique()
+    if replaced.is_empty():
+        return replaced.select("index"), replaced.select("index")
     last = indexed.group_by(KEY).agg(pl.col(ORDER).max().alias("last"))
     left_out = replaced.join(last, on=KEY).filter(pl.col("last") == pl.col(ORDER))
     return replaced.select("index"), left_out.select("index")

@@ -63,7 +63,7 @@ def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataF
     """The first rows, as far as the first megabyte has them whole."""
     text = head(document, read)
     is_whole = document.file_bytes <= HEAD_BYTES
-    ends = len(text) if is_whole else _end_of_row(text, read.quote)
+    ends = len(text) if is_whole else text.rfind("\n") + 1
     frames = _frames(io.BytesIO(text[:ends].encode()), read, found, rows)
     return next(frames, pl.DataFrame(schema=dict.fromkeys([ROW, *found.columns, OVERFLOW], pl.String)))
 
@@ -71,17 +71,6 @@ def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataF
 def longest_line(document: Document, read: Read) -> int:
     """Characters of the longest line in the first megabyte."""
     return max(map(len, head(document, read).split("\n")))
-
-
-def _end_of_row(text: str, quote: str | None) -> int:
-    """Where the last row that is whole ends: at a line end in no quoted cell, as far as there is one."""
-    last = end = text.rfind("\n") + 1
-    is_open = bool(quote) and text.count(quote or "", 0, end) % 2
-    while is_open and end:
-        start = text.rfind("\n", 0, end - 1) + 1
-        is_open ^= text.count(quote or "", start, end) % 2
-        end = start
-    return end or last
 
 
 def batches(document: Document, read: Read, found: Header, rows: int) -> Iterator[pl.DataFrame]:
@@ -116,7 +105,7 @@ def _frames(source: Path | io.BytesIO, read: Read, found: Header, rows: int) -> 
         yield from scan.collect_batches(chunk_size=rows, maintain_order=True)
     except pl.exceptions.NoDataError:
         return
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         # the text of a Polars error can hold the line it failed on
         raise UnreadableFileError("has rows that cannot be split into cells; check its quotes and delimiter") from None
 
@@ -192,23 +181,23 @@ def _encoding(document: Document, read: Read) -> str:
     only = len(read.encoding) == 1
     if only and codecs.lookup(read.encoding[0]).name in UTF8:
         return read.encoding[0]
-    if only and _one_byte(read.encoding[0]) and _is_in(document, "utf-8") and not _is_in(document, "ascii"):
+    if only and _one_byte(read.encoding[0]) and _fits(document, "utf-8") and not _fits(document, "ascii"):
         raise EncodingFileError(
             f"is in UTF-8, its layout says {read.encoding[0]}; name both in the layout: [utf-8, {read.encoding[0]}]"
         )
-    return next((name for name in read.encoding if _is_in(document, name)), read.encoding[0])
+    return next((name for name in read.encoding if _fits(document, name)), read.encoding[0])
 
 
 def _one_byte(encoding: str) -> bool:
     return len("é".encode(encoding, errors="replace")) == 1
 
 
-def _is_in(document: Document, encoding: str) -> bool:
-    return _fits(document, encoding, document.file_hash)
+def _fits(document: Document, encoding: str) -> bool:
+    return _is_whole_in(document, document.file_hash, encoding)
 
 
 @lru_cache(maxsize=256)
-def _fits(document: Document, encoding: str, _content: str) -> bool:
+def _is_whole_in(document: Document, _content: str, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)()
     with document.open() as file:
         try:
@@ -235,14 +224,17 @@ def _nul(encoding: str) -> EncodingFileError:
 
 def _refuse_swallowed_rows(frame: pl.DataFrame, columns: list[str], delimiter: str) -> None:
     """A quote without its partner makes one cell of all rows up to the next quote, and they would be lost unseen."""
-    if len(columns) == 1:
+    # a cell that holds a row is at least as long as the row's delimiters and its line end; in most columns none is
+    longest = frame.select(pl.col(columns).str.len_bytes().max()).row(0)
+    roomy = [name for name, size in zip(columns, longest, strict=True) if size and size >= len(columns)]
+    if max((size or 0 for size in longest), default=0) > LINE_BYTES:
+        raise TooLargeFileError(f"has a cell of over {LINE_BYTES >> 20} MB, which no record has; ask for it again")
+    if len(columns) == 1 or not roomy:
         return
-    long = frame.filter(pl.any_horizontal(pl.col(columns).str.len_bytes() >= len(columns)))
-    text = pl.col(columns)
-    whole_row = text.str.contains("\n", literal=True) & (
-        text.str.count_matches(delimiter, literal=True) >= len(columns) - 1
-    )
-    swallowed = long.filter(pl.any_horizontal(whole_row))
+    text = pl.col(roomy)
+    has_lines = text.str.contains("\n", literal=True)
+    whole_row = has_lines & (text.str.count_matches(delimiter, literal=True) >= len(columns) - 1)
+    swallowed = frame.filter(pl.any_horizontal(has_lines)).filter(pl.any_horizontal(whole_row))
     if swallowed.height:
         raise UnreadableFileError(
             f"has a quote without its partner at row {swallowed[ROW][0]}, which swallows the rows below it; correct it"

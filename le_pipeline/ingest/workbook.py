@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import IO
+from typing import IO, BinaryIO
+from xml.parsers import expat
 
 import polars as pl
 
@@ -18,7 +17,6 @@ from le_pipeline.errors import (
     EmptyFileError,
     FormulaFileError,
     MarkupFileError,
-    RefusedError,
     TooLargeFileError,
     UnreadableFileError,
 )
@@ -28,13 +26,14 @@ from le_pipeline.ingest.header import OVERFLOW, ROW, SIGNATURES, Header, find, l
 from schemas.layout import Read
 
 WORKBOOK_BYTES = 512 << 20
-READER_BYTES = 4 << 30  # a sheet of a million rows and thirty columns stays below
-READER_SECONDS = 600
 KINDS = {SIGNATURES[b"PK\x03\x04"], SIGNATURES[b"\xd0\xcf\x11\xe0"]}
 MARKUP = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
-A_SHEET = re.compile(rb"<(\w+:)?(worksheet|spreadsheet)[\s/>]")
-FORMULA = re.compile(rb"<(\w+:)?f[\s/>]|\bformula\s*=")
-SEAM = 64  # what is kept of a piece, so that a word on the seam to the next is found
+CELL = re.compile(rb"""<(?:\w+:)?c\b[^>]{0,200}?\br\s*=\s*["']([A-Z]{1,9})(\d{1,10})["']""")
+LINE = re.compile(rb"""<(?:\w+:)?row\b[^>]{0,200}?\br\s*=\s*["'](\d{1,10})["']""")
+CELLS = 50_000_000  # calamine makes room for every cell that a sheet spans, filled or not
+FORMULA = re.compile(rb"<(\w+:)?f[\s/>]")
+SHEET = re.compile(rb"<(\w+:)?worksheet[\s>]")
+SEAM = 256  # what is kept of a piece, so that a word on the seam to the next is found
 MIDNIGHT = r"^(\d{4}-\d{2}-\d{2}) \d{2}:\d{2}:\d{2}(?:\.\d+)?$"
 
 
@@ -44,7 +43,7 @@ def sheets(document: Document) -> list[str]:
     Raises:
         RefusedError: it is no workbook, damaged or hostile.
     """
-    return _asked(document)["name"].to_list()
+    return list(_names(replace(document, sheet=None), document.file_hash))
 
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:
@@ -75,34 +74,26 @@ def batches(document: Document, read: Read, found: Header, rows: int) -> Iterato
 
 def cells(document: Document) -> pl.DataFrame:
     """Every cell of a sheet as text, above and below the header."""
-    names = sheets(document)
+    return _sheet(document, document.file_hash)
+
+
+@lru_cache(maxsize=2)
+def _sheet(document: Document, content: str) -> pl.DataFrame:
+    names = _names(replace(document, sheet=None), content)
     if not names:
         raise _damaged()
-    if document.sheet and document.sheet not in names:
-        raise UnreadableFileError(f"has no sheet {document.sheet!r}")
-    return _asked(document, names.index(document.sheet) if document.sheet else 0)
-
-
-def _asked(document: Document, *place: int) -> pl.DataFrame:
-    """The names of the sheets, or the cells of the one at a place."""
-    found = _answer(replace(document, sheet=None), place, document.file_hash)
-    if isinstance(found, RefusedError):
-        raise found.with_traceback(None)
-    return found
-
-
-@lru_cache(maxsize=4)
-def _answer(document: Document, place: tuple[int, ...], _content: str) -> pl.DataFrame | RefusedError:
-    """What is found in a workbook, kept for the layouts that will ask the same; what is wrong with it as well."""
+    name = document.sheet or names[0]
+    if name not in names:
+        raise UnreadableFileError(f"has no sheet {name!r}")
     try:
-        if not place:
-            _refuse_what_is_none(document)
-        return _opened(document, *place)
-    except RefusedError as refusal:
-        return refusal
+        return calamine.cells(_bytes(document), names.index(name))
+    except calamine.WorkbookError:
+        raise _damaged() from None
 
 
-def _refuse_what_is_none(document: Document) -> None:
+@lru_cache(maxsize=64)
+def _names(document: Document, _content: str) -> tuple[str, ...]:
+    """Names of the sheets of a workbook that has been found harmless."""
     head = document.head(512)
     if (kind := looks_like(head) or "text") not in KINDS:
         raise UnreadableFileError(
@@ -111,62 +102,71 @@ def _refuse_what_is_none(document: Document) -> None:
     if document.file_bytes > WORKBOOK_BYTES:
         raise TooLargeFileError(f"has over {WORKBOOK_BYTES >> 20} MB, too much for a workbook; ask for delimited text")
     if head.startswith(b"PK"):
-        _refuse_hostile(document)
-
-
-def _opened(document: Document, *place: int) -> pl.DataFrame:
-    """What `calamine.py` answers, within bounds of memory and time; what it complains of may hold a value."""
-    with document.open() as file:
-        content = file.read()
+        _refuse_hostile(io.BytesIO(_bytes(document)), document.file_bytes)
     try:
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", calamine.__file__, str(READER_BYTES >> 20), *map(str, place)],
-            input=content,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=READER_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _beyond_bounds() from None
-    if done.returncode < 0:
-        raise _beyond_bounds()
-    if done.returncode:
-        raise _damaged()
-    return pl.read_ipc(done.stdout)
+        return tuple(calamine.sheet_names(_bytes(document)))
+    except calamine.WorkbookError:
+        raise _damaged() from None
 
 
-def _refuse_hostile(document: Document) -> None:
-    """Look into every part, whatever its name: what a part is, another part says."""
-    with document.open() as file, opened_archive(io.BytesIO(file.read()), _damaged()) as archive:
-        try:
-            check_archive(archive.infolist(), document.file_bytes)
-        except ArchiveFileError as trouble:
-            raise ArchiveFileError(f"is a workbook that {trouble}") from None
-        for info in archive.infolist():
-            with archive.open(info) as part:
-                _refuse_hostile_part(part)
+def _bytes(document: Document) -> bytes:
+    with document.open() as file:
+        return file.read()
+
+
+def _refuse_hostile(file: BinaryIO, packed: int) -> None:
+    try:
+        with opened_archive(file, _damaged) as archive:
+            check_archive(archive.infolist(), packed)
+            for info in archive.infolist():
+                with archive.open(info) as part:
+                    _refuse_hostile_part(part)
+    except ArchiveFileError as trouble:
+        raise ArchiveFileError(f"is a workbook that {trouble}") from None
 
 
 def _refuse_hostile_part(part: IO[bytes]) -> None:
-    last = b""
+    """Look through one part of a workbook in pieces, as it is unpacked; a sheet is one wherever it lies."""
+    last, column, row = b"", b"", 0
     is_sheet = False
+    parser, is_whole = expat.ParserCreate(), True
     while piece := part.read(PIECE):
         seen = last + piece
+        is_sheet = is_sheet or bool(SHEET.search(seen))
+        is_whole = is_whole and (not is_sheet or _parses(parser, piece))
         if MARKUP.search(seen):
             raise MarkupFileError("declares markup of its own, as XML bombs do; do not open it, tell the sender")
-        is_sheet = is_sheet or bool(A_SHEET.search(seen))
         if is_sheet and FORMULA.search(seen):
             raise FormulaFileError("holds formulas; ask the sender for a copy with values only")
-        last = seen[-SEAM:]
+        if is_sheet:
+            found = CELL.findall(seen)
+            column = max([column, *(letters for letters, _ in found)], key=lambda letters: (len(letters), letters))
+            row = max([row, *(int(number) for _, number in found), *map(int, LINE.findall(seen))])
+        if row * max(_place(column), 1) > CELLS:
+            raise TooLargeFileError(
+                f"spans over {CELLS // 1_000_000} million cells on a sheet, most of them empty; ask for delimited text"
+            )
+        last = piece[-SEAM:]
+    # calamine goes on where a tag is not closed, and rows would be lost unseen
+    if is_sheet and not (is_whole and _parses(parser, b"", is_final=True)):
+        raise _damaged()
+
+
+def _parses(parser: expat.XMLParserType, piece: bytes, *, is_final: bool = False) -> bool:
+    try:
+        parser.Parse(piece, is_final)
+    except expat.ExpatError:
+        return False
+    return True
+
+
+def _place(column: bytes) -> int:
+    """The number of a column from its letters."""
+    place = 0
+    for letter in column:
+        place = place * 26 + letter - ord("A") + 1
+    return place
 
 
 def _damaged() -> UnreadableFileError:
     return UnreadableFileError("is damaged: Excel's own format is broken inside; ask the sender for it again")
-
-
-def _beyond_bounds() -> TooLargeFileError:
-    return TooLargeFileError(
-        f"cannot be opened within {READER_BYTES >> 30} GB of memory and {READER_SECONDS // 60} minutes, which no list"
-        " of people needs; ask for delimited text"
-    )

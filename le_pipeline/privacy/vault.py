@@ -141,5 +141,5 @@ def _bound_to(name: str, index: int, *, last: bool) -> bytes:
 
 def _to_bytes(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd")
+    frame.write_parquet(buffer, compression="zstd", compression_level=1)
     return buffer.getvalue()

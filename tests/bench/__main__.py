@@ -19,6 +19,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from bench.beside import beside_a_copy, beside_earthmover, with_bad_rows
 from end_to_end.test_public_data import DATA, LINKS, SCORES
 
 ROOT = Path(__file__).parents[2]
@@ -100,9 +101,21 @@ def main() -> None:
         else:
             out.print(f"the public data are not at {DATA}; that part is left out")
         found += synthetic_state(Path(scratch))
+        compared = [line for case in (beside_a_copy, with_bad_rows, beside_earthmover) for line in case(Path(scratch))]
     table = Table("run", "rows", "seconds", "peak MB", "promised")
     for row in found:
         table.add_row(row.what, f"{row.rows:,}", f"{row.seconds:.1f}", f"{row.megabytes:,.0f}", row.promise)
+    out.print(table)
+    table = Table("one file, in turns", "rows", "seconds", "peak MB", "rows/s", "ratio", "of cores", "promised")
+    for line in compared:
+        figures = (
+            f"{line.rows:,}",
+            f"{line.seconds:.1f}",
+            f"{line.megabytes:,.0f}",
+            f"{line.rows / line.seconds:,.0f}",
+        )
+        ratios = (f"{ratio:.2f}" if ratio else "" for ratio in (line.ratio, line.core_ratio))
+        table.add_row(line.what, *figures, *ratios, line.promise)
     out.print(table)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from landed import LA_2016, of
 from le_pipeline.errors import LinkFileError, MissingColumnError
-from le_pipeline.ingest import reading
+from le_pipeline.ingest import filling, reading
 from le_pipeline.ingest.filling import DAMAGED, EXCLUDED, FAULT, Filler
 from schemas.layout import Layout
 
@@ -27,8 +28,19 @@ def filler(path: Path, content: str, feed: str = "student_assessment", **keys: A
 
 
 def filled(path: Path, content: str, *columns: str, **keys: Any) -> list[tuple[Any, ...]]:
+    """What a file comes to, the same whether each cell is worked out or each distinct text."""
     made = filler(path, content, **keys)
-    return made.fill(pl.concat(reading.batches(of(path), made.layout.read))).select(columns).rows()
+    raw = pl.concat(reading.batches(of(path), made.layout.read))
+    by_cell = made.fill(raw)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(filling, "SAMPLE", 1)
+        patched.setattr(filling, "FEW", 1)
+        by_text = made.fill(raw)
+        patched.setattr(filling, "FEW", 0)
+        by_column = made.fill(raw)
+    assert_frame_equal(by_text, by_cell)
+    assert_frame_equal(by_column, by_cell)
+    return by_cell.select(columns).rows()
 
 
 def value(path: Path, field: str, cell: str, **source: Any) -> object:

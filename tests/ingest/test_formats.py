@@ -130,6 +130,21 @@ def test_every_file_of_an_archive_is_a_delivery(landed: Landed) -> None:
     assert landed.run().is_current
 
 
+def test_files_of_one_archive_do_not_correct_each_other(landed: Landed) -> None:
+    other = scores(TEN[0], TEN[1].replace("500", "510"))
+    landed.file("set.zip", archive(one__csv=PLAIN, two__csv=other))
+    landed.run()
+    assert account(landed.delivery("set.zip/one.csv")) == (10, 9, 1, 0, 0)
+    assert account(landed.delivery("set.zip/two.csv")) == (2, 0, 1, 0, 1)
+    assert sorted(landed.quarantine("path", "rule")) == [
+        ("LA/2016/set.zip/one.csv", "conflict"),
+        ("LA/2016/set.zip/two.csv", "conflict"),
+    ]
+    landed.file("three.csv", scores(TEN[1].replace("500", "520")))
+    landed.run()
+    assert landed.scores() == [500.0] * 9 + [520.0]
+
+
 def test_a_set_in_an_archive_looks_values_up_in_its_own_files(landed: Landed) -> None:
     landed.layout(
         'layout: places\nfeed: school\nissuer: "*"\nabout: Schools\nrecognise: {columns: [Code, Org]}\n'

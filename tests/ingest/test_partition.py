@@ -124,6 +124,29 @@ CRASHES: dict[str, tuple[Any, str]] = {
 }
 
 
+def test_a_crash_while_the_table_is_written_without_what_does_not_stay_leaves_the_last_good_one(
+    landed: Landed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed.file("scores.csv", scores(*TEN))
+    landed.run()
+    landed.file("scores.csv", scores(*students(9, score=600), TEN[9], TEN[9]))
+    sink = pl.LazyFrame.sink_parquet
+
+    def crash(frame: pl.LazyFrame, path: Path, **how: Any) -> None:
+        sink(frame, path, **how)
+        if str(path).endswith(".part"):
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.LazyFrame, "sink_parquet", crash)
+        with pytest.raises(OSError, match="No space"):
+            landed.run()
+    assert landed.scores() == [500.0] * 10
+    assert leftovers(landed) == []
+    assert landed.run().is_replaced
+    assert landed.scores() == [500.0] + [600.0] * 9
+
+
 @pytest.mark.parametrize("moment", CRASHES)
 def test_a_crash_leaves_the_last_good_partition_and_the_next_run_finishes(
     landed: Landed, monkeypatch: pytest.MonkeyPatch, moment: str

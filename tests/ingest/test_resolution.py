@@ -9,7 +9,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from le_pipeline.ingest.resolution import FATE, fates, resolution_columns
+from le_pipeline.ingest.resolution import FATE, fates, hash_over, resolution_columns
 from schemas import registry
 from schemas.layout import Layout
 
@@ -86,6 +86,14 @@ def test_a_delivery_sent_again_unchanged_takes_the_place_of_the_first_and_of_not
     once = [(0, *row[1:]) for row in records]
     again = [(1, *row[1:]) for row in records]
     assert told(once + again, "file") == ["superseded"] * len(once) + told(once, "file")
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(["", "a", "b", "ab", None])] * 3), max_size=30))
+def test_a_hash_over_columns_tells_every_two_rows_apart_and_no_row_from_itself(
+    rows: list[tuple[str | None, ...]],
+) -> None:
+    frame = pl.DataFrame(rows, schema=dict.fromkeys("xyz", pl.String), orient="row")
+    assert frame.select(hash_over(frame.columns)).to_series().n_unique() == len(set(rows))
 
 
 def school(delivery: int, students: str, district: str = "1", score: float = 500.0) -> list[Row]:
