@@ -84,7 +84,7 @@ class _Said:
 
     def of_rows(self, values: pl.Series) -> pl.Series:
         """What stands for each text, row by row."""
-        return values.gather(self.places)
+        return values.rechunk().gather(self.places)  # to gather from several chunks takes ten times as long
 
 
 @dataclasses.dataclass
@@ -302,7 +302,7 @@ class Filler:
             given = pl.col(f"__{name}")
             cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
         is_doubtful = not source.candidates and _is_id(field)
-        is_doubtful = is_doubtful and bool(source.width or self._may_be_damaged(cells.clean, source))
+        is_doubtful = is_doubtful and bool(source.width or self._may_be_damaged(cells, source))
         judge = partial(self._judge, field=field, source=source, is_doubtful=is_doubtful)
         judged = _once_per_text(cells.clean, given, self._said_by(cells, source), judge)
         if field.is_published:
@@ -345,11 +345,11 @@ class Filler:
         name = source.from_[0]
         return cells.said.get(cells.unpivot.column(name, cells.over) if cells.unpivot else name)
 
-    def _may_be_damaged(self, clean: pl.DataFrame, source: Source) -> bool:
+    def _may_be_damaged(self, cells: _Cells, source: Source) -> bool:
         """Whether any cell has what a spreadsheet leaves; to ask so first spares a slow search of every id."""
-        columns = [name for name in source.columns if name in clean.columns]
-        found = [pl.col(name).str.contains(sign, literal=True).any() for name in columns for sign in (".0", "E+")]
-        return bool(found) and bool(clean.select(pl.any_horizontal(found)).item())
+        columns = (name for name in source.columns if name in cells.clean.columns)
+        texts = (cells.said[name].texts if name in cells.said else cells.clean[name] for name in columns)
+        return any(text.str.contains(sign, literal=True).any() for text in texts for sign in (".0", "E+"))
 
     def _with_bounds(self, records: pl.DataFrame, unpivot: Unpivot | None) -> pl.DataFrame:
         published_fields = [name for name, field in self.fields.items() if field.is_published]
@@ -370,12 +370,15 @@ class Filler:
     def _levels(self, records: pl.DataFrame) -> list[pl.Expr]:
         if not self.layout.levels:
             return []
-        orders, proficient = [], []
+        orders: list[pl.Expr | pl.Series] = []
+        proficient: list[pl.Expr | pl.Series] = []
         for assessment, levels in self.layout.levels.items():
             told = _once_per_text(records, pl.col("performance_level"), None, partial(_level, levels=levels))
-            is_meant = (pl.col("assessment") == assessment) | pl.lit(assessment == ANY)
-            orders.append(pl.when(is_meant).then(told["order"]))
-            proficient.append(pl.when(is_meant).then(told["proficient"]))
+            if assessment != ANY:
+                is_meant = pl.col("assessment") == assessment
+                told = {name: pl.when(is_meant).then(column) for name, column in told.items()}
+            orders.append(told["order"])
+            proficient.append(told["proficient"])
         return [pl.coalesce(orders).alias("level_order"), pl.coalesce(proficient).alias("proficient")]
 
     def _excluded(self, records: pl.DataFrame, told: tuple[str, ...]) -> pl.Expr:
@@ -496,8 +499,12 @@ def _said(texts: pl.Series) -> _Said | None:
     sample = texts[:SAMPLE]
     if texts.len() < SAMPLE or sample.n_unique() > FEW * SAMPLE:
         return None
-    few = texts.unique().drop_nulls()
-    places = texts.cast(pl.Enum(few)).to_physical().cast(pl.UInt32).fill_null(few.len())
+    few = sample.unique().drop_nulls()
+    places = texts.cast(pl.Enum(few), strict=False)
+    if places.null_count() > texts.null_count():  # rows below say more than the sample
+        few = texts.unique().drop_nulls()
+        places = texts.cast(pl.Enum(few))
+    places = places.to_physical().cast(pl.UInt32).fill_null(few.len())
     return _Said(pl.concat([few, pl.Series([None], dtype=pl.String)]), places)
 
 

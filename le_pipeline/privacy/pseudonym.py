@@ -29,4 +29,4 @@ def pseudonyms(ids: pl.Series, *, domain: str, issuer: str, keys: Keys) -> pl.Se
     hashed = heads.select(message.alias("message")).select(
         plh.col("message").chash.hmac_sha256(key=key).str.slice(0, HEX_DIGITS)
     )
-    return hashed.to_series().gather(run)
+    return hashed.to_series().rechunk().gather(run)

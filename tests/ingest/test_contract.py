@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from landed import LA_2016, Landed, account, scores
 from le_pipeline.ingest import contract
 from le_pipeline.ingest.filling import DAMAGED
 from le_pipeline.warehouse.lake import POLARS_TYPES, polars_schema
 from schemas import registry
+from schemas.registry import Column
 from schemas.rules import rule_texts
 
 LAYOUT = """\
@@ -138,3 +142,39 @@ def test_conflicts_of_a_wide_file_point_at_the_subject(landed: Landed) -> None:
     ]
     assert landed.vaulted("quarantine")["source_row"].to_list() == [2, 3]
     assert landed.home.partitions() == [LA_2016]
+
+
+CELLS: dict[str, list[Any]] = {
+    "integer": [1, -1, 10**6],
+    "school_year": [2016, 1, 10**6],
+    "number": [0.5, -0.5, 1e9],
+    "date": [datetime.date(2015, 8, 1), *(datetime.date(year, 7, 1) for year in (1800, 2015, 2999))],
+}  # the first of each keeps every rule
+
+
+def cells(column: Column) -> list[Any]:
+    """Values of a column, the first of which keeps every rule, and nothing."""
+    if column.field.pattern:
+        return ["229999900001", "Canary", "2299999000012", None]
+    texts = [*(column.values or ())[:2], "Canary"]
+    return [*CELLS.get(column.field.type, texts), None]
+
+
+@given(st.data())
+def test_a_record_is_in_doubt_whenever_pandera_finds_anything_and_what_it_finds_stands_at_its_place(
+    data: st.DataObject,
+) -> None:
+    table = registry.feeds()[data.draw(st.sampled_from(sorted(registry.feeds())))]
+    columns = [*table.columns, *(Column(name=field.name, field=field) for field in table.identity)]
+    plain = {column.name: cells(column)[0] for column in columns}
+    spoilt = st.sampled_from([(column.name, cell) for column in columns for cell in cells(column)])
+    rows = [plain | dict(one) for one in data.draw(st.lists(st.lists(spoilt, max_size=2), min_size=1, max_size=6))]
+    schema = {column.name: POLARS_TYPES[column.field.type] for column in columns}
+    records = pl.DataFrame(rows, schema=schema).with_columns(pl.lit(value=False).alias(DAMAGED))
+    found = contract.broken(records, table)
+    with pytest.MonkeyPatch.context() as patched:
+        everything = pl.Series(range(len(rows)), dtype=pl.UInt32)
+        patched.setattr(contract, "doubtful_places", lambda *_: everything)
+        assert found.equals(contract.broken(records, table))
+    kept = [place for place, row in enumerate(rows) if row == plain]
+    assert not set(kept) & set(contract.doubtful_places(records, table))
