@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from le_pipeline import line
@@ -172,9 +173,9 @@ def rehearsed(found: Rehearsal) -> RenderableType:
     where = (
         f"as {found.partition}" if found.partition else "state and year unknown: give --state and --year to be exact"
     )
-    lines: list[RenderableType] = [f"[bold]{found.name}[/] ({where})"]
+    lines: list[RenderableType] = [f"[bold]{escape(found.name)}[/] ({where})"]
     if found.refusal:
-        lines.append(f"  would be refused: {found.refusal}")
+        lines.append(f"  would be refused: {escape(str(found.refusal))}")
     if found.note:
         lines.append(f"  not read: {found.note}")
     if found.is_lookup:
@@ -196,8 +197,8 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
         f"  {account.file_rows} rows, {account.read} records: {account.accepted} would be accepted, {others}",
     ]
     if part.refusal:
-        lines.append(f"  would be refused: {part.refusal}")
-    lines += [f"  columns of {line}" for line in part.drift]
+        lines.append(f"  would be refused: {escape(str(part.refusal))}")
+    lines += [f"  columns of {escape(line)}" for line in part.drift]
     if part.pointers.height:
         lines.append(_broken(part.pointers))
     return lines
@@ -218,7 +219,7 @@ def _broken(pointers: pl.DataFrame) -> RenderableType:
 
 
 def _table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -> Table:
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=escape(title) or None, title_justify="left", box=box.SIMPLE_HEAD)
     for place, column in enumerate(columns):
         numeric = any(isinstance(row[place], (int, float)) for row in rows)
         table.add_column(column, justify="right" if numeric else "left")
@@ -230,4 +231,4 @@ def _table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -
 def _cell(column: str, value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) and column != YEAR else str(value)
+    return f"{value:,}" if isinstance(value, int) and column != YEAR else escape(str(value))

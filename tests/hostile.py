@@ -409,6 +409,11 @@ def long_rows(mark: str, at: int) -> bytes:
     return scores(*many).encode()
 
 
+def wide(columns: int) -> str:
+    """So many more columns of a header."""
+    return "".join(f",c{place}" for place in range(columns))
+
+
 def half_latin() -> bytes:
     return scores(*(row.replace("Quetz", "Ñé") for row in rows(20)), *rows(20)).encode("latin-1")
 
@@ -496,6 +501,7 @@ MARKUP = "declares markup of its own"
 FORMULAS = "holds formulas"
 DAMAGED = "is a damaged archive, or none at all"
 BROKEN = "Excel's own format is broken inside"
+GAPS = "rows that lack nearly all cells"
 CUT = "ends inside a row, so it was cut off"
 TWICE = "repeats a column name"
 NUL = "holds NUL characters"
@@ -660,13 +666,17 @@ HOSTILE: list[Hostile] = [
         "lists.parquet": ("lists or records inside a cell", lambda: parquet(District=[[[PERSON]]] * 40)),
     }),
     *_written(errors.TooLargeFileError, {
-        "rows.parquet": ("rows, out of all proportion", content(lambda: repeated_parquet(100_000_000))),
+        "rows.parquet": ("rows, out of all proportion", content(lambda: repeated_parquet(20_000_000))),
         "sparse.csv": ("has more than 16 GB", sparse),
         "long header.csv": ("has a line of over 1 MB", in_pieces("ID,Grade,Score", b"x" * MB, 100)),
         "long line.csv": ("has a line of over 1 MB", in_pieces(scores(*rows(9)), PERSON.encode() * 80_000, 100)),
         "long cell.csv": ("has a line of over 1 MB", in_pieces(scores(*rows(9)) + '8900000,"', b"x" * MB, 100, b'",,,,\n')),
         "long cell of lines.csv": ("has a cell of over 1 MB", in_pieces(scores(*rows(9)) + '8900000,"', b"x" * 1023 + b"\n", 100 * 1024, b'",,,,\n')),
         "long.jsonl": ("has a line of over 1 MB", in_pieces('{"ID": "', b"x" * MB, 100, b'"}\n')),
+    }, is_heavy=True),
+    *_written(errors.UnreadableFileError, {
+        "gaps.csv": (GAPS, in_pieces(f"{HEADER}{wide(4000)}\n", b"8\n" * 1000, 100)),
+        "gaps.jsonl": (GAPS, in_pieces(json.dumps(dict.fromkeys(map(str, range(4000)), 1)) + "\n", b'{"ID": 8}\n' * 1000, 100)),
     }, is_heavy=True),
     *_written(errors.ArchiveFileError, {
         "crowded.zip": ("files, over 1,000", content(lambda: crowded_zip(1_000_000))),

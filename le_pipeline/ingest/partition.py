@@ -283,13 +283,13 @@ class _Ingest:
             reader = DeliveryReader(delivery, self.keys, chosen, mended)
             with intake.identity.all_or_nothing(), intake.rejected.all_or_nothing():
                 _stage(self._accepted(order, reader, taken), staged, polars_schema(self.table))
+                looks = profile(delivery, reader.filler)
         except RefusedError as refusal:
             staged.unlink(missing_ok=True)
             return _Read(delivery, received, Account(), refusal=refusal)
         intake.pointers.extend(taken.pointers)
         intake.marks.extend(taken.marks)
         intake.matches.append(rates)
-        looks = profile(delivery, reader.filler)
         intake.profiles.append(looks)
         intake.drifts.append(compare(looks, delivery, reader.filler, self.lake))
         return _Read(delivery, received, reader.account, reader)

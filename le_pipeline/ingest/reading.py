@@ -20,6 +20,8 @@ from schemas.layout import Read
 
 BATCH_ROWS = 250_000
 SAMPLE_ROWS = 1000
+LINES = ("delimited", "fixed_width", "json_lines")
+GAPS, GAPS_OF_A_BYTE = 50_000_000, 4  # a row has a byte for each cell, if only its delimiter
 
 
 # what a reader of another package ends in where bytes are not what they should be; a panic is no Exception
@@ -69,7 +71,10 @@ def header(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> Head
     if document.file_bytes == 0:
         raise EmptyFileError("is empty (0 bytes); ask the sender for it again")
     with _named_troubles():
-        return FORMATS[read.format].header(document, read, wanted)
+        found = FORMATS[read.format].header(document, read, wanted)
+    if read.format in LINES:
+        _refuse_gaps(document, len(found.columns))
+    return found
 
 
 def sample(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> pl.DataFrame:
@@ -114,6 +119,13 @@ def whole(document: Document, read: Read) -> pl.DataFrame:
         return pl.concat(batches(document, read))
     except EmptyFileError:
         return pl.DataFrame(schema=dict.fromkeys([ROW, *columns, OVERFLOW], pl.String))
+
+
+def _refuse_gaps(document: Document, columns: int) -> None:
+    """Lines that lack nearly all cells of a wide header take memory and time that their bytes do not bound."""
+    cells = document.facts.lines * columns
+    if cells > max(GAPS, GAPS_OF_A_BYTE * document.file_bytes):
+        raise UnreadableFileError("has rows that lack nearly all cells of the header; check its delimiter and header")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -42,8 +43,14 @@ Found = list[str] | RefusedError
 
 def recognise_all(home: Home, partition: Partition, layouts: dict[str, Layout]) -> list[Recognised]:
     """Every document of a partition. Each feed asks for them, so the last answers are kept while no file changes."""
-    files = tuple((path, state_of(path)) for path in home.files(partition))
-    return list(_recognise_all(home.landing, partition, files, _Layouts(layouts)))
+    return list(_recognise_all(home.landing, partition, tuple(_there(home.files(partition))), _Layouts(layouts)))
+
+
+def _there(paths: list[Path]) -> Iterator[tuple[Path, State]]:
+    """The files that have not been taken away while the folder was looked through."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path, state_of(path)
 
 
 class _Layouts(dict[str, Layout]):

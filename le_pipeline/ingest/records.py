@@ -20,6 +20,7 @@ PARQUET = b"PAR1"
 ROWS_OF_A_BYTE = 100  # a real file takes a byte or more for a row
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no text holds
 HEAD_LINES = 1000
+CELLS, CELLS_OF_A_BYTE = 50_000_000, 200  # in memory at once; columns that are all empty take no byte
 
 
 def header(document: Document, read: Read, wanted: tuple[str, ...]) -> Header:  # noqa: ARG001
@@ -77,7 +78,8 @@ def _scan(document: Document) -> pl.LazyFrame:
         rows = scan.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise _damaged() from None
-    if rows > ROWS_OF_A_BYTE * document.file_bytes:
+    cells = rows * len(scan.collect_schema())
+    if rows > ROWS_OF_A_BYTE * document.file_bytes or cells > max(CELLS, CELLS_OF_A_BYTE * document.file_bytes):
         raise TooLargeFileError(f"holds {rows:,} rows, out of all proportion to its size; ask for it again")
     return scan
 

@@ -63,9 +63,20 @@ def sample(document: Document, read: Read, found: Header, rows: int) -> pl.DataF
     """The first rows, as far as the first megabyte has them whole."""
     text = head(document, read)
     is_whole = document.file_bytes <= HEAD_BYTES
-    ends = len(text) if is_whole else text.rfind("\n") + 1
+    ends = len(text) if is_whole else _end_of_row(text, read.quote)
     frames = _frames(io.BytesIO(text[:ends].encode()), read, found, rows)
     return next(frames, pl.DataFrame(schema=dict.fromkeys([ROW, *found.columns, OVERFLOW], pl.String)))
+
+
+def _end_of_row(text: str, quote: str | None) -> int:
+    """Where the last whole row ends: at a line end that stands in no quoted cell, as far as there is one."""
+    last = end = text.rfind("\n") + 1
+    is_open = bool(quote) and text.count(quote or "", 0, end) % 2
+    while is_open and end:
+        start = text.rfind("\n", 0, end - 1) + 1
+        is_open ^= text.count(quote or "", start, end) % 2
+        end = start
+    return end or last
 
 
 def longest_line(document: Document, read: Read) -> int:

@@ -114,3 +114,11 @@ def test_a_swallowed_row_is_told_from_a_cell_of_several_lines(path: Path) -> Non
     assert rows_of(path, "id,note,grade\n" + letter) == [(2, "1", "Dear all,\nno school", "x")]
     with pytest.raises(UnreadableFileError, match="at row 3, which swallows"):
         rows_of(path, "id,note,grade\n" + letter + '2,"b,04\n3,c,04\n4,d",04\n')
+
+
+def test_the_sample_of_a_long_file_ends_with_a_whole_row_where_cells_have_many_lines(path: Path) -> None:
+    letter = "Dear all,\n" * 400
+    path.write_text("id,note,grade\n" + "".join(f'{n},"{letter}",04\n' for n in range(400)), encoding="utf-8")
+    rows = reading.sample(of(path), CSV)
+    assert 200 < rows.height < 400
+    assert set(rows["note"]) == {letter}
