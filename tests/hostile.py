@@ -333,8 +333,8 @@ def ole(stream: str, size: int = 4096) -> bytes:
     return header + sector0 + directory + (PERSON.encode() * size)[:size]
 
 
-def sheet_ods(repeated: int) -> bytes:
-    """A spreadsheet of OpenOffice in which one cell stands for many."""
+def sheet_ods(repeated: int, more: str = "") -> bytes:
+    """A spreadsheet of OpenOffice in which one cell stands for many; `more` is further said of it."""
     office = "urn:oasis:names:tc:opendocument:xmlns:{}:1.0"
     spaces = " ".join(f'xmlns:{name}="{office.format(name)}"' for name in ("office", "table", "text"))
     row = "".join(
@@ -343,7 +343,7 @@ def sheet_ods(repeated: int) -> bytes:
     )
     many = (
         f'<table:table-row table:number-rows-repeated="{repeated}">'
-        f'<table:table-cell table:number-columns-repeated="{repeated}" office:value-type="string">'
+        f'<table:table-cell {more} table:number-columns-repeated="{repeated}" office:value-type="string">'
         f"<text:p>{PERSON}</text:p></table:table-cell></table:table-row>"
     )
     content = (
@@ -567,6 +567,7 @@ HOSTILE: list[Hostile] = [
         "shared formula.xlsx": (FORMULAS, lambda: with_cell('<c r="F2"><f t="shared" si="0"/><v>2</v></c>')),
         "array formula.xlsx": (FORMULAS, lambda: with_cell('<c r="F2"><f\n t="array" ref="F2">1</f><v>2</v></c>')),
         "formula in a prefix.xlsx": (FORMULAS, lambda: book(prefixed)),
+        "formula.ods": (FORMULAS, lambda: sheet_ods(2, 'table:formula="of:=1+1"')),
         "formula elsewhere.xlsx": (FORMULAS, moved_sheet),
     }),
     *_of(errors.ArchiveFileError, {

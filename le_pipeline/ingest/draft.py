@@ -19,7 +19,7 @@ import polars as pl
 from le_pipeline.errors import HomeError, UnreadableFileError
 from le_pipeline.home import Home
 from le_pipeline.ingest import reading, text, workbook
-from le_pipeline.ingest.document import Document, documents
+from le_pipeline.ingest.document import Document, check_file, documents
 from le_pipeline.ingest.drift import likeness_of_names, looks
 from le_pipeline.ingest.filling import GRADE_WORDS
 from schemas import registry
@@ -89,8 +89,14 @@ def draft(home: Home, path: Path, feed: str | None = None) -> str:
     """
     if feed and feed not in registry.feeds():
         raise HomeError(f"{feed} is no feed; the feeds are {', '.join(sorted(registry.feeds()))}")
-    document = documents(path, path.name)[0]
-    read, said = sniff(document)
+    try:
+        check_file(path, path.name)
+        document = documents(path, path.name)[0]
+        read, said = sniff(document)
+    except FileNotFoundError:
+        raise UnreadableFileError("is not there, or is not a file") from None
+    except csv.Error:
+        raise UnreadableFileError("has a line that cannot be split into cells; check its delimiter") from None
     if document.is_workbook and (names := workbook.sheets(document))[1:]:
         said.append(f"the workbook has {len(names)} sheets; the first is read. `sheet` takes names or patterns")
     rows = reading.sample(document, read)

@@ -31,8 +31,8 @@ MARKUP = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 CELL = re.compile(rb"""<(?:\w+:)?c\b[^>]{0,200}?\br\s*=\s*["']([A-Z]{1,9})(\d{1,10})["']""")
 LINE = re.compile(rb"""<(?:\w+:)?row\b[^>]{0,200}?\br\s*=\s*["'](\d{1,10})["']""")
 CELLS = 50_000_000  # calamine makes room for every cell that a sheet spans, filled or not
-FORMULA = re.compile(rb"<(\w+:)?f[\s/>]")
-SHEET = re.compile(rb"<(\w+:)?worksheet[\s>]")
+FORMULA = re.compile(rb"<(\w+:)?f[\s/>]|\w:formula\s*=")
+SHEET = re.compile(rb"<(\w+:)?(worksheet|spreadsheet)[\s>]")
 SEAM = 256  # what is kept of a piece, so that a word on the seam to the next is found
 MIDNIGHT = r"^(\d{4}-\d{2}-\d{2}) \d{2}:\d{2}:\d{2}(?:\.\d+)?$"
 

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from hostile import HOSTILE, PERSON, Hostile
 from landed import Landed, account, workbook
 from le_pipeline.cli import app
-from le_pipeline.errors import HomeError, UnreadableFileError
+from le_pipeline.errors import HomeError, RefusedError, UnreadableFileError
 from le_pipeline.home import Home
 from le_pipeline.ingest.draft import draft
 from le_pipeline.privacy.keys import Keys
@@ -109,3 +110,25 @@ def test_the_command_prints_the_draft_or_writes_it(landed: Landed, tmp_path: Pat
     assert yaml.safe_load(printed.output)["layout"] == "wide"
     CliRunner().invoke(app, ["layout", "draft", str(path), "--out", str(tmp_path / "w.yaml"), *home])
     assert (tmp_path / "w.yaml").read_text(encoding="utf-8") == printed.output
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(landed: Landed) -> None:
+    with pytest.raises(UnreadableFileError, match="is not there"):
+        draft(landed.home, landed.home.landing / "none.csv")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, id=ascii(file.name))
+        for file in HOSTILE
+        if not file.is_heavy and file.name != "unreadable.csv"
+    ],
+)
+def test_of_a_hostile_file_a_draft_is_made_or_refused_by_name(landed: Landed, file: Hostile) -> None:
+    path = landed.file("first", b"").with_name(file.name)
+    file.write(path)
+    try:
+        draft(landed.home, path, "student_assessment")
+    except RefusedError as refusal:
+        assert PERSON not in str(refusal)

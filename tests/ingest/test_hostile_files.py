@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -20,6 +21,7 @@ from le_pipeline import summary
 from le_pipeline.errors import RefusedError, ToleranceError
 from le_pipeline.home import Home
 from le_pipeline.ingest import reading, text
+from le_pipeline.ingest.delivery import Delivery, DeliveryReader
 from le_pipeline.ingest.rehearsal import rehearse
 from le_pipeline.privacy.keys import KEY_BYTES, Keys
 from schemas import registry
@@ -206,6 +208,22 @@ def test_a_file_that_goes_away_while_the_folder_is_looked_through_is_as_if_it_ha
     gone.unlink()
     monkeypatch.setattr(Home, "files", lambda *_: listed)
     assert landed.run().rows == 40
+
+
+def test_a_file_that_goes_away_after_it_was_recognised_is_refused_and_the_others_are_taken(
+    copy_of: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed = copy_of(".csv")
+    going = landed.file("going.csv", CSV)
+    header = DeliveryReader.__init__
+
+    def goes_away(reader: DeliveryReader, delivery: Delivery, *others: Any) -> None:
+        going.unlink(missing_ok=True)
+        header(reader, delivery, *others)
+
+    monkeypatch.setattr(DeliveryReader, "__init__", goes_away)
+    assert landed.run().rows == 40
+    assert "cannot be opened (No such file or directory)" in landed.delivery("going.csv")["delivery_reason"]
 
 
 @pytest.mark.parametrize("method", ["header", "sample", "batches"])
