@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landed import LA_2016, Landed, account, scores
@@ -160,6 +160,7 @@ def cells(column: Column) -> list[Any]:
     return [*CELLS.get(column.field.type, texts), None]
 
 
+@settings(deadline=None)  # the first schema of a feed takes Pandera its time
 @given(st.data())
 def test_a_record_is_in_doubt_whenever_pandera_finds_anything_and_what_it_finds_stands_at_its_place(
     data: st.DataObject,
