@@ -372,8 +372,7 @@ def load_layout(path: Path) -> Layout:
 
 @lru_cache(maxsize=1024)
 def _load_layout(path: Path, file_hash: str) -> Layout:
-    layout = yaml_file.load_model(path, Layout)
-    _, lines = yaml_file.load(path)
+    layout, lines = yaml_file.load_model(path, Layout)
     faults = [
         f"{path.name}, line {yaml_file.line_of(loc, lines)}: {'.'.join(loc)}: {say}" for loc, say in _faults(layout)
     ]

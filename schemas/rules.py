@@ -44,4 +44,4 @@ def kind(field: registry.Field) -> str:
 
 @cache
 def _texts() -> _Texts:
-    return yaml_file.load_model(FILE, _Texts)
+    return yaml_file.load_model(FILE, _Texts)[0]

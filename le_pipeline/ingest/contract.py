@@ -13,6 +13,7 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
+from le_pipeline.ingest.coded import as_texts, coding_of
 from le_pipeline.ingest.filling import DAMAGED, FAULT
 from le_pipeline.warehouse.lake import POLARS_TYPES
 from schemas.registry import Column, Field, Rule, Table
@@ -36,7 +37,7 @@ def broken(records: pl.DataFrame, table: Table) -> pl.DataFrame:
     found = [_marked(records), _damaged(records)]
     doubtful = doubtful_places(records, table)
     if doubtful.len():
-        found.append(_judged(records[doubtful], doubtful, table))
+        found.append(_judged(as_texts(records[doubtful]), doubtful, table))
     faults = pl.concat(found)
     # a value that could not be taken is empty afterwards; that it, or its key, is missing is then no fault of its own
     keys = {column.name: column.field.of for column in table.columns if column.field.of}
@@ -62,7 +63,9 @@ def fix(rule: str, field: Field | None, label: str) -> str:
 
 def doubtful_places(records: pl.DataFrame, table: Table) -> pl.Series:
     """Places of the records that do not plainly keep every rule; these alone Pandera judges, which takes longer."""
-    if any(records.schema.get(column.name) != POLARS_TYPES[column.field.type] for column in _columns(table)):
+    coded = coding_of(records)
+    types = {**records.schema, **dict.fromkeys(coded, pl.String)}
+    if any(types.get(column.name) != POLARS_TYPES[column.field.type] for column in _columns(table)):
         return pl.Series(range(records.height), dtype=pl.UInt32)
     return records.select(_is_plain(table)).to_series().not_().arg_true()
 
@@ -79,7 +82,7 @@ def _is_plain(table: Table) -> pl.Expr:
         low, high = (_bound(field, text) for text in (field.min, field.max))
         tests += [value >= low] if low is not None else []
         tests += [value <= high] if high is not None else []
-        tests += [value.str.contains(f"^(?:{field.pattern})")] if field.pattern else []
+        tests += [value.cast(pl.String).str.contains(f"^(?:{field.pattern})")] if field.pattern else []
     tests += map(_keeps, table.rules)
     return pl.all_horizontal(test.fill_null(value=True) for test in tests)
 

@@ -16,8 +16,9 @@ from le_pipeline.errors import EncodingFileError
 from le_pipeline.home import Partition
 from le_pipeline.ingest import contract, mending, reading
 from le_pipeline.ingest.ahead import worked_ahead
+from le_pipeline.ingest.coded import coding_of
 from le_pipeline.ingest.document import Document
-from le_pipeline.ingest.filling import EXCLUDED, NOT_ON_ROSTER, PART, RESTORED, Filler, Identity
+from le_pipeline.ingest.filling import CODES, EXCLUDED, NOT_ON_ROSTER, PART, RESTORED, Filler, Identity
 from le_pipeline.ingest.header import ROW
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
@@ -170,9 +171,17 @@ class DeliveryReader:
         for rows in reading.batches(self.delivery.document, layout.read, layout.recognise.columns):
             yield mending.applied(rows, self._mended)
 
+    def _coded(self) -> Iterator[pl.DataFrame]:
+        """The same, where nothing was mended with codes for texts that come again and again."""
+        if self._mended is not None:
+            return self.raw()
+        layout = self.delivery.layout
+        columns = self.filler.single_columns
+        return reading.coded_batches(self.delivery.document, layout.read, layout.recognise.columns, columns)
+
     def batches(self) -> Iterator[Batch]:
         """The batches of the file, in order."""
-        for batch in worked_ahead(self._batch, self.raw()):
+        for batch in worked_ahead(self._batch, self._coded()):
             self.account.add(batch.account)
             yield batch
         self.account.mended = 0 if self._mended is None else self._mended.height
@@ -253,8 +262,9 @@ class DeliveryReader:
         account.accepted = good.height
         account.rules.update(dict(faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows()))
         rows = indexed.join(bad, on=INDEX, how="semi")["source_row"].unique()
+        types = polars_schema(layout.table) | coding_of(good.select(layout.table.column_names))
         return Batch(
-            accepted=good.select(pl.col(name).cast(type_) for name, type_ in polars_schema(layout.table).items()),
+            accepted=good.select(pl.col(name).cast(type_) for name, type_ in types.items()),
             identity=self._identity(good),
             quarantine=self.pointers(records, faults, raw),
             rejected=rejected_rows(raw, rows, self._id),
@@ -272,9 +282,14 @@ class DeliveryReader:
     def _identity(self, good: pl.DataFrame) -> pl.DataFrame:
         """Everybody in the records once, with their keys."""
         # records of one person mostly stand together, and it is quickly found that the row above says the same
-        changes = (pl.col(name).ne_missing(pl.col(name).shift()) for name in self.identity_columns)
+        keys = [column.name for column in self.delivery.layout.table.columns if column.field.of]
+        behind = [name for name in self.identity_columns if name not in keys]
+        changes = (pl.col(name).ne_missing(pl.col(name).shift()) for name in behind)
         is_new = pl.any_horizontal(pl.int_range(pl.len()) == 0, *changes)
-        return good.filter(is_new).select(self.identity_columns).unique(maintain_order=True)
+        people = good.filter(is_new).select(self.identity_columns)
+        if len(keys) == 1 and people[keys[0]].n_unique() == people.height:
+            return people
+        return people.unique(maintain_order=True)
 
     def _with_keys(self, records: pl.DataFrame) -> pl.DataFrame:
         table = self.delivery.layout.table
@@ -293,7 +308,9 @@ class DeliveryReader:
             for n in table.column_names
             if n.endswith("_source") and n not in records.columns
         ]
-        return records.with_columns(*made, *sources, *self._is_teacher(records), pl.lit(self._id).alias("delivery_id"))
+        coded = pl.Categorical(pl.Categories("delivery_id", CODES)) if coding_of(records) else pl.String
+        delivery = pl.lit(self._id).cast(coded).alias("delivery_id")
+        return records.with_columns(*made, *sources, *self._is_teacher(records), delivery)
 
     def _is_teacher(self, records: pl.DataFrame) -> list[pl.Expr]:
         """Where a staff file does not say who teaches, its positions do."""
@@ -325,7 +342,7 @@ class DeliveryReader:
 
 def shape(column: str) -> pl.Expr:
     """What a cell looks like without what it says: `Aa99-9`."""
-    text = pl.col(column).str.strip_chars().str.slice(0, SHAPE_CHARACTERS)
+    text = pl.col(column).cast(pl.String).str.strip_chars().str.slice(0, SHAPE_CHARACTERS)
     for kind, sign in ((r"\p{Lu}", "A"), (r"[\p{Ll}\p{Lt}\p{Lm}\p{Lo}\p{M}]", "a"), (r"\p{N}", "9"), (r"[^ -~]", "?")):
         text = text.str.replace_all(kind, sign)
     return text
@@ -338,7 +355,7 @@ def rejected_rows(raw: pl.DataFrame, rows: pl.Series, delivery_id: str) -> pl.Da
     return kept.select(
         pl.lit(delivery_id).alias("delivery_id"),
         pl.col(ROW).cast(pl.Int64).alias("source_row"),
-        pl.struct(cells).struct.json_encode().alias("row"),
+        pl.struct(pl.col(cells).cast(pl.String)).struct.json_encode().alias("row"),
     )
 
 

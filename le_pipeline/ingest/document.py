@@ -154,6 +154,8 @@ class Facts:
     file_bytes: int
     lines: int = 0
     has_nul: bool = False
+    is_ascii: bool = False
+    has_quotes: bool = True
     has_lone_returns: bool = False
     has_endless_line: bool = False
 
@@ -303,12 +305,15 @@ def check_archive(members: list[zipfile.ZipInfo], packed: int) -> None:
 def _facts(path: Path, member: str | None, _state: State) -> Facts:
     digest = hashlib.sha256()
     size = returns = pairs = since_end = lines = 0
-    has_nul = has_endless_line = ends_in_return = False
+    has_nul = has_quotes = has_endless_line = ends_in_return = False
+    is_ascii = True
     with Document(path, path.name, member).open() as file:
         while piece := file.read(PIECE):
             digest.update(piece)
             size += len(piece)
             has_nul = has_nul or b"\0" in piece
+            is_ascii = is_ascii and piece.isascii()
+            has_quotes = has_quotes or b'"' in piece
             lines += piece.count(b"\n")
             pairs += ends_in_return and piece.startswith(b"\n")
             if b"\r" in piece:
@@ -320,7 +325,8 @@ def _facts(path: Path, member: str | None, _state: State) -> Facts:
             since_end = since_end + len(piece) if first < 0 else len(piece) - piece.rfind(end) - 1
     if member and size != _members(path, _state)[member]:
         raise _damaged()
-    return Facts(digest.hexdigest(), size, lines + returns - pairs, has_nul, returns > pairs, has_endless_line)
+    lines += returns - pairs
+    return Facts(digest.hexdigest(), size, lines, has_nul, is_ascii, has_quotes, returns > pairs, has_endless_line)
 
 
 def _not_opened(trouble: OSError) -> UnreadableFileError:

@@ -17,6 +17,7 @@ import polars as pl
 from le_pipeline.errors import LinkFileError, MissingColumnError
 from le_pipeline.home import Partition
 from le_pipeline.ingest import published, reading
+from le_pipeline.ingest.coded import Coded, Coding, as_texts, coding_of
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW
 from le_pipeline.privacy.pseudonym import canonical_id
@@ -32,6 +33,9 @@ RESTORED = "__restored"
 NOT_TESTED = "not_tested"
 NOT_ON_ROSTER = "not_on_roster"
 REPLACEMENT = "\ufffd"  # what a byte that is not in the encoding is read as
+
+CODES = "le_pipeline"  # the namespace of the codes of fields
+CONSTANT = ("state", "proficient")  # or made of what is coded, beside the fields
 
 VOID = "void"
 LOOKUP_KEY = "__key"
@@ -51,8 +55,7 @@ GRADE_WORDS = {
 }
 ISO_DATE = "%Y-%m-%d"
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
-# where no larger share of a sample is distinct, each text is worked out once; fewer rows would not pay for it
-SAMPLE, FEW = 10_000, 0.25
+MANY = 10_000  # rows; for fewer it does not pay to work anything out beforehand
 
 # a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
 LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
@@ -75,24 +78,16 @@ Judge = Callable[[pl.Expr], dict[str, pl.Expr]]  # what a text comes to, by name
 Judged = Mapping[str, pl.Expr | pl.Series]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Said:
-    """What a column says, each text once and empty last, and the place in it of what each row says."""
-
-    texts: pl.Series
-    places: pl.Series
-
-    def of_rows(self, values: pl.Series) -> pl.Series:
-        """What stands for each text, row by row."""
-        return values.rechunk().gather(self.places)  # to gather from several chunks takes ten times as long
-
-
 @dataclasses.dataclass
 class _Cells:
-    """What the fields of one part of the rows come to: values, faults by rule and field, ids that were put right."""
+    """What the fields of one part of the rows come to: values, faults by rule and field, ids that were put right.
+
+    `said`: what the coded columns say, which are not among the clean ones; `codes`: how fields are coded.
+    """
 
     clean: pl.DataFrame
-    said: dict[str, _Said]
+    said: dict[str, Coded]
+    codes: Coding
     unpivot: Unpivot | None
     over: dict[str, str]
     values: dict[str, pl.Expr | pl.Series] = dataclasses.field(default_factory=dict)
@@ -120,6 +115,21 @@ class Filler:
         self._identities = identities or {}
         self._lookups = {name: _lookup(layout, name, document) for name in layout.lookup}
         self._require_columns()
+
+    @property
+    def single_columns(self) -> list[str]:
+        """Columns of which every cell fills a field by itself, so that they may come as codes."""
+        alone: dict[str, bool] = dict.fromkeys([*self.layout.explode, *self._condition_columns()], False)
+        for loc, source in self.layout.sources():
+            is_alone = loc[0] != "lookup" and source.from_ is not None and len(source.from_) == 1
+            for name in self.layout.names(source):
+                alone[name] = alone.get(name, True) and is_alone
+        return [name for name, is_alone in alone.items() if is_alone and name in self._header and not self._multiplies]
+
+    @property
+    def _multiplies(self) -> bool:
+        """Whether a row of the file becomes several before its cells are read."""
+        return bool(self.layout.explode)
 
     @property
     def used_columns(self) -> list[str]:
@@ -177,30 +187,48 @@ class Filler:
         return (" or " if source and source.reads_one_of_several else "+").join(self.source_columns(field, part))
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
-        """One row per record: the feed's fields, `part`, `excluded_by` and the marks of faults."""
+        """One row per record: the feed's fields, `part`, `excluded_by` and the marks of faults.
+
+        Where columns come as codes (of `single_columns`), the fields that they fill are coded as well.
+        """
+        codes = self._codes(raw)
         clean, said = self._clean(raw)
-        clean, said = self._explode(clean, said)
-        clean = self._identify(self._mark_damaged(self._look_up(clean), said))
+        clean = self._identify(self._mark_damaged(self._look_up(self._explode(clean)), said))
         if not self.layout.unpivot:
-            return self._records(clean, said, None, None)
+            return self._records(_Cells(clean, said, codes, None, {}), None)
         records = [
-            self._records(clean, said, unpivot, part) for unpivot in self.layout.unpivot for part in unpivot.parts
+            self._records(_Cells(clean, said, codes, unpivot, values), part)
+            for unpivot in self.layout.unpivot
+            for part, values in unpivot.parts.items()
         ]
         return pl.concat(records, how="diagonal").with_columns(pl.selectors.boolean().fill_null(value=False))
 
     # -- rows of the file ----------------------------------------------------------------------------------------
 
-    def _clean(self, raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, _Said]]:
-        """The rows with clean texts, and what is said in the columns that say little."""
+    def _codes(self, raw: pl.DataFrame) -> Coding:
+        """The fields that are coded: what coded columns fill, and constants beside them."""
+        coded = coding_of(raw)
+        if not coded:
+            return {}
+        texts = {name for name, field in self.fields.items() if POLARS_TYPES[field.type] == pl.String}
+        uncoded = {
+            loc[-1] for loc, source in self.layout.sources() if not coded.keys() >= set(self.layout.names(source))
+        }
+        fields = [*(name for name in texts if name not in uncoded), *CONSTANT]
+        kept = [f"{name}_source" for name in fields if name in texts and self.fields[name].keep_source]
+        return {name: pl.Categorical(pl.Categories(name, CODES)) for name in (*fields, *kept)}
+
+    def _clean(self, raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Coded]]:
+        """The rows with clean texts, and what is said in the columns that are coded."""
         places = {FILE: self._document.file_name, SHEET: self._document.sheet}
         used = self.used_columns
         raw = raw.with_columns(pl.lit(text, pl.String).alias(name) for name, text in places.items() if name in used)
         names = [name for name in used if name in self._columns]
-        said = {name: found for name in names if (found := _said(raw[name]))}
-        cleaned = {name: _Said(self._present_in(found.texts), found.places) for name, found in said.items()}
-        changed = [one.of_rows(one.texts) for name, one in cleaned.items() if not one.texts.equals(said[name].texts)]
-        rest = [self._present(name) for name in names if name not in said]
-        return raw.with_columns(*rest, *changed), cleaned
+        said = {name: Coded.of(raw[name]) for name in coding_of(raw)}
+        said = {name: one for name, one in said.items() if one.is_worth_it}
+        said = {name: Coded(self._present_in(one.texts.alias(name)), one.places) for name, one in said.items()}
+        rest = [name for name in names if name not in said]
+        return as_texts(raw.drop(said)).with_columns(map(self._present, rest)), said
 
     def _present(self, name: str) -> pl.Expr:
         return _present(pl.col(name).str.strip_chars(), self.layout)
@@ -208,13 +236,12 @@ class Filler:
     def _present_in(self, texts: pl.Series) -> pl.Series:
         return texts.to_frame().select(self._present(texts.name)).to_series()
 
-    def _explode(self, clean: pl.DataFrame, said: dict[str, _Said]) -> tuple[pl.DataFrame, dict[str, _Said]]:
+    def _explode(self, clean: pl.DataFrame) -> pl.DataFrame:
         for column, separator in self.layout.explode.items():
             if column in self._columns:
                 clean = clean.with_columns(pl.col(column).str.split(separator)).explode(column)
                 clean = clean.with_columns(self._present(column))
-                said = {}  # it knows where texts stood before
-        return clean, said
+        return clean
 
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
@@ -232,12 +259,14 @@ class Filler:
             )
         return clean
 
-    def _mark_damaged(self, clean: pl.DataFrame, said: dict[str, _Said]) -> pl.DataFrame:
-        read = [name for name in self.used_columns if name in self._columns]
+    def _mark_damaged(self, clean: pl.DataFrame, said: dict[str, Coded]) -> pl.DataFrame:
+        read = [name for name in self.used_columns if name in clean.columns]
         read += [name for lookup in self._lookups.values() for name in lookup.columns]
-        whole = {name for name, one in said.items() if not one.texts.str.contains(REPLACEMENT, literal=True).any()}
-        searched = pl.col([name for name in read if name not in whole])
-        damaged = pl.any_horizontal(False, searched.str.contains(REPLACEMENT, literal=True).fill_null(value=False))
+        marks: list[pl.Expr | pl.Series] = [pl.col(name).str.contains(REPLACEMENT, literal=True) for name in read]
+        for one in said.values():
+            is_damaged = one.texts.str.contains(REPLACEMENT, literal=True)
+            marks += [one.of_rows(is_damaged)] if is_damaged.any() else []
+        damaged = pl.any_horizontal(pl.lit(value=False), *marks).fill_null(value=False)
         return clean.with_columns(damaged.alias(DAMAGED))
 
     def _identify(self, clean: pl.DataFrame) -> pl.DataFrame:
@@ -261,11 +290,8 @@ class Filler:
 
     # -- records -------------------------------------------------------------------------------------------------
 
-    def _records(
-        self, clean: pl.DataFrame, said: dict[str, _Said], unpivot: Unpivot | None, part: str | None
-    ) -> pl.DataFrame:
-        over = unpivot.parts[part] if unpivot and part is not None else {}
-        cells = _Cells(clean, said, unpivot, over)
+    def _records(self, cells: _Cells, part: str | None) -> pl.DataFrame:
+        unpivot, over = cells.unpivot, cells.over
         for name, field in self.fields.items():
             source = self._source(name, unpivot)
             if source is None:
@@ -274,7 +300,7 @@ class Filler:
                 self._read(cells, name, source)
         overflow = "record_length" if self.layout.read.format == "fixed_width" else "too_many_cells"
         cells.faults[overflow, ""] = pl.col(OVERFLOW).is_not_null()
-        records = clean.select(
+        records = cells.clean.select(
             pl.lit(part, pl.String).alias(PART),
             pl.col(ROW).cast(pl.Int64).alias("source_row"),
             *(value.alias(name) for name, value in cells.values.items()),
@@ -289,8 +315,9 @@ class Filler:
                 for name in self._conditions()
             ),
         )
-        records = records.with_columns(*self._levels(records), pl.lit(self.partition.state).alias("state"))
+        records = records.with_columns(*self._levels(records, cells.codes), pl.lit(self.partition.state).alias("state"))
         records = self._with_bounds(records, unpivot)
+        records = records.cast({name: type_ for name, type_ in cells.codes.items() if name in records.columns})
         told = self._told(unpivot) if unpivot else ()
         return records.with_columns(self._excluded(records, told)).drop(pl.selectors.starts_with("__raw_"))
 
@@ -304,7 +331,8 @@ class Filler:
         is_doubtful = not source.candidates and _is_id(field)
         is_doubtful = is_doubtful and bool(source.width or self._may_be_damaged(cells, source))
         judge = partial(self._judge, field=field, source=source, is_doubtful=is_doubtful)
-        judged = _once_per_text(cells.clean, given, self._said_by(cells, source), judge)
+        types = {"value": cells.codes.get(name), "text": cells.codes.get(f"{name}_source")}
+        judged = _once_per_text(cells.clean, given, self._said_by(cells, source), judge, types)
         if field.is_published:
             cells.values[PUBLISHED] = judged["text"]
         cells.values[name] = judged["value"]
@@ -338,7 +366,7 @@ class Filler:
             judged["formula"] = text.str.contains(FORMULA)
         return judged | {"text": text, "value": value}
 
-    def _said_by(self, cells: _Cells, source: Source) -> _Said | None:
+    def _said_by(self, cells: _Cells, source: Source) -> Coded | None:
         """What the texts of a source say, where they are a column as it stands and it is known of that."""
         if source.from_ is None or len(source.from_) > 1:
             return None
@@ -347,7 +375,8 @@ class Filler:
 
     def _may_be_damaged(self, cells: _Cells, source: Source) -> bool:
         """Whether any cell has what a spreadsheet leaves; to ask so first spares a slow search of every id."""
-        columns = (name for name in source.columns if name in cells.clean.columns)
+        there = {*cells.clean.columns, *cells.said}
+        columns = (name for name in source.columns if name in there)
         texts = (cells.said[name].texts if name in cells.said else cells.clean[name] for name in columns)
         return any(text.str.contains(sign, literal=True).any() for text in texts for sign in (".0", "E+"))
 
@@ -367,13 +396,17 @@ class Filler:
         is_typed = self.layout.read.format in ("excel", "parquet")
         return (*(source.date or ()), *((ISO_DATE,) if is_typed else ()))
 
-    def _levels(self, records: pl.DataFrame) -> list[pl.Expr]:
+    def _levels(self, records: pl.DataFrame, codes: Coding) -> list[pl.Expr]:
         if not self.layout.levels:
             return []
         orders: list[pl.Expr | pl.Series] = []
         proficient: list[pl.Expr | pl.Series] = []
+        given = records["performance_level"]
+        said = Coded.of(given) if isinstance(given.dtype, pl.Categorical) else None
+        types = {"proficient": codes.get("proficient")}
         for assessment, levels in self.layout.levels.items():
-            told = _once_per_text(records, pl.col("performance_level"), None, partial(_level, levels=levels))
+            judge = partial(_level, levels=levels)
+            told = _once_per_text(records, pl.col("performance_level"), said, judge, types)
             if assessment != ANY:
                 is_meant = pl.col("assessment") == assessment
                 told = {name: pl.when(is_meant).then(column) for name, column in told.items()}
@@ -494,48 +527,35 @@ class Filler:
             )
 
 
-def _said(texts: pl.Series) -> _Said | None:
-    """What a column says, if it says few things many times; None for ids and the like."""
-    sample = texts[:SAMPLE]
-    if texts.len() < SAMPLE or sample.n_unique() > FEW * SAMPLE:
-        return None
-    few = sample.unique().drop_nulls()
-    places = texts.cast(pl.Enum(few), strict=False)
-    if places.null_count() > texts.null_count():  # rows below say more than the sample
-        few = texts.unique().drop_nulls()
-        places = texts.cast(pl.Enum(few))
-    places = places.to_physical().cast(pl.UInt32).fill_null(few.len())
-    return _Said(pl.concat([few, pl.Series([None], dtype=pl.String)]), places)
-
-
-def _once_per_text(frame: pl.DataFrame, given: pl.Expr, said: _Said | None, judge: Judge) -> Judged:
-    """What is given in each row, judged; where rows are many and say little, every text once.
+def _once_per_text(
+    frame: pl.DataFrame, given: pl.Expr, said: Coded | None, judge: Judge, types: Mapping[str, pl.Categorical | None]
+) -> Judged:
+    """What is given in each row, judged; where it is coded, every text once.
 
     Args:
         frame: the rows.
         given: the text that is judged.
-        said: what it says, if that is known.
+        said: what it says, where it is coded.
         judge: what a text comes to.
+        types: how that is coded, by its name.
     """
-    if frame.height < SAMPLE:
+    if said is None and frame.height < MANY:
         return judge(given)
-    texts = frame.select(given).to_series()
-    if texts.len() < frame.height:  # a constant
+    texts = frame.select(given).to_series() if said is None else said.texts
+    if said is None and texts.len() < frame.height:  # a constant
         return judge(given)
-    said = said or _said(texts)
-    cells = texts.alias(TEXT) if said is None else said.texts.alias(TEXT)
     # lazy, so that what the judgement names twice is worked out once
-    judged = cells.to_frame().lazy().select(**judge(pl.col(TEXT))).collect()
+    judged = texts.alias(TEXT).to_frame().lazy().select(**judge(pl.col(TEXT))).collect().to_dict()
     if said is None:
-        return judged.to_dict()
-    return {name: _of_rows(values, said, texts) for name, values in judged.to_dict().items()}
+        return judged
+    return {name: _of_rows(values, said, types.get(name)) for name, values in judged.items()}
 
 
-def _of_rows(values: pl.Series, said: _Said, texts: pl.Series) -> pl.Expr | pl.Series:
-    """What stands for each text, row by row; nothing is copied where texts stay what they are, or nothing is wrong."""
+def _of_rows(values: pl.Series, said: Coded, type_: pl.Categorical | None) -> pl.Expr | pl.Series:
+    """What stands for each text, row by row; nothing is copied where nothing is wrong."""
     if values.dtype == pl.Boolean and not values.any():
         return pl.lit(value=False)
-    return texts if values.dtype == pl.String and values.equals(said.texts) else said.of_rows(values)
+    return said.of_rows(values.cast(type_) if type_ is not None else values)
 
 
 def _extracted(given: pl.Expr, source: Source) -> pl.Expr:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,17 @@ from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_
 from le_pipeline.ingest.drift import DRIFT, PROFILE, compare, profile
 from le_pipeline.ingest.identity import MATCH, identities, roster_ids
 from le_pipeline.ingest.recognition import Recognised, recognise_all
-from le_pipeline.ingest.resolution import FATE, ORDER, fates, part_of, resolution_columns
+from le_pipeline.ingest.resolution import CONTENT, FATE, ORDER, content_hash, fates, marks, part_of
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
-from le_pipeline.warehouse.lake import Lake, polars_schema, replace
+from le_pipeline.warehouse.lake import Lake, polars_schema, replace, scan
 from schemas import registry, rules
 from schemas.layout import Layout
 
 SHRINK_SHARE, SHRINK_ROWS = 0.5, 20
-# keys, which are random, gain nothing from a higher level
-WRITTEN: Any = {"compression": "zstd", "compression_level": 1}
+# keys, which are random, gain nothing from a higher level; nor does a reader from the bounds of a column in no order
+WRITTEN: Any = {"compression": "zstd", "compression_level": 1, "statistics": False}
 CODE = code_version(Path(__file__).parent, *(Path(__file__).parents[1] / "privacy").glob("*.py"), rules.FILE)
 
 
@@ -282,7 +283,7 @@ class _Ingest:
             mended = mending.of_delivery(self.vault, self.feed, self.partition, delivery.delivery_id)
             reader = DeliveryReader(delivery, self.keys, chosen, mended)
             with intake.identity.all_or_nothing(), intake.rejected.all_or_nothing():
-                _stage(self._accepted(order, reader, taken), staged, polars_schema(self.table))
+                _stage(self._accepted(order, reader, taken), staged)
                 looks = profile(delivery, reader.filler)
         except RefusedError as refusal:
             staged.unlink(missing_ok=True)
@@ -300,7 +301,7 @@ class _Ingest:
             intake.identity.add(batch.identity)
             intake.rejected.add(batch.rejected)
             intake.pointers.append(batch.quarantine)
-            intake.marks.append(batch.accepted.select(resolution_columns(self.table, order)))
+            intake.marks.append(marks(batch.accepted, self.table, order))
             yield batch.accepted
         self._refuse_remnant(reader.delivery, reader.account)
 
@@ -324,20 +325,28 @@ class _Ingest:
         """Book corrections, duplicates and conflicts; returns the places of the records that do not stay."""
         if not intake.marks:
             return pl.DataFrame(schema={"index": pl.UInt32, FATE: pl.String})
-        marks = pl.concat(intake.marks)
+        records = pl.concat(intake.marks)
         paths = [read.delivery.document.path for read in reads]
-        gone = fates(marks, [read.delivery.layout for read in reads], [paths.index(path) for path in paths])
-        gone = gone.with_columns(marks[ORDER].gather(gone["index"]))
+        layouts = [read.delivery.layout for read in reads]
+        gone = fates(records, partial(self._contents, intake), layouts, [paths.index(path) for path in paths])
+        gone = gone.with_columns(records[ORDER].gather(gone["index"]))
         for order, fate, count in gone.group_by(ORDER, FATE).len().iter_rows():
             reads[order].account.book(fate, count)
         self._quarantine_conflicts(gone.filter(pl.col(FATE) == "conflict"), reads, intake)
         return gone
 
+    def _contents(self, intake: _Intake, places: pl.Series) -> pl.Series:
+        if places.is_empty():
+            return pl.Series(dtype=pl.UInt64)
+        staged = scan(self.table, intake.staged).with_row_index("index").select("index", content_hash(self.table))
+        wanted = pl.LazyFrame({"index": places})
+        return wanted.join(staged, on="index", how="left", maintain_order="left").collect()[CONTENT]
+
     def _quarantine_conflicts(self, conflicts: pl.DataFrame, reads: list[_Read], intake: _Intake) -> None:
         if conflicts.is_empty():
             return
         rows = (
-            pl.scan_parquet(intake.staged).with_row_index("index").join(conflicts.lazy(), on="index")
+            scan(self.table, intake.staged).with_row_index("index").join(conflicts.lazy(), on="index")
             .sort("index").select(ORDER, "source_row", part_of(self.table)).collect()
         )  # fmt: skip
         for order, read in enumerate(reads):
@@ -372,11 +381,11 @@ class _Ingest:
         }
         staged = intake.staged
         if staged:
-            kept = pl.scan_parquet(staged).with_row_index("index")
+            kept = scan(self.table, staged).with_row_index("index")
             if gone.height:
                 kept = kept.join(gone.lazy().select("index"), on="index", how="anti", maintain_order="left")
             columns = kept.select(self.table.column_names)
-            years = pl.scan_parquet(staged).select(pl.col("school_year").unique().sort()).collect()["school_year"]
+            years = scan(self.table, staged).select(pl.col("school_year").unique().sort()).collect()["school_year"]
             for year in years:
                 target = self.lake.part(self.table, part, self.partition.state, year)
                 if len(staged) == len(years) == 1 and gone.is_empty():  # what is staged is the table's part as it is
@@ -490,14 +499,14 @@ class _Ingest:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stage(frames: Iterator[pl.DataFrame], path: Path, schema: dict[str, pl.DataType]) -> None:
+def _stage(frames: Iterator[pl.DataFrame], path: Path) -> None:
     """Write frames to one file as they come, without holding them all."""
     first, second = next(frames), next(frames, None)
     if second is None:  # a small file; a stream of one frame takes several times as long
         first.write_parquet(path, **WRITTEN)
         return
     whole = chain([first, second], frames)
-    register_io_source(lambda *_: whole, schema=schema).sink_parquet(path, **WRITTEN)
+    register_io_source(lambda *_: whole, schema=first.schema).sink_parquet(path, **WRITTEN)
 
 
 def _once_per_content(deliveries: list[tuple[Delivery, datetime.datetime]]) -> list[tuple[Delivery, datetime.datetime]]:

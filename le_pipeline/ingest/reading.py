@@ -13,13 +13,14 @@ from typing import Protocol
 import polars as pl
 
 from le_pipeline.errors import EmptyFileError, TooLargeFileError, UnreadableFileError
-from le_pipeline.ingest import records, text, workbook
+from le_pipeline.ingest import coded, records, text, workbook
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW, Header
 from schemas.layout import Read
 
-BATCH_ROWS = 250_000
+BATCH_CELLS, BATCH_ROWS = 8_000_000, 500_000
 SAMPLE_ROWS = 1000
+CODED_BYTES = 1 << 20  # smaller files are read at once either way
 LINES = ("delimited", "fixed_width", "json_lines")
 GAPS, GAPS_OF_A_BYTE = 50_000_000, 4  # a row has a byte for each cell, if only its delimiter
 
@@ -85,7 +86,7 @@ def sample(document: Document, read: Read, wanted: tuple[str, ...] = ()) -> pl.D
 
 
 def batches(
-    document: Document, read: Read, wanted: tuple[str, ...] = (), rows: int = BATCH_ROWS
+    document: Document, read: Read, wanted: tuple[str, ...] = (), rows: int | None = None
 ) -> Iterator[pl.DataFrame]:
     """The rows below the header, as text, with their row number in `__row`.
 
@@ -98,18 +99,42 @@ def batches(
     found = header(document, read, wanted)
     if not found.columns:
         raise EmptyFileError("has no column that can be named; ask the sender for it again")
+    yield from _filled(FORMATS[read.format].batches(document, read, found, rows or _rows(found)), found.columns)
+
+
+def _rows(found: Header) -> int:
+    """How many rows are read at once, by what they take in memory."""
+    return min(BATCH_ROWS, BATCH_CELLS // len(found.columns) + 1)
+
+
+def _filled(frames: Iterator[pl.DataFrame], columns: list[str]) -> Iterator[pl.DataFrame]:
+    """The rows that hold anything; blank lines, above all at a file's end, are no records, but are counted as rows."""
     seen = False
-    first, *others = found.columns
+    first, *others = columns
     is_filled = pl.any_horizontal(pl.col([*others, OVERFLOW]).is_not_null())
     with _named_troubles():
-        for frame in FORMATS[read.format].batches(document, read, found, rows):
-            # blank lines, above all at a file's end, are no records; row numbers still count them
-            filled = frame.filter(is_filled | (pl.col(first).str.strip_chars() != ""))
+        for frame in frames:
+            has_blank = not frame.select(is_filled.all()).item()
+            stays = is_filled | (pl.col(first).cast(pl.String).str.strip_chars() != "")
+            filled = frame.filter(stays) if has_blank else frame
             if filled.height:
                 seen = True
                 yield filled
     if not seen:
         raise EmptyFileError("has a header and no row below it; ask the sender for the rows")
+
+
+def coded_batches(
+    document: Document, read: Read, wanted: tuple[str, ...], columns: list[str]
+) -> Iterator[pl.DataFrame]:
+    """As `batches`; those of the columns that say few things many times come as codes, where that gains something."""
+    if read.format != "delimited" or document.file_bytes < CODED_BYTES or not text.is_utf8(document):
+        yield from batches(document, read, wanted)
+        return
+    found = header(document, read, wanted)
+    with _named_troubles():
+        coding = coded.coding(text.sample(document, read, found, BATCH_ROWS), columns)
+    yield from _filled(text.batches(document, read, found, _rows(found), coding), found.columns)
 
 
 def whole(document: Document, read: Read) -> pl.DataFrame:

@@ -13,11 +13,12 @@ import polars as pl
 from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
 from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition, shown
 from le_pipeline.ingest import drift
+from le_pipeline.ingest.coded import as_texts
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.identity import identities
 from le_pipeline.ingest.recognition import Recognised, looked_up, recognise
-from le_pipeline.ingest.resolution import FATE, fates, part_of, resolution_columns
+from le_pipeline.ingest.resolution import CONTENT, FATE, content_hash, fates, marks, part_of
 from le_pipeline.privacy.keys import KEY_BYTES, Keys
 from le_pipeline.warehouse.lake import Lake
 from schemas.layout import ANY_ISSUER, NO_FEED, Layout
@@ -96,18 +97,17 @@ def _read(home: Home, document: Document, layout: Layout, partition: Partition |
         chosen, _ = identities(delivery, {})
         reader = DeliveryReader(delivery, Keys(secrets.token_bytes(KEY_BYTES)), chosen)
         part.account = reader.account
-        marks, pointers = [], []
+        repeats, pointers = [], []
         for batch in reader.batches():
-            marks.append(
-                batch.accepted.select(*resolution_columns(layout.table, 0), "source_row", part_of(layout.table))
-            )
+            said = as_texts(batch.accepted).select("source_row", part_of(layout.table), content_hash(layout.table))
+            repeats.append(marks(batch.accepted, layout.table, 0).hstack(said))
             pointers.append(batch.quarantine)
-        repeats = pl.concat(marks)
-        gone = fates(repeats, [layout])
+        records = pl.concat(repeats)
+        gone = fates(records, records[CONTENT].gather, [layout])
         for fate, count in gone[FATE].value_counts().iter_rows():
             part.account.book(fate, count)
         conflicts = gone.filter(pl.col(FATE) == "conflict")["index"]
-        part.pointers = pl.concat([*pointers, reader.conflicts(repeats[conflicts])])
+        part.pointers = pl.concat([*pointers, reader.conflicts(records[conflicts])])
         looks = drift.profile(delivery, reader.filler)
         part.drift = drift.told(drift.compare(looks, delivery, reader.filler, Lake(home.lake)))
     except RefusedError as refusal:

@@ -6,11 +6,12 @@ the same record with different values is a conflict: nobody can say which is rig
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import reduce
 
 import polars as pl
 
+from le_pipeline.ingest.coded import hashes
 from schemas.layout import Layout
 from schemas.registry import PROVENANCE, Table
 
@@ -20,6 +21,7 @@ CONTENT = "__content"
 SCOPE = "__scope"
 VERSION = "__version"
 FATE = "fate"
+Contents = Callable[[pl.Series], pl.Series]  # places of records to their content hashes
 MIXER = pl.lit(0x9E3779B97F4A7C15, pl.UInt64)  # odd, so that nothing of the hash before is lost
 
 # A file that sends again less than half of a district's records is a list of corrections, or another part of the
@@ -27,22 +29,25 @@ MIXER = pl.lit(0x9E3779B97F4A7C15, pl.UInt64)  # odd, so that nothing of the has
 WHOLE_RESEND_SHARE = 0.5
 
 
-def resolution_columns(table: Table, order: int) -> list[pl.Expr]:
-    """What `fates` needs of each record: hashes of its key and of its content, stable within one run."""
-    content = [name for name in table.column_names if name not in (*PROVENANCE, *table.key)]
-    scope = pl.col("lea_id") if "lea_id" in table.column_names else pl.lit(None, pl.String)
-    return [
+def marks(records: pl.DataFrame, table: Table, order: int) -> pl.DataFrame:
+    """What `fates` needs of each record: hashes of its key and district, stable within one run."""
+    scope = hashes(records["lea_id"]) if "lea_id" in table.column_names else pl.lit(0, pl.UInt64)
+    return records.select(
         pl.lit(order, pl.Int32).alias(ORDER),
-        hash_over(table.key).alias(KEY),
-        hash_over(content).alias(CONTENT),
-        scope.hash().alias(SCOPE),
-    ]
+        _mixed(hashes(records[name]) for name in table.key).alias(KEY),
+        scope.alias(SCOPE),
+    )
 
 
-def hash_over(columns: Iterable[str]) -> pl.Expr:
-    """One hash of several columns; a hash of a struct of them takes several times as long."""
-    none = pl.lit(0, pl.UInt64)
-    return reduce(lambda mixed, name: mixed * MIXER + pl.col(name).hash(), columns, none)
+def content_hash(table: Table) -> pl.Expr:
+    """A hash of what a record says beside its key, of columns that are not coded."""
+    names = [name for name in table.column_names if name not in (*PROVENANCE, *table.key)]
+    return _mixed(pl.col(name).hash() for name in names).alias(CONTENT)
+
+
+def _mixed(hashed: Iterable[pl.Expr | pl.Series]) -> pl.Expr:
+    """One hash of several; a hash of a struct of the columns takes several times as long."""
+    return reduce(lambda mixed, one: mixed * MIXER + one, hashed, pl.lit(0, pl.UInt64))
 
 
 def part_of(table: Table) -> pl.Expr:
@@ -50,13 +55,16 @@ def part_of(table: Table) -> pl.Expr:
     return (pl.col("subject") if "subject" in table.column_names else pl.lit(None, pl.String)).alias("part")
 
 
-def fates(records: pl.DataFrame, layouts: list[Layout], versions: list[int] | None = None) -> pl.DataFrame:
+def fates(
+    records: pl.DataFrame, contents: Contents, layouts: list[Layout], versions: list[int] | None = None
+) -> pl.DataFrame:
     """The records that do not stay, as `index` and `fate` (superseded, left_out, duplicate, conflict).
 
     Left out is what a later file replaces without sending it again: gone on purpose, or because the file was cut off.
 
     Args:
-        records: the resolution columns of all accepted records, in order of delivery and row.
+        records: the marks of all accepted records, in order of delivery and row.
+        contents: gives the content hash of each of some records, asked only for those that repeat a key.
         layouts: the layout of each delivery, by its order.
         versions: which landed file each delivery came in, by its order; the files of an archive and the sheets of a
             workbook were sent at once, so that none of them corrects another. Without it, each in its own.
@@ -67,10 +75,12 @@ def fates(records: pl.DataFrame, layouts: list[Layout], versions: list[int] | No
     )
     replaced, left_out = _superseded_files(indexed, layouts, versions)
     left = indexed.join(replaced, on="index", how="anti", maintain_order="left") if replaced.height else indexed
-    repeated = left.filter(pl.col(KEY).is_duplicated())
+    repeated = left.filter(pl.col(KEY).is_in(_repeated(left[KEY]).implode()))
     newest = pl.col(VERSION).max().over(KEY)
     superseded = repeated.filter(pl.col(VERSION) < newest).select("index")
-    current = repeated.filter(pl.col(VERSION) == newest)
+    newer = repeated.filter(pl.col(VERSION) == newest)
+    current = newer.filter(pl.col(KEY).is_in(_repeated(newer[KEY]).implode()))
+    current = current.with_columns(contents(current["index"]).alias(CONTENT))
     differs = pl.col(CONTENT).n_unique().over(KEY) > 1
     conflict = current.filter(differs).select("index")
     duplicate = current.filter(~differs & ~pl.col("index").eq(pl.col("index").min().over(KEY))).select("index")
@@ -82,6 +92,12 @@ def fates(records: pl.DataFrame, layouts: list[Layout], versions: list[int] | No
         "conflict": conflict,
     }
     return pl.concat([rows.with_columns(pl.lit(fate).alias(FATE)) for fate, rows in named.items()]).sort("index")
+
+
+def _repeated(keys: pl.Series) -> pl.Series:
+    """The keys that stand more than once; mostly none does, which a sort finds out soonest."""
+    ordered = keys.sort()
+    return ordered.filter(ordered == ordered.shift()).unique()
 
 
 def _superseded_files(

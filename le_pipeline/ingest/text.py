@@ -19,6 +19,7 @@ from le_pipeline.errors import (
     TruncatedFileError,
     UnreadableFileError,
 )
+from le_pipeline.ingest.coded import Coding
 from le_pipeline.ingest.document import LINE_BYTES, PIECE, Document
 from le_pipeline.ingest.header import OVERFLOW, ROW, Header, find, looks_like
 from schemas.layout import Read
@@ -26,6 +27,7 @@ from schemas.layout import Read
 HEAD_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
 LINE = "__line"
+QUOTE = '"'
 NEVER_IN_TEXT = "\x1e"  # splits nothing, so that a fixed-width line comes whole
 UTF8 = ("utf-8", "utf-8-sig")
 BYTE_ORDER_MARKS = {
@@ -84,25 +86,37 @@ def longest_line(document: Document, read: Read) -> int:
     return max(map(len, head(document, read).split("\n")))
 
 
-def batches(document: Document, read: Read, found: Header, rows: int) -> Iterator[pl.DataFrame]:
-    """The rows below the header."""
+def batches(
+    document: Document, read: Read, found: Header, rows: int, coding: Coding | None = None
+) -> Iterator[pl.DataFrame]:
+    """The rows below the header; columns of `coding` as codes, which only text that is all UTF-8 can be."""
     source = _utf8(document, read)
     _complete(source, read, len(found.columns))
-    for frame in _frames(source, read, found, rows):
+    if not document.facts.has_quotes and read.quote == QUOTE:
+        read = read.model_copy(update={"quote": None})  # cells are found sooner where none can be quoted
+    for frame in _frames(source, read, found, rows, coding):
         if read.format == "delimited" and read.quote:
             _refuse_swallowed_rows(frame, found.columns, read.delimiter)
         yield frame
 
 
-def _frames(source: Path | io.BytesIO, read: Read, found: Header, rows: int) -> Iterator[pl.DataFrame]:
+def is_utf8(document: Document) -> bool:
+    """Whether the file is UTF-8 from its first byte to its last, as it stands."""
+    return document.facts.is_ascii or (not _mark(document.head(4)) and _fits(document, "utf-8"))
+
+
+def _frames(
+    source: Path | io.BytesIO, read: Read, found: Header, rows: int, coding: Coding | None = None
+) -> Iterator[pl.DataFrame]:
     fixed = read.format == "fixed_width"
+    columns = [*([LINE] if fixed else found.columns), OVERFLOW]
     scan = pl.scan_csv(
         source,
         has_header=False,
         skip_rows=found.rows_above,
         separator=NEVER_IN_TEXT if fixed else read.delimiter,
         quote_char=None if fixed else read.quote,
-        schema=dict.fromkeys([*([LINE] if fixed else found.columns), OVERFLOW], pl.String()),
+        schema={name: (coding or {}).get(name, pl.String()) for name in columns},
         missing_columns="insert",
         truncate_ragged_lines=True,
         encoding="utf8-lossy",
@@ -236,13 +250,13 @@ def _nul(encoding: str) -> EncodingFileError:
 def _refuse_swallowed_rows(frame: pl.DataFrame, columns: list[str], delimiter: str) -> None:
     """A quote without its partner makes one cell of all rows up to the next quote, and they would be lost unseen."""
     # a cell that holds a row is at least as long as the row's delimiters and its line end; in most columns none is
-    longest = frame.select(pl.col(columns).str.len_bytes().max()).row(0)
+    longest = frame.select(_length(frame, name).max() for name in columns).row(0)
     roomy = [name for name, size in zip(columns, longest, strict=True) if size and size >= len(columns)]
     if max((size or 0 for size in longest), default=0) > LINE_BYTES:
         raise TooLargeFileError(f"has a cell of over {LINE_BYTES >> 20} MB, which no record has; ask for it again")
     if len(columns) == 1 or not roomy:
         return
-    text = pl.col(roomy)
+    text = pl.col(roomy).cast(pl.String)
     has_lines = text.str.contains("\n", literal=True)
     whole_row = has_lines & (text.str.count_matches(delimiter, literal=True) >= len(columns) - 1)
     swallowed = frame.filter(pl.any_horizontal(has_lines)).filter(pl.any_horizontal(whole_row))
@@ -250,6 +264,11 @@ def _refuse_swallowed_rows(frame: pl.DataFrame, columns: list[str], delimiter: s
         raise UnreadableFileError(
             f"has a quote without its partner at row {swallowed[ROW][0]}, which swallows the rows below it; correct it"
         )
+
+
+def _length(frame: pl.DataFrame, name: str) -> pl.Expr:
+    is_coded = isinstance(frame.schema[name], pl.Categorical)
+    return pl.col(name).cat.len_bytes() if is_coded else pl.col(name).str.len_bytes()
 
 
 def _complete(source: Path | io.BytesIO, read: Read, width: int) -> None:

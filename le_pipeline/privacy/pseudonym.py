@@ -25,7 +25,7 @@ def pseudonyms(ids: pl.Series, *, domain: str, issuer: str, keys: Keys) -> pl.Se
     key = keys.derive(f"pseudonym|{domain}").hex()
     message = pl.lit(f"{VERSION}|{domain}|{issuer}|") + canonical_id(pl.col("id"))
     run = ids.rle_id()
-    heads = pl.DataFrame({"id": ids.filter(run.ne_missing(run.shift()))})
+    heads = pl.DataFrame({"id": ids.filter(run.ne_missing(run.shift())).cast(pl.String)})
     hashed = heads.select(message.alias("message")).select(
         plh.col("message").chash.hmac_sha256(key=key).str.slice(0, HEX_DIGITS)
     )

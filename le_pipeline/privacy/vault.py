@@ -88,7 +88,7 @@ class Vault:
                             raise trouble from None
                 if last:
                     return
-                yield pl.read_parquet(io.BytesIO(content))
+                yield pl.read_parquet(io.BytesIO(content)).with_columns(pl.selectors.categorical().cast(pl.String))
                 index += 1
         raise trouble
 
@@ -141,5 +141,5 @@ def _bound_to(name: str, index: int, *, last: bool) -> bytes:
 
 def _to_bytes(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", compression_level=1)
+    frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
     return buffer.getvalue()

@@ -48,6 +48,12 @@ def replace(target: Path, write: Callable[[Path], object]) -> None:
         beside.unlink(missing_ok=True)
 
 
+def scan(table: Table, files: list[Path]) -> pl.LazyFrame:
+    """The table's columns from its files; text that a file holds as codes comes as text."""
+    as_text = pl.ScanCastOptions(categorical_to_string="allow")
+    return pl.scan_parquet(files, schema=polars_schema(table), cast_options=as_text, hive_partitioning=False)
+
+
 class Lake:
     """Reads and replaces the tables below one folder."""
 
@@ -74,7 +80,7 @@ class Lake:
         files = self.files(table)
         if not files:
             return pl.DataFrame(schema=polars_schema(table))
-        return pl.read_parquet(files, hive_partitioning=False)
+        return scan(table, files).collect()
 
     def query(self, table: Table) -> str:
         """SQL that reads the table's columns from its files.
