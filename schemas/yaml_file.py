@@ -90,8 +90,7 @@ def _refuse_depth(text: str, path: Path) -> None:
     for event in yaml.parse(text, Loader=_TextLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            line = event.start_mark.line + 1
-            raise ContractError(f"{path.name}, line {line}: is nested over {DEEPEST} levels deep")
+            raise ContractError(f"{path.name}: is nested over {DEEPEST} levels deep")
 
 
 def _walk(node: yaml.Node, loc: Loc, lines: dict[Loc, int], path: Path) -> None:

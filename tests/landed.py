@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import xlsxwriter
+from pytest import MonkeyPatch  # noqa: PT013
 
 from le_pipeline.home import Home, Partition
+from le_pipeline.ingest import coded, reading
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.partition import FeedReport, ingest_feed
 from le_pipeline.ingest.record import record_unclaimed
@@ -114,6 +117,15 @@ class Landed:
     def vaulted(self, part: str, feed: str = FEED) -> pl.DataFrame:
         """The frames of a vault file (`identity`, `quarantine`) as one."""
         return pl.concat(Vault(self.home, self.keys).read(f"{feed}/{LA_2016}.{part}"))
+
+
+@contextmanager
+def everything_coded() -> Iterator[None]:
+    """Delimited files are read into codes, however small they are and whatever they say."""
+    with MonkeyPatch.context() as patched:
+        patched.setattr(coded, "FEW", 1e9)
+        patched.setattr(reading, "CODED_BYTES", 0)
+        yield
 
 
 def account(delivery: dict[str, Any]) -> tuple[int, int, int, int, int]:

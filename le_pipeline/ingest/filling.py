@@ -82,11 +82,13 @@ Judged = Mapping[str, pl.Expr | pl.Series]
 class _Cells:
     """What the fields of one part of the rows come to: values, faults by rule and field, ids that were put right.
 
-    `said`: what the coded columns say, which are not among the clean ones; `codes`: how fields are coded.
+    `said`: what the coded columns say, which are not among the clean ones; `codes`: how fields are coded; `numbers`:
+    columns of whole numbers alone, in which no sign is amiss.
     """
 
     clean: pl.DataFrame
     said: dict[str, Coded]
+    numbers: set[str]
     codes: Coding
     unpivot: Unpivot | None
     over: dict[str, str]
@@ -192,12 +194,12 @@ class Filler:
         Where columns come as codes (of `single_columns`), the fields that they fill are coded as well.
         """
         codes = self._codes(raw)
-        clean, said = self._clean(raw)
-        clean = self._identify(self._mark_damaged(self._look_up(self._explode(clean)), said))
+        clean, said, numbers = self._clean(raw)
+        clean = self._identify(self._mark_damaged(self._look_up(self._explode(clean)), said, numbers))
         if not self.layout.unpivot:
-            return self._records(_Cells(clean, said, codes, None, {}), None)
+            return self._records(_Cells(clean, said, numbers, codes, None, {}), None)
         records = [
-            self._records(_Cells(clean, said, codes, unpivot, values), part)
+            self._records(_Cells(clean, said, numbers, codes, unpivot, values), part)
             for unpivot in self.layout.unpivot
             for part, values in unpivot.parts.items()
         ]
@@ -218,8 +220,8 @@ class Filler:
         kept = [f"{name}_source" for name in fields if name in texts and self.fields[name].keep_source]
         return {name: pl.Categorical(pl.Categories(name, CODES)) for name in (*fields, *kept)}
 
-    def _clean(self, raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Coded]]:
-        """The rows with clean texts, and what is said in the columns that are coded."""
+    def _clean(self, raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Coded], set[str]]:
+        """The rows with clean texts, what is said in the columns that are coded, and which hold numbers alone."""
         places = {FILE: self._document.file_name, SHEET: self._document.sheet}
         used = self.used_columns
         raw = raw.with_columns(pl.lit(text, pl.String).alias(name) for name, text in places.items() if name in used)
@@ -228,7 +230,10 @@ class Filler:
         said = {name: one for name, one in said.items() if one.is_worth_it}
         said = {name: Coded(self._present_in(one.texts.alias(name)), one.places) for name, one in said.items()}
         rest = [name for name in names if name not in said]
-        return as_texts(raw.drop(said)).with_columns(map(self._present, rest)), said
+        texts = as_texts(raw.drop(said))
+        numbers = {name for name in rest if _are_numbers(texts[name])}
+        bare = (pl.col(name) if name in numbers else pl.col(name).str.strip_chars() for name in rest)
+        return texts.with_columns(_present(text, self.layout) for text in bare), said, numbers
 
     def _present(self, name: str) -> pl.Expr:
         return _present(pl.col(name).str.strip_chars(), self.layout)
@@ -259,8 +264,8 @@ class Filler:
             )
         return clean
 
-    def _mark_damaged(self, clean: pl.DataFrame, said: dict[str, Coded]) -> pl.DataFrame:
-        read = [name for name in self.used_columns if name in clean.columns]
+    def _mark_damaged(self, clean: pl.DataFrame, said: dict[str, Coded], numbers: set[str]) -> pl.DataFrame:
+        read = [name for name in self.used_columns if name in clean.columns and name not in numbers]
         read += [name for lookup in self._lookups.values() for name in lookup.columns]
         marks: list[pl.Expr | pl.Series] = [pl.col(name).str.contains(REPLACEMENT, literal=True) for name in read]
         for one in said.values():
@@ -330,7 +335,8 @@ class Filler:
             cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
         is_doubtful = not source.candidates and _is_id(field)
         is_doubtful = is_doubtful and bool(source.width or self._may_be_damaged(cells, source))
-        judge = partial(self._judge, field=field, source=source, is_doubtful=is_doubtful)
+        is_number = source.from_ is not None and cells.numbers.issuperset(self._columns_of(cells, source))
+        judge = partial(self._judge, field=field, source=source, is_doubtful=is_doubtful, is_number=is_number)
         types = {"value": cells.codes.get(name), "text": cells.codes.get(f"{name}_source")}
         judged = _once_per_text(cells.clean, given, self._said_by(cells, source), judge, types)
         if field.is_published:
@@ -342,10 +348,12 @@ class Filler:
             cells.restored.append(judged["restored"])
         cells.faults |= {(rule, name): judged[rule] for rule in CELL_FAULTS if rule in judged}
 
-    def _judge(self, given: pl.Expr, *, field: Field, source: Source, is_doubtful: bool) -> dict[str, pl.Expr]:
+    def _judge(
+        self, given: pl.Expr, *, field: Field, source: Source, is_doubtful: bool, is_number: bool
+    ) -> dict[str, pl.Expr]:
         """What the text given in a cell comes to: the text that is meant, its value, and what is wrong with it.
 
-        `is_doubtful`: it is an id that a spreadsheet may have damaged.
+        `is_doubtful`: it is an id that a spreadsheet may have damaged; `is_number`: it is made of digits.
         """
         judged: dict[str, pl.Expr] = {}
         text = _extracted(given, source)
@@ -363,20 +371,22 @@ class Filler:
         if unreadable:
             judged["unreadable"] = pl.any_horizontal(unreadable)
         if _is_free_text(field, source) and (field.privacy != "none" or _is_id(field)):
-            judged["formula"] = text.str.contains(FORMULA)
+            judged["formula"] = pl.lit(value=False) if is_number else text.str.contains(FORMULA)
         return judged | {"text": text, "value": value}
 
     def _said_by(self, cells: _Cells, source: Source) -> Coded | None:
         """What the texts of a source say, where they are a column as it stands and it is known of that."""
         if source.from_ is None or len(source.from_) > 1:
             return None
-        name = source.from_[0]
-        return cells.said.get(cells.unpivot.column(name, cells.over) if cells.unpivot else name)
+        return cells.said.get(self._columns_of(cells, source)[0])
+
+    def _columns_of(self, cells: _Cells, source: Source) -> list[str]:
+        return [cells.unpivot.column(name, cells.over) if cells.unpivot else name for name in source.columns]
 
     def _may_be_damaged(self, cells: _Cells, source: Source) -> bool:
         """Whether any cell has what a spreadsheet leaves; to ask so first spares a slow search of every id."""
-        there = {*cells.clean.columns, *cells.said}
-        columns = (name for name in source.columns if name in there)
+        there = {*cells.clean.columns, *cells.said} - cells.numbers
+        columns = (name for name in self._columns_of(cells, source) if name in there)
         texts = (cells.said[name].texts if name in cells.said else cells.clean[name] for name in columns)
         return any(text.str.contains(sign, literal=True).any() for text in texts for sign in (".0", "E+"))
 
@@ -675,6 +685,11 @@ def of_width(text: pl.Expr, width: int | None) -> pl.Expr:
 def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
     """The text, or empty where it stands for an empty cell; a quoted nothing is an empty cell as well."""
     return pl.when(~text.is_in(["", *layout.read.nulls])).then(text)
+
+
+def _are_numbers(texts: pl.Series) -> bool:
+    """Whether every text is a whole number and nothing else; soon told, and spares a search for every sign."""
+    return texts.len() >= MANY and texts.cast(pl.Int64, strict=False).null_count() == texts.null_count()
 
 
 def _is_meant_empty(text: pl.Expr, source: Source) -> pl.Expr:

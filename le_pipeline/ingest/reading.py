@@ -99,7 +99,9 @@ def batches(
     found = header(document, read, wanted)
     if not found.columns:
         raise EmptyFileError("has no column that can be named; ask the sender for it again")
-    yield from _filled(FORMATS[read.format].batches(document, read, found, rows or _rows(found)), found.columns)
+    with _named_troubles():
+        frames = FORMATS[read.format].batches(document, read, found, rows or _rows(found))
+    yield from _filled(frames, found.columns)
 
 
 def _rows(found: Header) -> int:
@@ -128,13 +130,15 @@ def coded_batches(
     document: Document, read: Read, wanted: tuple[str, ...], columns: list[str]
 ) -> Iterator[pl.DataFrame]:
     """As `batches`; those of the columns that say few things many times come as codes, where that gains something."""
-    if read.format != "delimited" or document.file_bytes < CODED_BYTES or not text.is_utf8(document):
+    found = header(document, read, wanted)
+    is_small = document.file_bytes < CODED_BYTES
+    if read.format != "delimited" or is_small or not found.columns or not text.is_utf8(document, read):
         yield from batches(document, read, wanted)
         return
-    found = header(document, read, wanted)
     with _named_troubles():
         coding = coded.coding(text.sample(document, read, found, BATCH_ROWS), columns)
-    yield from _filled(text.batches(document, read, found, _rows(found), coding), found.columns)
+        frames = text.batches(document, read, found, _rows(found), coding)
+    yield from _filled(frames, found.columns)
 
 
 def whole(document: Document, read: Read) -> pl.DataFrame:

@@ -100,9 +100,10 @@ def batches(
         yield frame
 
 
-def is_utf8(document: Document) -> bool:
-    """Whether the file is UTF-8 from its first byte to its last, as it stands."""
-    return document.facts.is_ascii or (not _mark(document.head(4)) and _fits(document, "utf-8"))
+def is_utf8(document: Document, read: Read) -> bool:
+    """Whether what is read is UTF-8 to the last byte, as what is brought from another encoding always is."""
+    is_brought = codecs.lookup(_encoding(document, read)).name not in UTF8
+    return document.facts.is_ascii or is_brought or _fits(document, "utf-8")
 
 
 def _frames(

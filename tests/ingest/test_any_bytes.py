@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from fuzz import fuzz
 from hostile import LAYOUTS, good
-from landed import Landed, of
+from landed import Landed, everything_coded, of
 from le_pipeline.errors import EmptyFileError
 from le_pipeline.home import Home
 from le_pipeline.ingest import reading
+from le_pipeline.ingest.coded import as_texts, coding_of
 from le_pipeline.ingest.header import OVERFLOW, ROW
 from le_pipeline.ingest.rehearsal import rehearse
 from le_pipeline.privacy.keys import KEY_BYTES, Keys
@@ -137,7 +138,12 @@ def test_what_was_written_in_any_dialect_is_what_is_read(
         path = Path(folder) / "table.csv"
         path.write_bytes("".join(lines).encode(encoding))
         try:
-            found = pl.concat(reading.batches(of(path), read)).drop(OVERFLOW).fill_null("").rows()
+            texts = pl.concat(reading.batches(of(path), read))
+            found = texts.drop(OVERFLOW).fill_null("").rows()
+            with everything_coded():
+                codes = pl.concat(reading.coded_batches(of(path), read, (), header[1:]))
+            assert [*coding_of(codes)] == header[1:]
+            assert as_texts(codes).equals(texts)
         except EmptyFileError:
             found = []
     written = {place: [cell.strip() for cell in row] for place, row in enumerate(rows, start=2)}

@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from landed import LA_2016, of
+from landed import LA_2016, everything_coded, of
 from le_pipeline.errors import LinkFileError, MissingColumnError
 from le_pipeline.ingest import filling, reading
+from le_pipeline.ingest.coded import as_texts
 from le_pipeline.ingest.filling import DAMAGED, EXCLUDED, FAULT, Filler
 from schemas.layout import Layout
 
@@ -32,11 +33,11 @@ def filled(path: Path, content: str, *columns: str, **keys: Any) -> list[tuple[A
     made = filler(path, content, **keys)
     raw = pl.concat(reading.batches(of(path), made.layout.read))
     by_cell = made.fill(raw)
+    with everything_coded():
+        codes = pl.concat(reading.coded_batches(of(path), made.layout.read, (), made.single_columns))
+        by_text = as_texts(made.fill(codes))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(filling, "SAMPLE", 1)
-        patched.setattr(filling, "FEW", 1)
-        by_text = made.fill(raw)
-        patched.setattr(filling, "FEW", 0)
+        patched.setattr(filling, "MANY", 0)
         by_column = made.fill(raw)
     assert_frame_equal(by_text, by_cell)
     assert_frame_equal(by_column, by_cell)

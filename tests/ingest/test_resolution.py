@@ -9,7 +9,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from le_pipeline.ingest.resolution import FATE, fates, hash_over, resolution_columns
+from le_pipeline.ingest.coded import as_texts, hashes
+from le_pipeline.ingest.resolution import CONTENT, FATE, content_hash, fates, marks
 from schemas import registry
 from schemas.layout import Layout
 
@@ -38,15 +39,17 @@ def layouts(correction: str) -> list[Layout]:
 def told(records: list[Row], correction: str = "rows") -> list[str]:
     """The fate of each record; `stays` where it has none."""
     names = ["student_key", "subject", "lea_id", "scale_score"]
-    marks = [
-        pl.DataFrame([dict(zip(names, record[1:], strict=True))])
-        .select(pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in SCORES.column_names)
-        .select(resolution_columns(SCORES, record[0]))
+    frames = [
+        pl.DataFrame([dict(zip(names, record[1:], strict=True))]).select(
+            pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in SCORES.column_names
+        )
         for record in records
     ]
-    if not marks:
+    if not frames:
         return []
-    gone = dict(fates(pl.concat(marks), layouts(correction)).select("index", FATE).iter_rows())
+    marked = pl.concat(marks(frame, SCORES, record[0]) for frame, record in zip(frames, records, strict=True))
+    contents = pl.concat(frames).select(content_hash(SCORES))[CONTENT]
+    gone = dict(fates(marked, contents.gather, layouts(correction)).select("index", FATE).iter_rows())
     return [gone.get(index, "stays") for index in range(len(records))]
 
 
@@ -93,7 +96,18 @@ def test_a_hash_over_columns_tells_every_two_rows_apart_and_no_row_from_itself(
     rows: list[tuple[str | None, ...]],
 ) -> None:
     frame = pl.DataFrame(rows, schema=dict.fromkeys("xyz", pl.String), orient="row")
-    assert frame.select(hash_over(frame.columns)).to_series().n_unique() == len(set(rows))
+    table = TABLE.model_copy(update={"columns": tuple(TABLE.columns[0].model_copy(update={"name": c}) for c in "xyz")})
+    assert frame.select(content_hash(table))[CONTENT].n_unique() == len(set(rows))
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "é", None]), max_size=30), st.lists(st.sampled_from(["x", "b"])))
+def test_a_text_has_one_hash_whether_its_column_is_coded_or_not(texts: list[str | None], before: list[str]) -> None:
+    codes = pl.Categorical(pl.Categories.random())
+    _held = pl.Series(before, dtype=codes)  # codes that are given already
+    column = pl.Series("x", texts, dtype=pl.String)
+    coded = column.cast(codes)
+    assert hashes(coded).to_list() == hashes(column).to_list()
+    assert as_texts(coded.to_frame())["x"].to_list() == texts
 
 
 def school(delivery: int, students: str, district: str = "1", score: float = 500.0) -> list[Row]:
@@ -126,4 +140,5 @@ def test_who_mentors_whom_is_not_the_same_turned_round() -> None:
     table = pairs.select(
         pl.col(name) if name in pairs.columns else pl.lit(None, pl.String).alias(name) for name in TABLE.column_names
     )
-    assert fates(table.select(resolution_columns(TABLE, 0)), layouts("rows")).is_empty()
+    contents = table.select(content_hash(TABLE))[CONTENT]
+    assert fates(marks(table, TABLE, 0), contents.gather, layouts("rows")).is_empty()
