@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
 Loc = tuple[Hashable, ...]
-DEEPEST = 50  # levels; libyaml, many times faster than PyYAML's own reader, ends the process on ten thousands
+# libyaml, many times faster than PyYAML, ends the process on some ten thousand levels; a short text has fewer
+DEEPEST, SHORT = 50, 10_000
 
 
 class ContractError(Exception):
@@ -45,7 +46,8 @@ def load(path: Path) -> tuple[Any, dict[Loc, int]]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        _refuse_depth(text, path)
+        if len(text) > SHORT:
+            _refuse_depth(text, path)
         loader = _TextLoader(text)
         node = loader.get_single_node()
         lines: dict[Loc, int] = {(): 1}
@@ -55,7 +57,7 @@ def load(path: Path) -> tuple[Any, dict[Loc, int]]:
     except UnicodeDecodeError:
         raise ContractError(f"{path.name}: is not UTF-8 text; save it as UTF-8") from None
     except RecursionError:
-        raise ContractError(f"{path.name}: an anchor stands for something that holds itself") from None
+        raise ContractError(f"{path.name}: is nested too deeply, or an anchor stands for something that holds itself") from None
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line + 1) if error.problem_mark else 1
         raise ContractError(f"{path.name}, line {line}: is not valid YAML: {error.problem}") from None
@@ -90,7 +92,7 @@ def _refuse_depth(text: str, path: Path) -> None:
     for event in yaml.parse(text, Loader=_TextLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise ContractError(f"{path.name}: is nested over {DEEPEST} levels deep")
+            raise ContractError(f"{path.name}: is nested too deeply, over {DEEPEST} levels")
 
 
 def _walk(node: yaml.Node, loc: Loc, lines: dict[Loc, int], path: Path) -> None:

@@ -127,7 +127,10 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         (b"- a\n- b\n", "own.yaml, line 1: the file: Input should be a valid dictionary or instance of Layout"),
         (b"about: Schuljahr f\xfcr alle\n", "own.yaml: is not UTF-8 text; save it as UTF-8"),
         (b"a: 1\n---\nb: 2\n", "own.yaml, line 2: is not valid YAML:"),
-        (b"a: &loop [*loop]\n", "own.yaml: an anchor stands for something that holds itself"),
+        (b"a: &loop [*loop]\n", "own.yaml: is nested too deeply, or an anchor stands for something that holds itself"),
+        (b"[" * 4_000 + b"]" * 4_000, "own.yaml: is nested too deeply"),
+        (b"[" * 100_000, "own.yaml: is nested too deeply"),
+        (b"- " * 100_000, "own.yaml: is nested too deeply"),
     ],
 )
 def test_what_is_no_layout_at_all_is_said_so(tmp_path: Path, content: bytes, expected: str) -> None:
