@@ -57,7 +57,9 @@ def load(path: Path) -> tuple[Any, dict[Loc, int]]:
     except UnicodeDecodeError:
         raise ContractError(f"{path.name}: is not UTF-8 text; save it as UTF-8") from None
     except RecursionError:
-        raise ContractError(f"{path.name}: is nested too deeply, or an anchor stands for something that holds itself") from None
+        raise ContractError(
+            f"{path.name}: is nested too deeply, or an anchor stands for something that holds itself"
+        ) from None
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line + 1) if error.problem_mark else 1
         raise ContractError(f"{path.name}, line {line}: is not valid YAML: {error.problem}") from None
