@@ -252,16 +252,15 @@ class DeliveryReader:
         account.excluded.update(dict(records[EXCLUDED].drop_nulls().value_counts().iter_rows()))
         records = records.filter(pl.col(EXCLUDED).is_null())
         faults = contract.broken(records, layout.table)
-        indexed = records.with_row_index(INDEX)
-        bad = faults.select(INDEX).unique()
-        good = indexed.join(bad, on=INDEX, how="anti", maintain_order="left") if bad.height else indexed
-        elsewhere = faults.filter(pl.col("rule") != NOT_ON_ROSTER).select(INDEX).unique()
-        account.quarantined = bad.height
-        account.unmatched = bad.height - elsewhere.height
+        bad = faults[INDEX].unique()
+        good = records.filter(~pl.int_range(pl.len(), dtype=pl.UInt32).is_in(bad.implode())) if bad.len() else records
+        elsewhere = faults.filter(pl.col("rule") != NOT_ON_ROSTER)[INDEX].unique()
+        account.quarantined = bad.len()
+        account.unmatched = bad.len() - elsewhere.len()
         account.restored = int(records[RESTORED].sum())
         account.accepted = good.height
         account.rules.update(dict(faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows()))
-        rows = indexed.join(bad, on=INDEX, how="semi")["source_row"].unique()
+        rows = records["source_row"].gather(bad).unique()
         types = polars_schema(layout.table) | coding_of(good.select(layout.table.column_names))
         return Batch(
             accepted=good.select(pl.col(name).cast(type_) for name, type_ in types.items()),
