@@ -196,6 +196,8 @@ def _rehearsed_part(part: Part) -> list[RenderableType]:
         f"  layout {layout.name}, feed {layout.feed}: {layout.about}",
         f"  {account.file_rows} rows, {account.read} records: {account.accepted} would be accepted, {others}",
     ]
+    if layout.has_candidates:
+        lines.append("  its ids are not tried against the roster here; a run does so, and sets apart whom it has not")
     if part.refusal:
         lines.append(f"  would be refused: {escape(str(part.refusal))}")
     lines += [f"  columns of {escape(line)}" for line in part.drift]

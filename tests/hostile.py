@@ -652,7 +652,7 @@ HOSTILE: list[Hostile] = [
         "text.jsonl": (NO_RECORD, lambda: CSV),
         "array.jsonl": (NO_RECORD, lambda: lines(json.dumps([json.loads(text) for text in records()]))),
         "deep.jsonl": (NO_RECORD, lambda: lines(*records(3), '{"ID": ' + "[" * 100_000)),
-        "deep enough.jsonl": (NO_RECORD, lambda: lines(*records(3), '{"ID": ' + "[" * 900 + "]" * 900 + "}")),
+        "deep enough.jsonl": ("inside a cell", lambda: lines(*records(3), '{"ID": ' + "[" * 900 + "]" * 900 + "}")),
         "string.jsonl": (NO_RECORD, lambda: lines(*records(3), f'"{PERSON}"')),
         "cut.jsonl": (NO_RECORD, lambda: lines(*records())[:-20]),
         "names twice.jsonl": ("twice", lambda: lines(*(text.replace('"Born"', '"Score"') for text in records()))),

@@ -49,9 +49,16 @@ def broken(records: pl.DataFrame, table: Table) -> pl.DataFrame:
     )
 
 
-def fix(rule: str, field: Field | None, label: str) -> str:
-    """What a person should do about a broken rule, in the words of rules.yaml; `label` names the column or columns."""
-    values = (field.values if field else None) or ()
+def fix(rule: str, field: Field | None, label: str, words: tuple[str, ...] = ()) -> str:
+    """What a person should do about a broken rule, in the words of rules.yaml.
+
+    Args:
+        rule: its name.
+        field: the field that breaks it.
+        label: names the column or columns of the file.
+        words: what the layout knows in their cells, where it maps them; else the field's own values are told.
+    """
+    values = words or (field.values if field else None) or ()
     text = rule_texts()["allowed_values" if rule == "unreadable" and values else rule]
     own = (
         {"values": ", ".join(values), "range": field.range, "description": field.description, "kind": kind(field)}

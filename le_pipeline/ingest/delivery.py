@@ -16,9 +16,9 @@ from le_pipeline.errors import EncodingFileError
 from le_pipeline.home import Partition
 from le_pipeline.ingest import contract, mending, reading
 from le_pipeline.ingest.ahead import worked_ahead
-from le_pipeline.ingest.coded import coding_of
+from le_pipeline.ingest.coded import as_texts, coding_of
 from le_pipeline.ingest.document import Document
-from le_pipeline.ingest.filling import CODES, EXCLUDED, NOT_ON_ROSTER, PART, RESTORED, Filler, Identity
+from le_pipeline.ingest.filling import CODES, EXCLUDED, NOT_ON_ROSTER, PART, RESTORED, VOID, Filler, Identity
 from le_pipeline.ingest.header import ROW
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
@@ -69,6 +69,7 @@ class Batch:
     identity: pl.DataFrame  # keys with direct identifiers: for the vault only
     quarantine: pl.DataFrame  # the quarantine table's columns: pointers, no values
     rejected: pl.DataFrame  # the file's own rows: for the vault only
+    voided: pl.DataFrame  # the table's columns, of results that are declared void: they take out what was there before
     account: Account
 
 
@@ -200,8 +201,8 @@ class DeliveryReader:
         known = described.select("rule", "field", PART).unique(maintain_order=True)
         labels = [self._label(row["field"], row[PART]) for row in known.iter_rows(named=True)]
         fixes = [
-            contract.fix(rule, self._field(name), label)
-            for (rule, name), label in zip(known.select("rule", "field").iter_rows(), labels, strict=True)
+            contract.fix(rule, self._field(name), label, self.filler.words(self._given(name), part))
+            for (rule, name, part), label in zip(known.iter_rows(), labels, strict=True)
         ]
         said = known.with_columns(
             source_column=pl.Series(labels, dtype=pl.String), fix=pl.Series(fixes, dtype=pl.String)
@@ -250,6 +251,7 @@ class DeliveryReader:
         records = self._with_keys(self.filler.fill(raw))
         account = Account(file_rows=raw.height, read=records.height)
         account.excluded.update(dict(records[EXCLUDED].drop_nulls().value_counts().iter_rows()))
+        voided = records.filter(pl.col(EXCLUDED) == VOID)
         records = records.filter(pl.col(EXCLUDED).is_null())
         faults = contract.broken(records, layout.table)
         bad = faults[INDEX].unique()
@@ -261,8 +263,10 @@ class DeliveryReader:
         account.accepted = good.height
         account.rules.update(dict(faults.select(INDEX, "rule").unique()["rule"].value_counts().iter_rows()))
         rows = records["source_row"].gather(bad).unique()
-        types = polars_schema(layout.table) | coding_of(good.select(layout.table.column_names))
+        schema = polars_schema(layout.table)
+        types = schema | coding_of(good.select(layout.table.column_names))
         return Batch(
+            voided=as_texts(voided).select(pl.col(name).cast(type_) for name, type_ in schema.items()),
             accepted=good.select(pl.col(name).cast(type_) for name, type_ in types.items()),
             identity=self._identity(good),
             quarantine=self.pointers(records, faults, raw),

@@ -23,7 +23,7 @@ from le_pipeline.ingest.document import Document, check_file, documents
 from le_pipeline.ingest.drift import likeness_of_names, looks
 from le_pipeline.ingest.filling import GRADE_WORDS
 from schemas import registry
-from schemas.layout import DEFAULTS, Layout, Read
+from schemas.layout import DEFAULTS, NO_FEED, Layout, Read
 from schemas.registry import NO, YES, Field, Table, word
 
 DELIMITERS = (",", "\t", ";", "|", "^", "~")
@@ -36,7 +36,7 @@ SUBJECTS = {
     "reading": ("Reading", "Rdg"),
     "writing": ("Writing", "Wrt"),
 }
-SURE, ALIKE = 0.95, 0.8
+OWN_NAME, SURE, ALIKE = 1.1, 0.95, 0.8
 TELLING = 10  # columns of a fingerprint
 SHORTEST_ID = 4
 FEW = 20  # distinct values of what is a list of words and no text
@@ -102,7 +102,10 @@ def draft(home: Home, path: Path, feed: str | None = None) -> str:
     rows = reading.sample(document, read)
     known = _known_names(home.all_layouts().values())
     drafts = [_guess(registry.feeds()[name], rows, known) for name in ([feed] if feed else registry.feeds())]
-    return _written(document, read, max(drafts, key=lambda one: one.weight), said)
+    best = max(drafts, key=lambda one: one.weight)
+    if best.weight <= 0 and not feed:
+        return _of_no_feed(document, read, [name for name in rows.columns if not name.startswith("__")], said)
+    return _written(document, read, best, said)
 
 
 def sniff(document: Document) -> tuple[Read, list[str]]:
@@ -195,6 +198,8 @@ def _guess(table: Table, rows: pl.DataFrame, known: dict[str, dict[str, set[str]
 def _likeness(column: str, names: set[str], field: Field, cells: pl.Series) -> float:
     if not _may_hold(field, cells):
         return 0.0
+    if word(column) == word(field.name):
+        return OWN_NAME
     return max(
         1.0 if word(column) == word(name) else likeness_of_names(column, name) * 0.95
         for name in names
@@ -248,16 +253,36 @@ def _side_by_side(table: Table, columns: list[str], names: dict[str, set[str]]) 
 # -- the YAML ----------------------------------------------------------------------------------------------------
 
 
+def _of_no_feed(document: Document, read: Read, columns: list[str], said: list[str]) -> str:
+    """A layout that only knows the file: its columns are those of no feed."""
+    lines = [
+        "# No feed fits this file. If it holds something needed, draft it anew with `--feed`; else keep this, so",
+        "# that the file is known, and other files can look values up in it",
+        *(f"# unsure: {line}" for line in said),
+        f"layout: {_name(document)}",
+        f"feed: {NO_FEED}  # unsure: does the pipeline need nothing of it?",
+        'issuer: "*"',
+        "about: (say in one sentence what the file is)",
+        "recognise:",
+        f"  columns: [{', '.join(map(_quoted, columns[:TELLING]))}]",
+        f"read: {_read(read)}",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _name(document: Document) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", Path(document.file_name).stem.lower()).strip("_") or "draft"
+
+
 def _written(document: Document, read: Read, guess: Draft, said: list[str]) -> str:
     rows = reading.sample(document, read)
     fields = guess.table.source_fields
-    name = re.sub(r"[^a-z0-9]+", "_", Path(document.file_name).stem.lower()).strip("_") or "draft"
     columns = [column for column in rows.columns if not column.startswith("__")]
     telling = list(dict.fromkeys(guess.used))[:TELLING] or columns[:TELLING]
     lines = [
         f"# A draft: read every line, above all those that say `unsure`. Then try it: le check {document.file_name}",
         *(f"# unsure: {line}" for line in said),
-        f"layout: {name}",
+        f"layout: {_name(document)}",
         f"feed: {guess.table.feed}",
         'issuer: "*"  # unsure: who gives the ids? A state, or whoever the landing folder belongs to?',
         "about: (say in one sentence what the file is)",
@@ -325,8 +350,8 @@ def _id(name: str, filled: pl.Series) -> tuple[str, list[str]]:
     longest, is_commonest = max(lengths), lengths.count(max(lengths)) > len(lengths) / 2
     if longest < SHORTEST_ID or not is_commonest:
         return name, ["ids have several lengths; has a spreadsheet dropped zeros?"] if min(lengths) < longest else []
-    doubts = ["shorter ids are filled up with zeros; are all ids of that length?"] if min(lengths) < longest else []
-    return f"{{from: {name}, width: {longest}}}", doubts
+    doubt = "shorter ids are filled up with zeros; are all ids of that length?"
+    return f"{{from: {name}, width: {longest}}}", [doubt]
 
 
 def _mapped(column: str, field: Field, filled: pl.Series) -> tuple[str, list[str]]:
@@ -356,11 +381,19 @@ def _meant(value: str, field: Field) -> str | None:
         digits = re.search(r"\d+", value)
         return digits[0].zfill(2) if digits and digits[0].zfill(2) in (field.values or ()) else None
     known = field.values or ()
+    if field.name == "subject" and (named := _subject(value)) in known:
+        return named
     begins = [name for name in known if len(value) == 1 and name.startswith(value.lower())]
     alike = max(known, key=lambda name: likeness_of_names(value, name))
     if begins:
         return begins[0] if len(begins) == 1 else None
     return alike if likeness_of_names(value, alike) >= ALIKE or word(value) in word(alike).split("_") else None
+
+
+def _subject(value: str) -> str | None:
+    """The subject whose name, or whose usual short form, the words begin with."""
+    bare = word(value).replace("_", "")
+    return next((name for name, stems in SUBJECTS.items() if bare.startswith(tuple(map(str.lower, stems)))), None)
 
 
 def _is_grade(value: str, field: Field) -> bool:

@@ -7,6 +7,7 @@ there is none, with what the layout knows. Drift warns and stops nothing: what a
 from __future__ import annotations
 
 from difflib import SequenceMatcher
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +20,8 @@ from schemas.registry import NO, YES, word
 
 PROFILE, DRIFT = registry.tables()["column_profile"], registry.tables()["column_drift"]
 ALIKE = 0.6  # names that share six letters of ten, the likeness of values counted in
-LIKENESS_OF_VALUES = 0.2
+LIKENESS_OF_VALUES = 0.2  # of their kind; as much again for their lengths and for how many cells are filled
+FILLED_ALIKE = 0.05
 KINDS = {
     "integer": r"^-?\d+$",
     "decimal": r"^-?\d*\.\d+$",
@@ -169,10 +171,18 @@ def _changes(new: list[dict[str, object]], gone: list[dict[str, object]]) -> lis
     return [*found, *({"drift": "gone", "source_column": column["source_column"], "fix": fix} for column in left)]
 
 
-def _likeness(new: dict[str, object], gone: dict[str, object]) -> float:
+def _likeness(new: dict[str, Any], gone: dict[str, Any]) -> float:
     names = likeness_of_names(str(new["source_column"]), str(gone["source_column"]))
     same = gone["value_kind"] is not None and new["value_kind"] == gone["value_kind"] != "empty"
-    return names + (LIKENESS_OF_VALUES if same else 0.0)
+    return names + LIKENESS_OF_VALUES * (same + (same and _looks_the_same(new, gone)))
+
+
+def _looks_the_same(new: dict[str, Any], gone: dict[str, Any]) -> bool:
+    """Whether cells are of the same lengths and as many are filled; codes of one sign look like all others."""
+    if new.get("longest") is None or gone.get("longest") is None or max(new["longest"], gone["longest"]) == 1:
+        return False
+    spans = new["shortest"] == gone["shortest"] and new["longest"] == gone["longest"]
+    return bool(spans and abs(new["filled_share"] - gone["filled_share"]) <= FILLED_ALIKE)
 
 
 def likeness_of_names(one: str, other: str) -> float:
@@ -181,7 +191,9 @@ def likeness_of_names(one: str, other: str) -> float:
 
 
 def _kind(filled: pl.Series) -> str:
-    if filled.str.to_uppercase().is_in([*YES, *NO]).mean() == 1 and filled.str.to_uppercase().n_unique() <= 2:  # noqa: PLR2004
+    words = filled.str.to_uppercase()
+    is_number = filled.str.contains(r"^\d+$").all() and words.n_unique() == 1  # a column of ones alone answers nothing
+    if words.is_in([*YES, *NO]).mean() == 1 and words.n_unique() <= 2 and not is_number:  # noqa: PLR2004
         return "yes_no"
     shares = {kind: int(filled.str.contains(pattern).sum()) / filled.len() for kind, pattern in KINDS.items()}
     if shares["integer"] + shares["decimal"] >= MOST:

@@ -61,6 +61,8 @@ MANY = 10_000  # rows; for fewer it does not pay to work anything out beforehand
 LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
 SPREADSHEET_EXPONENT = r"^\d(?:\.\d+)?E\+\d+$"
 SPREADSHEET_DECIMAL = r"^\d+\.0+$"
+# what is nobody's id: a fraction, a number below nothing or of zeros alone, an answer, an error, a word for none
+NO_ID = r"(?i)^(?:-.*|\d*\.\d*[1-9]\d*|0+|true|false|#.*|n/?a|null|none|nan)$"
 FORMULA = r"^(?:[=@]|[+-].*[(|!])"
 
 
@@ -187,6 +189,11 @@ class Filler:
         """What a person calls these columns: put together, or one instead of the other."""
         source = self._source(field, self._part(part)[0])
         return (" or " if source and source.reads_one_of_several else "+").join(self.source_columns(field, part))
+
+    def words(self, field: str, part: str | None) -> tuple[str, ...]:
+        """What the cells of a field may say where the layout maps them."""
+        source = self._source(field, self._part(part)[0]) if field in self.fields else None
+        return tuple(said for said in (source.map if source and source.map else {}) if said not in ("", "*"))
 
     def fill(self, raw: pl.DataFrame) -> pl.DataFrame:
         """One row per record: the feed's fields, `part`, `excluded_by` and the marks of faults.
@@ -334,7 +341,9 @@ class Filler:
             given = pl.col(f"__{name}")
             cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
         is_doubtful = not source.candidates and _is_id(field)
-        is_doubtful = is_doubtful and bool(source.width or self._may_be_damaged(cells, source))
+        is_doubtful = is_doubtful and bool(
+            source.width or field.privacy == "direct" or self._may_be_damaged(cells, source)
+        )
         is_number = source.from_ is not None and cells.numbers.issuperset(self._columns_of(cells, source))
         judge = partial(self._judge, field=field, source=source, is_doubtful=is_doubtful, is_number=is_number)
         types = {"value": cells.codes.get(name), "text": cells.codes.get(f"{name}_source")}
@@ -358,7 +367,9 @@ class Filler:
         judged: dict[str, pl.Expr] = {}
         text = _extracted(given, source)
         if is_doubtful:
-            judged["damaged_id"] = damaged = _is_damaged_id(text, source.width)
+            judged["damaged_id"] = damaged = _is_damaged_id(text, source.width) | (
+                text.str.contains(NO_ID) if field.privacy == "direct" else pl.lit(value=False)
+            )
             whole = of_width(text, source.width)
             judged["restored"] = (whole != text).fill_null(value=False) & ~damaged
             text = pl.when(~damaged).then(whole)
@@ -750,7 +761,12 @@ def _parse(text: pl.Expr, field: Field) -> pl.Expr:
 
 
 def _integer(text: pl.Expr, _: Field) -> pl.Expr:
-    return text.cast(pl.Int64, strict=False)
+    return _whole(text).cast(pl.Int64, strict=False)
+
+
+def _whole(text: pl.Expr) -> pl.Expr:
+    """The text without the decimals that a whole number gets where a column has gaps (`3.0`, as pandas writes it)."""
+    return text.str.replace(r"^([+-]?\d+)\.0+$", "$1")
 
 
 def _number(text: pl.Expr, _: Field) -> pl.Expr:
@@ -773,14 +789,14 @@ def _yes_no(text: pl.Expr, _: Field) -> pl.Expr:
 
 
 def _grade(text: pl.Expr, field: Field) -> pl.Expr:
-    bare = text.str.to_uppercase().str.replace_all("[ /]", "").replace(GRADE_WORDS)
+    bare = _whole(text.str.to_uppercase().str.replace_all("[ /]", "")).replace(GRADE_WORDS)
     padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
     return pl.when(padded.is_in(list(field.values or ()))).then(padded)
 
 
 def _school_year(text: pl.Expr, _: Field) -> pl.Expr:
     """2016, 2015-16, 2015-2016 and 2015_2016 are all the year that ends in 2016."""
-    single = text.str.extract(r"^(\d{4})$").cast(pl.Int32, strict=False)
+    single = text.str.extract(r"^(\d{4})(?:\.0+)?$").cast(pl.Int32, strict=False)
     start = text.str.extract(r"^(\d{4})[-_/ ]+(?:\d{4}|\d{2})$").cast(pl.Int32, strict=False)
     end = text.str.extract(r"^\d{4}[-_/ ]+(\d{4}|\d{2})$").cast(pl.Int32, strict=False)
     return pl.when((end % 100) == ((start + 1) % 100)).then(start + 1).otherwise(single)

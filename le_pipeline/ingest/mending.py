@@ -44,10 +44,22 @@ class Waiting:
         return f"{self.feed}/{self.partition}"
 
 
-def of_delivery(vault: Vault, feed: str, partition: Partition, delivery_id: str) -> pl.DataFrame | None:
-    """The rows of a delivery that were mended: `__row` and the cells; None where there are none."""
-    frames = [frame.filter(pl.col("delivery_id") == delivery_id) for frame in vault.read(f"{feed}/{partition}.mended")]
+def of_deliveries(vault: Vault, feed: str, partition: Partition, delivery_ids: list[str]) -> pl.DataFrame | None:
+    """The rows of a content that were mended: `__row` and the cells; None where there are none.
+
+    Args:
+        vault: where they are kept.
+        feed: the feed that the content is read as.
+        partition: where it landed.
+        delivery_ids: its deliveries, the latest last, whose mending counts where a row was mended in several.
+    """
+    order = {delivery: place for place, delivery in enumerate(delivery_ids)}
+    frames = [
+        frame.filter(pl.col("delivery_id").is_in(delivery_ids)) for frame in vault.read(f"{feed}/{partition}.mended")
+    ]
     rows = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
+    place = pl.col("delivery_id").replace_strict(order, default=-1, return_dtype=pl.Int64)
+    rows = rows.sort(place, maintain_order=True).unique("source_row", keep="last", maintain_order=True)
     if rows.is_empty():
         return None
     cells = [json.loads(row) for row in rows["row"]]

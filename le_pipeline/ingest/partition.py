@@ -88,6 +88,7 @@ class _Intake:
     profiles: list[pl.DataFrame]
     drifts: list[pl.DataFrame]
     marks: list[pl.DataFrame] = field(default_factory=list)  # what tells of each staged record whether it stays
+    voided: list[pl.DataFrame] = field(default_factory=list)  # the same of results that are declared void
 
     @property
     def staged(self) -> list[Path]:
@@ -277,10 +278,10 @@ class _Ingest:
         rosters: dict[str, pl.DataFrame],
     ) -> _Read:
         staged = intake.staging / f"{order:04d}.parquet"
-        taken = dataclasses.replace(intake, pointers=[], marks=[])
+        taken = dataclasses.replace(intake, pointers=[], marks=[], voided=[])
         try:
             chosen, rates = identities(delivery, rosters)
-            mended = mending.of_delivery(self.vault, self.feed, self.partition, delivery.delivery_id)
+            mended = mending.of_deliveries(self.vault, self.feed, self.partition, self._same_content(delivery))
             reader = DeliveryReader(delivery, self.keys, chosen, mended)
             with intake.identity.all_or_nothing(), intake.rejected.all_or_nothing():
                 _stage(self._accepted(order, reader, taken), staged)
@@ -290,10 +291,19 @@ class _Ingest:
             return _Read(delivery, received, Account(), refusal=refusal)
         intake.pointers.extend(taken.pointers)
         intake.marks.extend(taken.marks)
+        intake.voided.extend(taken.voided)
         intake.matches.append(rates)
         intake.profiles.append(looks)
         intake.drifts.append(compare(looks, delivery, reader.filler, self.lake))
         return _Read(delivery, received, reader.account, reader)
+
+    def _same_content(self, delivery: Delivery) -> list[str]:
+        """The deliveries of this content, under whatever name: what was mended in one is mended in all."""
+        sheet = pl.col("path").str.extract("#(.*)$")
+        same = self.before.filter(
+            (pl.col("file_hash") == delivery.file_hash) & sheet.eq_missing(pl.lit(delivery.name).str.extract("#(.*)$"))
+        )
+        return [*same["delivery_id"], delivery.delivery_id]
 
     def _accepted(self, order: int, reader: DeliveryReader, intake: _Intake) -> Iterator[pl.DataFrame]:
         """The accepted records of a delivery, batch by batch; what else a batch came to goes where it belongs."""
@@ -302,6 +312,7 @@ class _Ingest:
             intake.rejected.add(batch.rejected)
             intake.pointers.append(batch.quarantine)
             intake.marks.append(marks(batch.accepted, self.table, order))
+            intake.voided.append(marks(batch.voided, self.table, order))
             yield batch.accepted
         self._refuse_remnant(reader.delivery, reader.account)
 
@@ -328,7 +339,8 @@ class _Ingest:
         records = pl.concat(intake.marks)
         paths = [read.delivery.document.path for read in reads]
         layouts = [read.delivery.layout for read in reads]
-        gone = fates(records, partial(self._contents, intake), layouts, [paths.index(path) for path in paths])
+        versions = [paths.index(path) for path in paths]
+        gone = fates(records, partial(self._contents, intake), layouts, versions, pl.concat(intake.voided))
         gone = gone.with_columns(records[ORDER].gather(gone["index"]))
         for order, fate, count in gone.group_by(ORDER, FATE).len().iter_rows():
             reads[order].account.book(fate, count)

@@ -22,7 +22,8 @@ PERCENT, STUDENTS = "percent", "students"
 def bounds(text: pl.Expr, unit: pl.Expr, marks: tuple[str, ...]) -> dict[str, pl.Expr]:
     """Value, lowest and highest possible value, the printed mark, and whether the text could not be read.
 
-    A percentage is between 0 and 100, a number of students 0 or more; fewer than 10 of them are at most 9.
+    A percentage is between 0 and 100, a number of students whole and 0 or more; fewer than 10 of them are at most 9.
+    What is printed and cannot be so, or runs from the higher to the lower, cannot be read.
 
     Args:
         text: the printed figure; empty where there is none.
@@ -43,10 +44,17 @@ def bounds(text: pl.Expr, unit: pl.Expr, marks: tuple[str, ...]) -> dict[str, pl
     below, above = pl.coalesce(_number(bare, BELOW), fewer) - step, _number(bare, ABOVE) + step
     is_read = number.is_not_null() | below.is_not_null() | above.is_not_null() | low.is_not_null() | is_held
     held = pl.when(is_read)
+    lower = pl.coalesce(number, low, above, held.then(floor))
+    upper = pl.coalesce(number, high, below, held.then(ceiling))
+    is_broken = (unit == STUDENTS) & (
+        text.str.contains("%", literal=True) | pl.any_horizontal(bound != bound.floor() for bound in (lower, upper))
+    )
+    is_impossible = pl.any_horizontal(lower < floor, upper > ceiling, upper < lower, is_broken).fill_null(value=False)
+    is_read = is_read & ~is_impossible
     return {
         "value": number,
-        "lower": pl.coalesce(number, low, above, held.then(floor)),
-        "upper": pl.coalesce(number, high, below, held.then(ceiling)),
+        "lower": lower,
+        "upper": upper,
         "mark": pl.when(is_read & number.is_null()).then(text.str.strip_chars()),
         "is_unreadable": text.is_not_null() & ~is_read.fill_null(value=False),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import datetime
 import json
 import re
 from collections.abc import Iterator
@@ -93,6 +94,9 @@ def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
         raise UnreadableFileError("has columns of lists or records inside a cell; ask for a flat table")
     if dtype == pl.Binary:
         return column.cast(pl.String, strict=False)
+    if dtype == pl.Datetime:  # a day is written as its midnight where a program knows no days
+        is_day = column.dt.time() == datetime.time()
+        return pl.when(is_day).then(column.dt.date().cast(pl.String)).otherwise(column.cast(pl.String))
     return column.cast(pl.String)
 
 
@@ -116,8 +120,10 @@ def _lines(document: Document) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
             except (ValueError, RecursionError):
                 record = None
-            if not isinstance(record, _Record) or not record.is_flat:
+            if not isinstance(record, _Record):
                 raise UnreadableFileError(f"has no JSON record in line {number}; ask for one flat record in each line")
+            if not record.is_flat:
+                raise UnreadableFileError(f"has a record or list inside a cell in line {number}; ask for flat records")
             if record.has_twice:
                 raise UnreadableFileError(f"gives a name twice in line {number}; ask for each name once in a record")
             yield number, record

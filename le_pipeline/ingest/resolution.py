@@ -56,7 +56,11 @@ def part_of(table: Table) -> pl.Expr:
 
 
 def fates(
-    records: pl.DataFrame, contents: Contents, layouts: list[Layout], versions: list[int] | None = None
+    records: pl.DataFrame,
+    contents: Contents,
+    layouts: list[Layout],
+    versions: list[int] | None = None,
+    voided: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The records that do not stay, as `index` and `fate` (superseded, left_out, duplicate, conflict).
 
@@ -68,12 +72,16 @@ def fates(
         layouts: the layout of each delivery, by its order.
         versions: which landed file each delivery came in, by its order; the files of an archive and the sheets of a
             workbook were sent at once, so that none of them corrects another. Without it, each in its own.
+        voided: the marks of results that a delivery declares void; what was there of them before does not stay.
     """
     versions = versions or list(range(len(layouts)))
-    indexed = records.with_row_index("index").with_columns(
-        pl.col(ORDER).replace_strict(list(range(len(versions))), versions, return_dtype=pl.Int32).alias(VERSION)
-    )
+    version = pl.col(ORDER).replace_strict(list(range(len(versions))), versions, return_dtype=pl.Int32).alias(VERSION)
+    indexed = records.with_row_index("index").with_columns(version)
     replaced, left_out = _superseded_files(indexed, layouts, versions)
+    if voided is not None and voided.height:
+        last = voided.with_columns(version).group_by(KEY).agg(pl.col(VERSION).max().alias("voided"))
+        taken = indexed.join(last, on=KEY).filter(pl.col(VERSION) < pl.col("voided")).select("index")
+        replaced = pl.concat([replaced, taken]).unique()
     left = indexed.join(replaced, on="index", how="anti", maintain_order="left") if replaced.height else indexed
     repeated = left.filter(pl.col(KEY).is_in(_repeated(left[KEY]).implode()))
     newest = pl.col(VERSION).max().over(KEY)

@@ -133,3 +133,14 @@ def test_another_workbook_is_not_taken(landed: Landed, tmp_path: Path) -> None:
     with pytest.raises(MendingError, match="no workbook that can be opened"):
         le(landed, "retry", str(tmp_path / "text.xlsx"))
     assert pl.concat([landed.vaulted("quarantine")]).height == 2
+
+
+def test_what_was_mended_holds_for_the_same_content_under_another_name(landed: Landed, tmp_path: Path) -> None:
+    le(landed, "export", str(tmp_path / "mend.xlsx"))
+    mend(tmp_path / "mend.xlsx", tmp_path / "mended.xlsx", {("12", "Grade"): "04"})
+    le(landed, "retry", str(tmp_path / "mended.xlsx"))
+    assert landed.run().rows == 11
+    landed.file("again.csv", (landed.home.landing / "LA/2016/scores.csv").read_bytes())
+    assert landed.run().rows == 11
+    assert account(landed.delivery("again.csv")) == (12, 11, 1, 0, 0)
+    assert landed.delivery("again.csv")["rows_mended"] == 1

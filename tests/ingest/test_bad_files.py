@@ -250,3 +250,16 @@ def test_a_shorter_file_under_the_old_name_says_how_many_records_it_lacks(landed
     old = report.deliveries.filter(delivery_status="superseded")
     assert (old["rows_left_out"].to_list(), landed.scores()) == ([15], [600.0] * 25)
     assert landed.run().deliveries.equals(report.deliveries)
+
+
+def test_of_words_that_the_layout_maps_the_fix_names_those_of_the_file(landed: Landed) -> None:
+    mapped = SCORES.replace(
+        "subject: {value: mathematics}", "subject: {from: Name, map: {Math: mathematics, ELA: ela}}"
+    )
+    landed.layout(mapped).file(
+        "scores.csv", scores(*(row.replace("Tester", "Math") for row in students(9)), "8,Maths,,04,1,500")
+    )
+    landed.run()
+    assert landed.quarantine("source_column", "fix") == [
+        ("Name", "Name: give one of Math, ELA, or map the value in the layout")
+    ]

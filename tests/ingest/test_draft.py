@@ -134,3 +134,21 @@ def test_of_a_hostile_file_a_draft_is_made_or_refused_by_name(landed: Landed, fi
     except RefusedError as refusal:
         said = str(refusal)
     assert PERSON not in said
+
+
+def test_a_column_that_is_called_like_a_field_is_that_field(landed: Landed) -> None:
+    rows = [
+        f"70000{place:02d},04,{subject},500\n"
+        for place in range(20)
+        for subject in ("Mathematics", "English Language Arts")
+    ]
+    layout, text = drafted(landed, "scores.csv", "StudentID,Grade,Subject,ScaleScore\n" + "".join(rows))
+    assert layout.fill["subject"].from_ == ("Subject",)
+    assert layout.fill["subject"].map == {"Mathematics": "mathematics", "English Language Arts": "ela"}
+    assert "shorter ids are filled up with zeros" in text
+
+
+def test_a_file_of_no_feed_gets_a_layout_that_only_knows_it(landed: Landed) -> None:
+    layout, text = drafted(landed, "manifest.csv", "propertyName,propertyValue\nfile.orgs,bulk\nfile.users,absent\n")
+    assert (layout.feed, layout.recognise.columns) == ("none", ("propertyName", "propertyValue"))
+    assert "No feed fits this file" in text

@@ -55,7 +55,7 @@ def test_a_later_file_is_compared_with_the_year_before_by_name_and_by_what_is_in
     )
     assert retyped == (
         "LA/2016/scores.csv: retyped District (against LA/2015/scores.csv);"
-        " its cells were yes_no and are text; see that the layout still reads them"
+        " its cells were integer and are text; see that the layout still reads them"
     )
 
 
@@ -73,3 +73,9 @@ def test_a_header_that_goes_on_with_a_record_is_told_by_place(landed: Landed) ->
     assert nameless(profiles) == [
         "LA/2016/scores.csv: 2 columns have no name, or one that looks like data; see that the header is whole"
     ]
+
+
+def test_a_column_under_a_wholly_other_name_is_known_by_what_is_in_it(landed: Landed) -> None:
+    last_year(landed, scores(*ROWS))
+    changed = scores(*ROWS, header=HEADER.replace("Born", "DateOfBirth"))
+    assert drift(landed, changed) == [("renamed", "DateOfBirth", "Born", "LA/2015/scores.csv")]

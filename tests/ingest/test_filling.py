@@ -87,7 +87,7 @@ def test_dates(path: Path, cell: str, source: dict[str, Any], expected: object) 
 @pytest.mark.parametrize(
     ("cell", "expected"),
     [("3", "03"), ("03", "03"), ("12", "12"), ("K", "KG"), ("kg", "KG"), ("0", "KG"), ("PK", "PK"), ("p", "PK"),
-     ("3rd", UNREAD), ("13", UNREAD), ("003", UNREAD), ("3.0", UNREAD), ("-1", UNREAD), ("", None)],
+     ("3rd", UNREAD), ("13", UNREAD), ("003", UNREAD), ("3.0", "03"), ("-1", UNREAD), ("", None)],
 )  # fmt: skip
 def test_grades(path: Path, cell: str, expected: object) -> None:
     assert value(path, "grade", cell) == expected
@@ -112,7 +112,7 @@ def test_numbers(path: Path, cell: str, expected: object) -> None:
     assert value(path, "raw_score", cell) == expected
 
 
-@pytest.mark.parametrize(("cell", "expected"), [("2", 2), ("02", 2), ("2.0", UNREAD), ("2.5", UNREAD), ("two", UNREAD)])
+@pytest.mark.parametrize(("cell", "expected"), [("2", 2), ("02", 2), ("2.0", 2), ("2.5", UNREAD), ("two", UNREAD)])
 def test_whole_numbers(path: Path, cell: str, expected: object) -> None:
     assert value(path, "attempt", cell) == expected
 
@@ -345,3 +345,12 @@ def test_unknown_columns_are_told_by_name_or_by_place_where_the_header_looks_lik
         "column 5",
         "column 6",
     ]
+
+
+@pytest.mark.parametrize("cell", ["123.5", "TRUE", "-5", "0", "000", "N/A", "#REF!", "null"])
+def test_what_is_nobodys_id_is_no_id(path: Path, cell: str) -> None:
+    fill = {"student_id": {"from": "X", "width": 9}, "subject": {"value": "ela"}, "scale_score": "S"}
+    ((student, marked),) = filled(path, f"X,S\n{cell},5\n", "student_id", f"{FAULT}:damaged_id:student_id", fill=fill)
+    assert (student, marked) == (None, True)
+    fill["student_id"] = {"from": "X"}
+    assert filled(path, f"X,S\n{cell},5\n", f"{FAULT}:damaged_id:student_id", fill=fill) == [(True,)]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landed import FEED, LA_2016, SCORES, Landed, account, scores, students
+from landed import FEED, HEADER, LA_2016, SCORES, Landed, account, scores, students
 from le_pipeline.errors import TruncatedFileError
 from le_pipeline.home import Home
 from le_pipeline.ingest import partition
@@ -255,3 +255,26 @@ def test_a_landing_folder_that_is_gone_leaves_what_came_from_it(landed: Landed) 
     assert report.rows == 3
     assert landed.scores() == before
     assert landed.delivery("a.csv")["delivery_status"] == "accepted"
+
+
+VOIDED = SCORES.replace("fill:", "fill:\n  void: Void", 1)
+
+
+def test_a_result_that_a_correction_declares_void_leaves_the_table(landed: Landed) -> None:
+    def sent(void: str) -> str:
+        rows = [f"{row},{void if place == 1 else 'N'}" for place, row in enumerate(students(5))]
+        return scores(*rows, header=f"{HEADER},Void")
+
+    landed.layout(VOIDED).file("a.csv", sent("N"))
+    assert landed.run().rows == 5
+    landed.file("b.csv", sent("Y"))
+    assert landed.run().rows == 4
+    assert landed.delivery("a.csv")["rows_superseded"] == 5
+    assert account(landed.delivery("b.csv")) == (5, 4, 0, 1, 0)
+
+
+def test_a_result_that_comes_again_after_it_was_void_is_taken(landed: Landed) -> None:
+    landed.layout(VOIDED).file("a.csv", scores(f"{students(1)[0]},Y", f"{students(2)[1]},N", header=f"{HEADER},Void"))
+    assert landed.run().rows == 1
+    landed.file("b.csv", scores(*(f"{row},N" for row in students(2)), header=f"{HEADER},Void"))
+    assert landed.run().rows == 2
