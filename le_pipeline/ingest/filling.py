@@ -341,10 +341,10 @@ class Filler:
             given = pl.col(f"__{name}")
             cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
         is_doubtful = not source.candidates and _is_id(field)
-        is_doubtful = is_doubtful and bool(
-            source.width or field.privacy == "direct" or self._may_be_damaged(cells, source)
-        )
         is_number = source.from_ is not None and cells.numbers.issuperset(self._columns_of(cells, source))
+        is_doubtful = is_doubtful and bool(
+            source.width or (field.privacy == "direct" and not is_number) or self._may_be_damaged(cells, source)
+        )
         judge = partial(self._judge, field=field, source=source, is_doubtful=is_doubtful, is_number=is_number)
         types = {"value": cells.codes.get(name), "text": cells.codes.get(f"{name}_source")}
         judged = _once_per_text(cells.clean, given, self._said_by(cells, source), judge, types)
@@ -699,8 +699,11 @@ def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
 
 
 def _are_numbers(texts: pl.Series) -> bool:
-    """Whether every text is a whole number and nothing else; soon told, and spares a search for every sign."""
-    return texts.len() >= MANY and texts.cast(pl.Int64, strict=False).null_count() == texts.null_count()
+    """Whether every text is a whole number above nothing; soon told, and spares a search for every sign."""
+    if texts.len() < MANY:
+        return False
+    numbers = texts.cast(pl.Int64, strict=False)
+    return numbers.null_count() == texts.null_count() and numbers.min() is not None and (numbers <= 0).sum() == 0
 
 
 def _is_meant_empty(text: pl.Expr, source: Source) -> pl.Expr:

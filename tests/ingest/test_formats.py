@@ -83,6 +83,8 @@ def test_utf_8_is_not_taken_for_another_encoding(landed: Landed) -> None:
 
 
 TYPED = table().with_columns(pl.col("Score").cast(pl.Int32), pl.col("Born").str.to_date("%m/%d/%Y"))
+# what has gaps becomes a float, and a day a timestamp
+AS_PANDAS = TYPED.with_columns(pl.col("Grade").cast(pl.Float64), pl.col("Born").cast(pl.Datetime("ns")))
 
 
 @pytest.mark.parametrize(
@@ -90,11 +92,12 @@ TYPED = table().with_columns(pl.col("Score").cast(pl.Int32), pl.col("Born").str.
     [
         ("scores.parquet", "parquet", parquet(table())),
         ("scores.parquet", "parquet", parquet(TYPED)),
+        ("scores.parquet", "parquet", parquet(AS_PANDAS)),
         ("scores.jsonl", "json_lines", "".join(json.dumps(row) + "\n" for row in table().to_dicts()).encode()),
         ("scores.jsonl", "json_lines", table().with_columns(pl.col("Score").cast(pl.Int32)).write_ndjson().encode()),
         ("scores.xlsx", "excel", workbook([line.split(",") for line in PLAIN.splitlines()])),
     ],
-    ids=["Parquet of text", "Parquet with types", "JSON lines of text", "JSON lines with numbers", "Excel"],
+    ids=["Parquet", "Parquet with types", "Parquet of pandas", "JSON lines", "JSON lines with numbers", "Excel"],
 )  # fmt: skip
 def test_every_format_comes_to_the_same_records(landed: Landed, name: str, read: str, content: bytes) -> None:
     landed.layout(SCORES.replace("format: delimited", f"format: {read}"))
