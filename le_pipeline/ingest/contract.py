@@ -20,6 +20,7 @@ from schemas.registry import Column, Field, Rule, Table
 from schemas.rules import kind, rule_texts
 
 EMPTYING = ("unreadable", "damaged_id", "not_on_roster")
+MOST_WORDS = 30  # that a fix tells
 BROKEN_SCHEMA = {"index": pl.UInt32(), "rule": pl.String(), "field": pl.String()}
 
 
@@ -59,12 +60,10 @@ def fix(rule: str, field: Field | None, label: str, words: tuple[str, ...] = ())
         words: what the layout knows in their cells, where it maps them; else the field's own values are told.
     """
     values = words or (field.values if field else None) or ()
+    told = ", ".join(values[:MOST_WORDS])
+    told += f", or {len(values) - MOST_WORDS} more of the layout" if len(values) > MOST_WORDS else ""
     text = rule_texts()["allowed_values" if rule == "unreadable" and values else rule]
-    own = (
-        {"values": ", ".join(values), "range": field.range, "description": field.description, "kind": kind(field)}
-        if field
-        else {}
-    )
+    own = {"values": told, "range": field.range, "description": field.description, "kind": kind(field)} if field else {}
     return f"{label}: {text.how.format_map(own)}"
 
 

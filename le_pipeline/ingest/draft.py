@@ -21,7 +21,7 @@ from le_pipeline.home import Home
 from le_pipeline.ingest import reading, text, workbook
 from le_pipeline.ingest.document import Document, check_file, documents
 from le_pipeline.ingest.drift import likeness_of_names, looks
-from le_pipeline.ingest.filling import GRADE_WORDS
+from le_pipeline.ingest.value import GRADE_WORDS
 from schemas import registry
 from schemas.layout import DEFAULTS, NO_FEED, Layout, Read
 from schemas.registry import NO, YES, Field, Table, word

@@ -14,16 +14,30 @@ from functools import partial
 
 import polars as pl
 
-from le_pipeline.errors import LinkFileError, MissingColumnError
+from le_pipeline.errors import MissingColumnError
 from le_pipeline.home import Partition
-from le_pipeline.ingest import published, reading
+from le_pipeline.ingest import published
 from le_pipeline.ingest.coded import Coded, Coding, as_texts, coding_of
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW
+from le_pipeline.ingest.lookup import LOOKUP_KEY, of_several, read_lookup
+from le_pipeline.ingest.value import (
+    ISO_DATE,
+    as_field_holds_it,
+    extracted,
+    is_damaged_id,
+    is_free_text,
+    is_id,
+    is_meant_empty,
+    of_width,
+    present,
+    put_together,
+    typed,
+)
 from le_pipeline.privacy.pseudonym import canonical_id
 from le_pipeline.warehouse.lake import POLARS_TYPES
-from schemas.layout import ANY, FILE, SHEET, Climb, Condition, Layout, Levels, Lookup, Source, Unpivot
-from schemas.registry import NO, YES, Field, word
+from schemas.layout import ANY, FILE, SHEET, Condition, Layout, Levels, Source, Unpivot
+from schemas.registry import Field
 
 PART = "part"
 EXCLUDED = "excluded_by"
@@ -38,31 +52,12 @@ CODES = "le_pipeline"  # the namespace of the codes of fields
 CONSTANT = ("state", "proficient")  # or made of what is coded, beside the fields
 
 VOID = "void"
-LOOKUP_KEY = "__key"
 TEXT = "__text"  # what is judged
 CELL_FAULTS = ("damaged_id", "unreadable", "formula")
-ORDINALS = [
-    *("FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH"),
-    *("SEVENTH", "EIGHTH", "NINTH", "TENTH", "ELEVENTH", "TWELFTH"),
-]
-# what files say for a grade: numbers, the codes of CEDS and OneRoster, the words of Ed-Fi and Clever; without blanks
-GRADE_WORDS = {
-    **dict.fromkeys(("K", "0", "00", "TK", "KINDERGARTEN", "TRANSITIONALKINDERGARTEN"), "KG"),
-    **dict.fromkeys(("P", "PS", "PR", "IT", "PREKINDERGARTEN", "PRESCHOOL", "PRESCHOOLPREKINDERGARTEN"), "PK"),
-    **dict.fromkeys(("INFANTTODDLER", "EARLYEDUCATION"), "PK"),
-    **dict.fromkeys(("UNGRADED", "OTHER"), "UG"),
-    **{f"{ordinal}GRADE": f"{place:02d}" for place, ordinal in enumerate(ORDINALS, start=1)},
-}
-ISO_DATE = "%Y-%m-%d"
-FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
 MANY = 10_000  # rows; for fewer it does not pay to work anything out beforehand
 
 # a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
 LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
-SPREADSHEET_EXPONENT = r"^\d(?:\.\d+)?E\+\d+$"
-SPREADSHEET_DECIMAL = r"^\d+\.0+$"
-# what is nobody's id: a fraction, a number below nothing or of zeros alone, an answer, an error, a word for none
-NO_ID = r"(?i)^(?:-.*|\d*\.\d*[1-9]\d*|0+|true|false|#.*|n/?a|null|none|nan)$"
 FORMULA = r"^(?:[=@]|[+-].*[(|!])"
 
 
@@ -117,7 +112,7 @@ class Filler:
         self._header = columns
         self._columns = {*columns, FILE, SHEET}
         self._identities = identities or {}
-        self._lookups = {name: _lookup(layout, name, document) for name in layout.lookup}
+        self._lookups = {name: read_lookup(layout, name, document) for name in layout.lookup}
         self._require_columns()
 
     @property
@@ -240,10 +235,10 @@ class Filler:
         texts = as_texts(raw.drop(said))
         numbers = {name for name in rest if _are_numbers(texts[name])}
         bare = (pl.col(name) if name in numbers else pl.col(name).str.strip_chars() for name in rest)
-        return texts.with_columns(_present(text, self.layout) for text in bare), said, numbers
+        return texts.with_columns(present(text, self.layout) for text in bare), said, numbers
 
     def _present(self, name: str) -> pl.Expr:
-        return _present(pl.col(name).str.strip_chars(), self.layout)
+        return present(pl.col(name).str.strip_chars(), self.layout)
 
     def _present_in(self, texts: pl.Series) -> pl.Series:
         return texts.to_frame().select(self._present(texts.name)).to_series()
@@ -257,10 +252,10 @@ class Filler:
 
     def _look_up(self, clean: pl.DataFrame) -> pl.DataFrame:
         for name, lookup in self.layout.lookup.items():
-            clean = clean.with_columns(_extracted(self._given(lookup.by, None, {}), lookup.by).alias("__by"))
+            clean = clean.with_columns(extracted(self._given(lookup.by, None, {}), lookup.by).alias("__by"))
             found = self._lookups[name]
             if lookup.split:
-                found = _of_several(found, clean["__by"], name, lookup)
+                found = of_several(found, clean["__by"], name, lookup)
             clean = clean.join(
                 found,
                 left_on="__by",
@@ -340,7 +335,7 @@ class Filler:
         if source.candidates:
             given = pl.col(f"__{name}")
             cells.faults[NOT_ON_ROSTER, name] = pl.col(f"__{name}_missing")
-        is_doubtful = not source.candidates and _is_id(field)
+        is_doubtful = not source.candidates and is_id(field)
         is_number = source.from_ is not None and cells.numbers.issuperset(self._columns_of(cells, source))
         is_doubtful = is_doubtful and bool(
             source.width or (field.privacy == "direct" and not is_number) or self._may_be_damaged(cells, source)
@@ -365,23 +360,21 @@ class Filler:
         `is_doubtful`: it is an id that a spreadsheet may have damaged; `is_number`: it is made of digits.
         """
         judged: dict[str, pl.Expr] = {}
-        text = _extracted(given, source)
+        text = extracted(given, source)
         if is_doubtful:
-            judged["damaged_id"] = damaged = _is_damaged_id(text, source.width) | (
-                text.str.contains(NO_ID) if field.privacy == "direct" else pl.lit(value=False)
-            )
+            judged["damaged_id"] = damaged = is_damaged_id(text, field, source.width)
             whole = of_width(text, source.width)
             judged["restored"] = (whole != text).fill_null(value=False) & ~damaged
             text = pl.when(~damaged).then(whole)
-        value = _typed(text, field, source, self._dates(source))
+        value = typed(text, field, source, self._dates(source))
         unreadable = []
-        if not _is_free_text(field, source):
-            unreadable.append(text.is_not_null() & value.is_null() & ~_is_meant_empty(text, source))
+        if not is_free_text(field, source):
+            unreadable.append(text.is_not_null() & value.is_null() & ~is_meant_empty(text, source))
         if source.extract and "" not in (source.map or {}):
             unreadable.append(given.is_not_null() & text.is_null())
         if unreadable:
             judged["unreadable"] = pl.any_horizontal(unreadable)
-        if _is_free_text(field, source) and (field.privacy != "none" or _is_id(field)):
+        if is_free_text(field, source) and (field.privacy != "none" or is_id(field)):
             judged["formula"] = pl.lit(value=False) if is_number else text.str.contains(FORMULA)
         return judged | {"text": text, "value": value}
 
@@ -459,7 +452,7 @@ class Filler:
     def _met(self, name: str, condition: Condition) -> pl.Expr:
         if name in self.fields:
             value, field = pl.col(name).cast(pl.String), self.fields[name]
-            wanted = [_canonical(text, field) for text in condition.values if text is not None]
+            wanted = [as_field_holds_it(text, field) for text in condition.values if text is not None]
         else:
             value, wanted = pl.col(f"__raw_{name}"), [text for text in condition.values if text is not None]
         met = value.is_in(wanted).fill_null(value=False) if wanted else pl.lit(value=False)
@@ -505,7 +498,7 @@ class Filler:
             return pl.lit(None, pl.String)  # what the roster has stands in a column of its own
         names = [unpivot.column(name, over) if unpivot else name for name in source.columns]
         there = [pl.col(name) if self._is_there(name) else pl.lit(None, pl.String) for name in names]
-        return _put_together(source, there)
+        return put_together(source, there)
 
     def _is_there(self, name: str) -> bool:
         return name in self._columns or self.layout.split(name)[0] is not None
@@ -579,13 +572,6 @@ def _of_rows(values: pl.Series, said: Coded, type_: pl.Categorical | None) -> pl
     return said.of_rows(values.cast(type_) if type_ is not None else values)
 
 
-def _extracted(given: pl.Expr, source: Source) -> pl.Expr:
-    """The part of the text that is meant."""
-    if source.extract:
-        given = given.str.extract(source.extract, re.compile(source.extract).groups)
-    return given.str.zfill(source.width) if source.width and source.date else given
-
-
 def _level(level: pl.Expr, levels: Levels) -> dict[str, pl.Expr]:
     """The place of a level in its order, and whether it counts as proficient."""
     order = {name: place for place, name in enumerate(levels.order, start=1)}
@@ -597,225 +583,9 @@ def _level(level: pl.Expr, levels: Levels) -> dict[str, pl.Expr]:
     }
 
 
-def _joined(there: list[pl.Expr], source: Source) -> pl.Expr:
-    """Several columns put together; empty where one of them is, or only where all are."""
-    if not source.keep_empty:
-        return pl.concat_str(there, separator=source.join)
-    filled = pl.concat_str([text.fill_null("") for text in there], separator=source.join)
-    return pl.when(pl.any_horizontal(text.is_not_null() for text in there)).then(filled)
-
-
-def _lookup(layout: Layout, name: str, document: Document) -> pl.DataFrame:
-    """What the layout reads of a file beside this one, by its key: columns `<lookup>.<column>`."""
-    lookup = layout.lookup[name]
-    conditions = [column for named in layout.exclude.values() for column in named]
-    named = [column for _, source in layout.sources() for column in layout.names(source)] + conditions
-    wanted = sorted({column for owner, column in map(layout.split, named) if owner == name})
-    needed = {*wanted, *lookup.key, *((lookup.climb.by, *lookup.climb.where) if lookup.climb else ())}
-    frame = _beside(document, lookup, layout, sorted(needed))
-    clean = frame.select(_present(pl.col(sorted(needed)).str.strip_chars(), layout)).with_columns(
-        pl.concat_str(lookup.key, separator=lookup.by.join).alias(LOOKUP_KEY)
-    )
-    # a key that stands twice would multiply rows; the first stands, as the file's own order says
-    clean = clean.unique(LOOKUP_KEY, keep="first", maintain_order=True)
-    if lookup.climb:
-        clean = _climbed(clean, LOOKUP_KEY, lookup.climb)
-    return clean.select(LOOKUP_KEY, *wanted).rename(lambda column: f"{name}.{column}")
-
-
-def _beside(document: Document, lookup: Lookup, layout: Layout, needed: list[str]) -> pl.DataFrame:
-    beside = document.beside(lookup.file)
-    if beside is None and lookup.optional:
-        return pl.DataFrame(schema=dict.fromkeys(needed, pl.String))
-    if beside is None:
-        raise MissingColumnError(f"needs {lookup.file} beside it, which is not there; land the whole set in one folder")
-    if beside.path.resolve().parent != document.path.resolve().parent:
-        raise LinkFileError(f"needs {lookup.file} beside it, which is a link to another place; land the file itself")
-    frame = reading.whole(beside, layout.read).drop(ROW, OVERFLOW)
-    missing = [column for column in needed if column not in frame.columns]
-    if missing and not lookup.optional:
-        raise MissingColumnError(f"needs {', '.join(missing)} in {lookup.file}; ask the sender for a file with it")
-    return frame.with_columns(pl.lit(None, pl.String).alias(column) for column in missing)
-
-
-def _climbed(frame: pl.DataFrame, key: str, climb: Climb) -> pl.DataFrame:
-    """For each key the nearest row above it, or itself, where the condition holds; none where there is no such row."""
-    rows = {row[key]: row for row in frame.iter_rows(named=True)}
-
-    def top(start: str) -> dict[str, str | None] | None:
-        seen: set[str | None] = set()
-        at: str | None = start
-        while at in rows and at not in seen:
-            seen.add(at)
-            if all(rows[at][column] == value for column, value in climb.where.items()):
-                return rows[at]
-            at = rows[at][climb.by]
-        return None
-
-    found = [{**above, key: start} for start in rows if start is not None and (above := top(start))]
-    return pl.DataFrame(found, schema=frame.schema)
-
-
-def _of_several(found: pl.DataFrame, keys: pl.Series, name: str, lookup: Lookup) -> pl.DataFrame:
-    """For each cell of several keys one row: the first row found, but for what the lookup picks."""
-    key = f"{name}.{LOOKUP_KEY}"
-    cells = pl.DataFrame({"__cell": keys.drop_nulls().unique(maintain_order=True)})
-    one_by_one = cells.with_columns(pl.col("__cell").str.split(lookup.split or "").alias(key)).explode(key)
-    joined = one_by_one.with_columns(pl.col(key).str.strip_chars()).join(found, on=key, maintain_order="left")
-    others = [column for column in found.columns if column != key]
-    picks = {"lowest": pl.Expr.min, "highest": pl.Expr.max}
-    picked = [
-        picks[how](pl.col(column))
-        if (how := lookup.pick.get(column.removeprefix(f"{name}.")))
-        else pl.col(column).first()
-        for column in others
-    ]
-    return joined.group_by("__cell", maintain_order=True).agg(picked).rename({"__cell": key})
-
-
-def _is_id(field: Field) -> bool:
-    return field.type == "text" and field.name.endswith("_id") and field.name != "delivery_id"
-
-
-def _is_damaged_id(text: pl.Expr, width: int | None) -> pl.Expr:
-    """Whether a spreadsheet has taken from the id what nobody can give back."""
-    if width:
-        is_long = text.str.replace(r"\.0+$", "").str.len_chars() > width
-        return text.str.contains(SPREADSHEET_EXPONENT) | is_long
-    return text.str.contains(f"{SPREADSHEET_EXPONENT}|{SPREADSHEET_DECIMAL}")
-
-
-def of_width(text: pl.Expr, width: int | None) -> pl.Expr:
-    """The id with the zeros that a spreadsheet has dropped, and without the decimals that it has added."""
-    if not width:
-        return text
-    bare = pl.when(text.str.contains(SPREADSHEET_DECIMAL)).then(text.str.replace(r"\.0+$", "")).otherwise(text)
-    return pl.when(bare.str.contains(r"^\d+$")).then(bare.str.zfill(width)).otherwise(bare)
-
-
-def _present(text: pl.Expr, layout: Layout) -> pl.Expr:
-    """The text, or empty where it stands for an empty cell; a quoted nothing is an empty cell as well."""
-    return pl.when(~text.is_in(["", *layout.read.nulls])).then(text)
-
-
 def _are_numbers(texts: pl.Series) -> bool:
     """Whether every text is a whole number above nothing; soon told, and spares a search for every sign."""
     if texts.len() < MANY:
         return False
     numbers = texts.cast(pl.Int64, strict=False)
     return numbers.null_count() == texts.null_count() and numbers.min() is not None and (numbers <= 0).sum() == 0
-
-
-def _is_meant_empty(text: pl.Expr, source: Source) -> pl.Expr:
-    """Whether the layout's map says of the value that it is to be left empty."""
-    known = source.map or {}
-    meant = text.is_in([given for given, value in known.items() if value is None])
-    return meant | ~text.is_in(list(known)) if "*" in known and known["*"] is None else meant
-
-
-def _put_together(source: Source, cells: list[pl.Expr]) -> pl.Expr:
-    """One text from the cells of a source's columns."""
-    if source.either:
-        return pl.coalesce(cells)
-    if source.flags:
-        return _flagged(source, source.flags, cells)
-    return cells[0] if len(cells) == 1 else _joined(cells, source)
-
-
-def _flagged(source: Source, flags: dict[str, str], cells: list[pl.Expr]) -> pl.Expr:
-    """The value whose flag says yes; a cell that is no flag stands for itself, so that it is found unreadable."""
-    said = [cell.str.to_uppercase() for cell in cells]
-    is_set = {value: flag.is_in(YES).fill_null(value=False) for value, flag in zip(flags, said, strict=True)}
-    strange = [pl.when(~flag.is_in([*YES, *NO])).then(cell) for flag, cell in zip(said, cells, strict=True)]
-    first = [pl.when(is_set[source.first]).then(pl.lit(source.first))] if source.first else []
-    several = [pl.when(pl.sum_horizontal(is_set.values()) > 1).then(pl.lit(source.several))] if source.several else []
-    return pl.coalesce(
-        [*strange, *first, *several, *(pl.when(flag).then(pl.lit(value)) for value, flag in is_set.items())]
-    )
-
-
-def _is_free_text(field: Field, source: Source) -> bool:
-    return field.type == "text" and field.values is None and source.map is None
-
-
-def _typed(text: pl.Expr, field: Field, source: Source, dates: tuple[str, ...]) -> pl.Expr:
-    """The text as a value of the field; empty where it cannot be read as one."""
-    if source.map is not None:
-        other = source.map.get("*")
-        known = {k: v for k, v in source.map.items() if k != "*"}
-        default = pl.when(text.is_not_null()).then(pl.lit(other)) if "*" in source.map else pl.lit(None, pl.String)
-        filled = text.fill_null("") if "" in known else text
-        text = filled.replace_strict(known, default=default, return_dtype=pl.String)
-    if field.is_published:
-        return pl.lit(None, pl.Float64)  # read with its bounds, once the record's unit is known
-    if source.date is not None:
-        return _possible(pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in dates))
-    return _parse(text, field)
-
-
-def _parse(text: pl.Expr, field: Field) -> pl.Expr:
-    if parser := _PARSERS.get(field.type):
-        return parser(text, field)
-    if field.values is None:
-        return text
-    known = {word(value): value for value in field.values}
-    said = text.str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_").str.strip_chars("_")
-    return said.replace_strict(known, default=None, return_dtype=pl.String)
-
-
-def _integer(text: pl.Expr, _: Field) -> pl.Expr:
-    return _whole(text).cast(pl.Int64, strict=False)
-
-
-def _whole(text: pl.Expr) -> pl.Expr:
-    """The text without the decimals that a whole number gets where a column has gaps (`3.0`, as pandas writes it)."""
-    return text.str.replace(r"^([+-]?\d+)\.0+$", "$1")
-
-
-def _number(text: pl.Expr, _: Field) -> pl.Expr:
-    number = text.cast(pl.Float64, strict=False)
-    return pl.when(number.is_finite()).then(number)
-
-
-def _date(text: pl.Expr, _: Field) -> pl.Expr:
-    """An ISO date; the time of a timestamp is left off."""
-    return _possible(text.str.extract(r"^(\d{4}-\d{2}-\d{2})(?:[T ].*)?$").str.to_date(ISO_DATE, strict=False))
-
-
-def _possible(date: pl.Expr) -> pl.Expr:
-    return pl.when(date.dt.year().is_between(FIRST_YEAR, LAST_YEAR)).then(date)
-
-
-def _yes_no(text: pl.Expr, _: Field) -> pl.Expr:
-    known = dict.fromkeys(YES, "yes") | dict.fromkeys(NO, "no")
-    return text.str.to_uppercase().replace_strict(known, default=None, return_dtype=pl.String)
-
-
-def _grade(text: pl.Expr, field: Field) -> pl.Expr:
-    bare = _whole(text.str.to_uppercase().str.replace_all("[ /]", "")).replace(GRADE_WORDS)
-    padded = pl.when(bare.str.contains(r"^\d$")).then("0" + bare).otherwise(bare)
-    return pl.when(padded.is_in(list(field.values or ()))).then(padded)
-
-
-def _school_year(text: pl.Expr, _: Field) -> pl.Expr:
-    """2016, 2015-16, 2015-2016 and 2015_2016 are all the year that ends in 2016."""
-    single = text.str.extract(r"^(\d{4})(?:\.0+)?$").cast(pl.Int32, strict=False)
-    start = text.str.extract(r"^(\d{4})[-_/ ]+(?:\d{4}|\d{2})$").cast(pl.Int32, strict=False)
-    end = text.str.extract(r"^\d{4}[-_/ ]+(\d{4}|\d{2})$").cast(pl.Int32, strict=False)
-    return pl.when((end % 100) == ((start + 1) % 100)).then(start + 1).otherwise(single)
-
-
-_PARSERS: dict[str, Callable[[pl.Expr, Field], pl.Expr]] = {
-    "integer": _integer,
-    "number": _number,
-    "date": _date,
-    "yes_no": _yes_no,
-    "grade": _grade,
-    "school_year": _school_year,
-}
-
-
-def _canonical(text: str, field: Field) -> str:
-    """A value of an exclusion as the field would hold it: `Y` of a yes_no field is `yes`."""
-    value = pl.select(_parse(pl.lit(text), field).cast(pl.String)).item()
-    return text if value is None else str(value)

@@ -11,7 +11,8 @@ import polars as pl
 
 from le_pipeline.ingest import reading
 from le_pipeline.ingest.delivery import Delivery
-from le_pipeline.ingest.filling import Identity, of_width
+from le_pipeline.ingest.filling import Identity
+from le_pipeline.ingest.value import of_width
 from le_pipeline.privacy.pseudonym import canonical_id
 from le_pipeline.warehouse.lake import polars_schema
 from schemas import registry

@@ -135,8 +135,14 @@ def coded_batches(
     if read.format != "delimited" or is_small or not found.columns or not text.is_utf8(document, read):
         yield from batches(document, read, wanted)
         return
+    try:
+        with _named_troubles():
+            beginning = text.sample(document, read, found, BATCH_ROWS)
+    except UnreadableFileError:
+        coding = {}  # the whole of it tells better what is wrong
+    else:
+        coding = coded.coding(beginning, columns)
     with _named_troubles():
-        coding = coded.coding(text.sample(document, read, found, BATCH_ROWS), columns)
         frames = text.batches(document, read, found, _rows(found), coding)
     yield from _filled(frames, found.columns)
 

@@ -263,3 +263,13 @@ def test_of_words_that_the_layout_maps_the_fix_names_those_of_the_file(landed: L
     assert landed.quarantine("source_column", "fix") == [
         ("Name", "Name: give one of Math, ELA, or map the value in the layout")
     ]
+
+
+def test_a_fix_tells_no_more_words_than_a_person_reads(landed: Landed) -> None:
+    words = ", ".join(f"C{place}: mathematics" for place in range(50))
+    landed.layout(SCORES.replace("subject: {value: mathematics}", f"subject: {{from: Name, map: {{{words}}}}}"))
+    landed.file("scores.csv", scores(*(row.replace("Tester", "C1") for row in students(9)), "8,Maths,,04,1,500"))
+    landed.run()
+    ((fix,),) = landed.quarantine("fix")
+    assert "C29, or 20 more of the layout, or map the value" in fix
+    assert "C30" not in fix
