@@ -35,7 +35,7 @@ class _Strict(BaseModel):
 class Field(_Strict):
     """One field: meaning, type, allowed values and privacy class. `of` and `domain` are for key fields.
 
-    `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is. `is_published`: a
+    `made_of`: the direct fields that are put together into this one. `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is. `is_published`: a
     figure that may be held back; `derived`: made from other fields by the pipeline, so that no layout fills it.
     """
 
@@ -54,6 +54,7 @@ class Field(_Strict):
     of: str | None = None
     domain: str | None = None
     of_any_issuer: bool = False
+    made_of: tuple[str, ...] = ()
     is_published: bool = False
     derived: bool = False
 

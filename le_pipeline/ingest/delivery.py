@@ -21,12 +21,14 @@ from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.filling import CODES, EXCLUDED, NOT_ON_ROSTER, PART, RESTORED, VOID, Filler, Identity
 from le_pipeline.ingest.header import ROW
 from le_pipeline.privacy.keys import Keys
-from le_pipeline.privacy.pseudonym import pseudonyms
+from le_pipeline.privacy.pseudonym import canonical_id, pseudonyms
 from le_pipeline.warehouse.lake import polars_schema
+from schemas import registry
 from schemas.layout import ANY_ISSUER, Layout
 from schemas.registry import Field, field_of
 
 INDEX = "index"
+NAMES = 2  # of the parts of a listed name, the first are the family and the given name
 SHAPE_CHARACTERS = 40
 SHAPED = ["source_row", "rule", "field", PART]
 OF_A_CELL = ("unreadable", "allowed_values", "range", "pattern", "damaged_id", "formula", "not_on_roster")
@@ -296,6 +298,8 @@ class DeliveryReader:
 
     def _with_keys(self, records: pl.DataFrame) -> pl.DataFrame:
         table = self.delivery.layout.table
+        named = [field_of(column.field.of) for column in table.columns if column.field.of]
+        records = records.with_columns(_put_together(field, records) for field in named if field.made_of)
         made = [
             pseudonyms(
                 records[column.field.of],
@@ -340,7 +344,18 @@ class DeliveryReader:
     def _given(self, name: str) -> str:
         """The field that a layout fills: of a key the id behind it."""
         table = self.delivery.layout.table
-        return (table.column(name).field.of or name) if name in table.column_names else name
+        given = (table.column(name).field.of or name) if name in table.column_names else name
+        made_of = field_of(given).made_of if given in registry.fields() else ()
+        return made_of[0] if made_of else given
+
+
+def _put_together(field: Field, records: pl.DataFrame) -> pl.Expr:
+    """The parts of a field in one text; empty where one of the first two, the names, is."""
+    there = [name for name in field.made_of if name in records.columns]
+    parts = [canonical_id(pl.col(name).cast(pl.String)).fill_null("") for name in there]
+    names = [pl.col(name).cast(pl.String).str.strip_chars() for name in field.made_of[:NAMES] if name in there]
+    is_named = pl.all_horizontal(name.is_not_null() & (name != "") for name in names) if len(names) == NAMES else False
+    return pl.when(is_named).then(pl.concat_str(parts, separator="|")).alias(field.name)
 
 
 def shape(column: str) -> pl.Expr:
