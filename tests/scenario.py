@@ -16,7 +16,14 @@ from schemas.registry import Column
 Row = dict[str, Any]
 
 # what a test does not say about a row; a required column without a default here has to be said
-DEFAULTS: Row = {"state": "LA", "school_year": 2015, "delivery_id": "d1", "source_row": 2}
+DEFAULTS: Row = {
+    "state": "LA",
+    "school_year": 2015,
+    "delivery_id": "d1",
+    "source_row": 2,
+    "person_kind": "staff",
+    "is_pre_program": False,
+}
 
 
 class Scenario:
