@@ -42,6 +42,9 @@ def staff(lake: Scenario, addresses: dict[str, str | None]) -> Scenario:
 JOB = {"position": "teacher", "is_teacher": "yes", "school_id": "1"}
 
 
+APPLICATION = {"applied_year": 2015, "decision": "selected"}
+
+
 def entries(lake: Scenario, **lists: list[Row]) -> pl.DataFrame:
     for name, rows in lists.items():
         numbered = ({"source_row": number} | row for number, row in enumerate(rows, 2))
@@ -287,6 +290,17 @@ def test_a_name_that_may_be_somebodys_waits_for_review_before_anything_has_to_be
         ("fellow", None, None, "waits_for_review", WAITS),
         ("fellow", "tina", "staff_id", None, None),
         ("mentee", "tina", "staff_id", "waits_for_review", WAITS),
+    ]
+
+
+def test_a_name_that_may_be_several_peoples_is_one_entry(lake: Scenario) -> None:
+    review(lake, ("tina", "perhaps"), ("perhaps", "tom"), ("tara", "perhaps"))
+
+    found = entries(lake, fellowship=[fellow(name_key="perhaps")], applicant=[APPLICATION | {"name_key": "perhaps"}])
+
+    assert told(found, "role", "unresolved_reason") == [
+        ("applicant", "waits_for_review"),
+        ("fellow", "waits_for_review"),
     ]
 
 

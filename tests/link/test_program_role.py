@@ -125,6 +125,19 @@ def test_administrators_have_a_part_as_teachers_do_and_can_be_told_from_them(lak
     ]
 
 
+def test_an_administrator_who_is_a_fellow_counts_in_reach_and_is_no_teacher_to_be_retained(lake: Scenario) -> None:
+    head = {"position": "principal", "is_teacher": "no"}
+    work = [row | {"school_id": "1"} for row in at_work("tom", 2015, 2016)]
+    work += [row | head | {"school_id": "2"} for row in at_work("pia", 2015, 2016)]
+
+    roles(lake, work, entry("fellow", "pia", 2015, 2015), entry("fellow", "tom", 2015, 2015))
+    reach = lake.run(STEP["program_reach"]).filter(state="LA", region="all", school_year=2015)
+    outcome = lake.run(STEP["retention_outcome"]).filter(school_year=2015)
+
+    assert told(reach, "n_fellows", "n_schools") == [(2, 2)]
+    assert told(outcome, "staff_key", "role", "outcome") == [("tom", "fellow", "stayer")]
+
+
 def test_who_is_on_the_lists_of_two_states_in_a_year_has_one_row(lake: Scenario) -> None:
     found = roles(
         lake,
