@@ -35,8 +35,9 @@ class _Strict(BaseModel):
 class Field(_Strict):
     """One field: meaning, type, allowed values and privacy class. `of` and `domain` are for key fields.
 
-    `made_of`: the direct fields that are put together into this one. `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is. `is_published`: a
-    figure that may be held back; `derived`: made from other fields by the pipeline, so that no layout fills it.
+    `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is. `made_of`: the
+    direct fields that are put together into this one. `is_published`: a figure that may be held back; `derived`: made
+    from other fields by the pipeline, so that no layout fills it.
     """
 
     name: str
