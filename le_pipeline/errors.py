@@ -32,6 +32,14 @@ class MendingError(PipelineError):
     """Quarantined rows cannot be exported or taken back."""
 
 
+class ReviewError(PipelineError):
+    """Pairs cannot be exported, or decisions cannot be taken."""
+
+
+class MatchingError(PipelineError):
+    """Who is who could not be worked out."""
+
+
 class StepError(PipelineError):
     """The SQL of a table failed."""
 

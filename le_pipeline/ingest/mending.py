@@ -27,6 +27,7 @@ from schemas import registry
 QUARANTINE = registry.tables()["quarantine"]
 SCHEMA = {"delivery_id": pl.String(), "source_row": pl.Int64(), "row": pl.String()}
 OURS = ("delivery_id", "source_row", "broken rules", "what to do")
+MENDED = ".mended"  # what the vault files of mended rows end in
 BEYOND = "beyond the last column"
 NAME_CHARACTERS = 24  # Excel allows 31, of which the number takes some
 
@@ -55,7 +56,7 @@ def of_deliveries(vault: Vault, feed: str, partition: Partition, delivery_ids: l
     """
     order = {delivery: place for place, delivery in enumerate(delivery_ids)}
     frames = [
-        frame.filter(pl.col("delivery_id").is_in(delivery_ids)) for frame in vault.read(f"{feed}/{partition}.mended")
+        frame.filter(pl.col("delivery_id").is_in(delivery_ids)) for frame in vault.read(f"{feed}/{partition}{MENDED}")
     ]
     rows = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
     place = pl.col("delivery_id").replace_strict(order, default=-1, return_dtype=pl.Int64)
@@ -69,7 +70,7 @@ def of_deliveries(vault: Vault, feed: str, partition: Partition, delivery_ids: l
 
 def made_from(vault: Vault, feed: str, partition: Partition) -> str | None:
     """Tells one state of the mended rows from the next."""
-    path = vault.path(f"{feed}/{partition}.mended")
+    path = vault.path(f"{feed}/{partition}{MENDED}")
     return Document(path, path.name).file_hash if path.exists() else None
 
 
@@ -93,10 +94,7 @@ def export(home: Home, keys: Keys, chosen: list[Partition], target: Path) -> int
     """
     if target.suffix.lower() != ".xlsx":
         raise MendingError(f"{target.name}: give a name that ends in .xlsx; other formats damage ids")
-    if any(
-        target.resolve().is_relative_to(place)
-        for place in (home.lake, home.warehouse.parent, home.dagster, home.landing)
-    ):
+    if home.is_without_names(target):
         raise MendingError(
             f"{target} lies where no name may be; choose a place outside lake, warehouse, dagster and landing"
         )
@@ -146,8 +144,8 @@ def take_back(home: Home, keys: Keys, source: Path) -> dict[Partition, int]:
         if not now:
             continue
         fresh = pl.DataFrame(now, schema=SCHEMA)
-        with vault.replacing(f"{waiting.name}.mended") as mended:
-            for frame in vault.read(f"{waiting.name}.mended"):
+        with vault.replacing(f"{waiting.name}{MENDED}") as mended:
+            for frame in vault.read(f"{waiting.name}{MENDED}"):
                 mended.add(frame.join(fresh, on=["delivery_id", "source_row"], how="anti"))
             mended.add(fresh)
             mended.keep()
