@@ -18,13 +18,11 @@ from schemas import registry
 
 By = Literal["id", "claim", "name"]
 NAMES = {"last_name": pl.String(), "first_name": pl.String(), "middle_name": pl.String(), "birth_date": pl.Date()}
-SPELLING = {
-    "key": pl.String(),
+SPELLING = {"key": pl.String(), "by": pl.String(), **NAMES, "email": pl.String()}
+OCCURRENCE = {
+    **SPELLING,
     "id": pl.String(),
-    **NAMES,
-    "email": pl.String(),
     "domain": pl.String(),
-    "by": pl.String(),
     "feed": pl.String(),
     "state": pl.String(),
     "school_year": pl.Int32(),
@@ -37,6 +35,7 @@ ABBREVIATIONS = {
     "ES": "ELEMENTARY",
     "ACAD": "ACADEMY",
 }
+MANY = 1_000_000  # rows that may wait to be compared with those before
 NO_PART_OF_A_NAME = ("SCHOOL", "SCH", "THE")
 
 # days on which whoever is enrolled is counted; two keys on the roll of one state on one day are two people by its word
@@ -177,13 +176,19 @@ KINDS = (STUDENT, STAFF)
 
 
 def spellings(vault: Vault, kind: Kind) -> pl.DataFrame:
-    """One row per key, spelling, feed, state and school year, with the direct identifiers; for memory only."""
-    found = [pl.DataFrame(schema=SPELLING)]
-    for named in kind.named:
-        for partition, frame in _identities(vault, named.feed):
-            if named.key in frame.columns:
-                found.append(_spelt(frame, named, partition))
-    return pl.concat(found).unique(maintain_order=True)
+    """One row per key, spelling and what the key rests on (`SPELLING`), from every file; for memory only."""
+    found, more = pl.DataFrame(schema=SPELLING), []
+    for frame in _all(vault, kind):  # people are mostly spelt alike from year to year, so that little is held
+        more.append(frame.select(*SPELLING))
+        if sum(each.height for each in more) > max(found.height, MANY):
+            found, more = pl.concat([found, *more]).unique(), []
+    return pl.concat([found, *more]).unique()
+
+
+def occurrences(vault: Vault, kind: Kind, keys: pl.Series) -> pl.DataFrame:
+    """One row per key, spelling, feed, state and school year (`OCCURRENCE`), of these keys; for memory only."""
+    frames = [frame.filter(pl.col("key").is_in(keys.implode())) for frame in _all(vault, kind)]
+    return pl.concat([pl.DataFrame(schema=OCCURRENCE), *frames]).unique(maintain_order=True)
 
 
 def records(engine: Engine, kind: Kind, spelt: pl.DataFrame) -> pl.DataFrame:
@@ -220,10 +225,12 @@ def plain_place(name: pl.Expr) -> pl.Expr:
     return whole.list.eval(pl.element().filter(~pl.element().is_in(list(NO_PART_OF_A_NAME)))).list.join(" ")
 
 
-def _identities(vault: Vault, feed: str) -> Iterator[tuple[Partition, pl.DataFrame]]:
-    for partition in vault.partitions(feed):
-        for frame in vault.read(f"{feed}/{partition}.identity"):
-            yield partition, frame
+def _all(vault: Vault, kind: Kind) -> Iterator[pl.DataFrame]:
+    for named in kind.named:
+        for partition in vault.partitions(named.feed):
+            for frame in vault.read(f"{named.feed}/{partition}.identity"):
+                if named.key in frame.columns:
+                    yield _spelt(frame, named, partition)
 
 
 def _spelt(frame: pl.DataFrame, named: Named, partition: Partition) -> pl.DataFrame:
@@ -240,7 +247,9 @@ def _spelt(frame: pl.DataFrame, named: Named, partition: Partition) -> pl.DataFr
         frame.select(pl.col(theirs).alias(ours) for ours, theirs in (there | alike).items())
         .filter(pl.col("key").is_not_null())
         .unique(maintain_order=True)
-        .with_columns(pl.lit(None, type_).alias(name) for name, type_ in SPELLING.items() if name not in there | alike)
+        .with_columns(
+            pl.lit(None, type_).alias(name) for name, type_ in OCCURRENCE.items() if name not in there | alike
+        )
         .with_columns(
             domain=pl.lit(registry.field_of(named.key).domain),
             by=pl.lit(named.by),
@@ -248,5 +257,5 @@ def _spelt(frame: pl.DataFrame, named: Named, partition: Partition) -> pl.DataFr
             state=pl.lit(partition.state),
             school_year=pl.lit(partition.school_year, pl.Int32),
         )
-        .select(pl.col(name).cast(type_) for name, type_ in SPELLING.items())
+        .select(pl.col(name).cast(type_) for name, type_ in OCCURRENCE.items())
     )

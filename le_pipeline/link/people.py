@@ -96,7 +96,7 @@ def _resolved(engine: Engine, vault: Vault, kind: Kind) -> dict[Table, pl.DataFr
         ALIAS: _rows(
             ALIAS, found.clusters.rename({"key": "alias_key"}).remove(pl.col("alias_key") == pl.col("person_key")), kind
         ),
-        CONFLICT: conflicts(spelt, kind.name),
+        CONFLICT: conflicts(vault, kind, spelt),
     }
 
 

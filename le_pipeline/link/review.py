@@ -16,7 +16,7 @@ import xlsxwriter
 from le_pipeline.errors import ReviewError
 from le_pipeline.home import Home
 from le_pipeline.link import decision
-from le_pipeline.link.individual import KINDS, NAMES, Kind, spellings
+from le_pipeline.link.individual import KINDS, NAMES, Kind, occurrences
 from le_pipeline.link.people import MATCH
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
@@ -62,7 +62,6 @@ class Reviewer:
         self.home = home
         self._keys = keys
         self.vault = Vault(home, keys)
-        self._read: dict[str, pl.DataFrame] = {}
 
     def pairs(self, rows: pl.DataFrame) -> list[Pair]:
         """The pairs with what is known of both sides.
@@ -151,20 +150,14 @@ class Reviewer:
         found_in = pl.format("{} {}-{}", "feed", "state", "school_year").alias("found_in")
         values = pl.col(*NAMES, "email", "id", "found_in").cast(pl.String).drop_nulls()
         told = (
-            self._spelt(kind)
-            .filter(pl.col("key").is_in(keys.implode()) & (pl.col("by") != "claim"))
+            occurrences(self.vault, kind, keys)
+            .filter(pl.col("by") != "claim")
             .with_columns(found_in)
             .group_by("key")
             .agg(values.unique().sort().str.join(" / "))
             .join(schools, on="key", how="left")
         )
         return {row["key"]: {name: row[name] or "" for name in SHOWN} for row in told.iter_rows(named=True)}
-
-    def _spelt(self, kind: Kind) -> pl.DataFrame:
-        """Everybody of a kind, read when they are first asked for: a state's students are many."""
-        if kind.name not in self._read:
-            self._read[kind.name] = spellings(self.vault, kind)
-        return self._read[kind.name]
 
     def _made_of(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """What keys were made of (key, domain, issuer, id), so that they can be made again with another master key."""
@@ -175,7 +168,7 @@ class Reviewer:
             if about.is_empty():
                 continue
             keys = pl.concat([about["left_key"], about["right_key"]]).unique()
-            mine = self._spelt(kind).filter(pl.col("key").is_in(keys.implode()) & (pl.col("by") != "claim"))
+            mine = occurrences(self.vault, kind, keys).filter(pl.col("by") != "claim")
             for (domain, state), part in mine.group_by("domain", "state", maintain_order=True):
                 for issuer in dict.fromkeys((str(state), layout.ANY_ISSUER, *issuers)):
                     made = pseudonyms(part["id"], domain=str(domain), issuer=issuer, keys=self._keys)

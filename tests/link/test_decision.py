@@ -1,4 +1,4 @@
-"""Decisions about pairs are kept in the vault, the last one about a pair counts, and another key changes no decision."""
+"""Decisions about pairs are kept in the vault; the last one counts, and another key changes none."""
 
 from __future__ import annotations
 
