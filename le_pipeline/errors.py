@@ -36,6 +36,10 @@ class StepError(PipelineError):
     """The SQL of a table failed."""
 
 
+class MatchingError(PipelineError):
+    """Records cannot be matched: a column is missing or of another type, or the matching engine failed."""
+
+
 class GateError(PipelineError):
     """The tables did not meet their expectations, so the warehouse was not replaced."""
 
