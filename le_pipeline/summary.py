@@ -18,7 +18,7 @@ from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.identity import low
 from le_pipeline.ingest.partition import FeedReport, held_back, left_out
 from le_pipeline.ingest.rehearsal import Part, Rehearsal
-from le_pipeline.link.people import PeopleReport
+from le_pipeline.link.person_match import PeopleReport
 from le_pipeline.link.review import Pair
 from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import TableReport

@@ -1,133 +1,97 @@
-"""Who is who: which keys stand for one person.
-
-Belongs here: names out of the vault, compared in memory; what goes into the lake are pairs of keys with method, weight
-and model (`linked.person_match`), the keys that follow from them (`linked.person_alias`), and ids that are at odds with
-the names beside them (`linked.identity_conflict`). Does not belong here: how names are compared (`matching`), what a
-person decides (`decision`, `review`).
-"""
+"""The people of a matching: one row per distinct spelling of a key."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 import polars as pl
 
-from le_pipeline.home import Home
-from le_pipeline.link import decision
-from le_pipeline.link.conflict import conflicts
-from le_pipeline.link.individual import KINDS, Kind, records, spellings
-from le_pipeline.link.matching import Matches, match
-from le_pipeline.privacy.keys import Keys
-from le_pipeline.privacy.vault import Vault
-from le_pipeline.warehouse.engine import Engine, code_version
-from le_pipeline.warehouse.lake import Lake, polars_schema
-from schemas import registry
-from schemas.registry import Table
+from le_pipeline.errors import MatchingError
+from le_pipeline.link.spelling import Columns, Kind, spelt
 
-MATCH, ALIAS, CONFLICT = (registry.tables()[name] for name in ("person_match", "person_alias", "identity_conflict"))
-TABLES = (MATCH, ALIAS, CONFLICT)
-NOTE = "people"
-FIELDS = {
-    "last_name": "surname",
-    "first_name": "given_name",
-    "middle_name": "middle_name",
-    "birth_date": "birth_date",
-    "email": "email",
-    "context": "context",
-}
-INPUTS = tuple(dict.fromkeys(name for kind in KINDS for name in kind.inputs))
+NO_LIST = -1  # stands for the lists of a key that is in none
+RECORDS = {"key": pl.String, "lists": pl.List(pl.String), "is_known": pl.Boolean}
+NUMBERS = pl.List(pl.Int32)
 
 
-@dataclass(frozen=True)
-class PeopleReport:
-    """What came of it: rows by table; `is_current` says that nothing had changed, so nothing was done."""
-
-    rows: dict[str, int]
-    is_current: bool
-
-    @property
-    def waiting(self) -> int:
-        """Pairs that somebody has to look at."""
-        return self.rows["review"]
-
-    @property
-    def told(self) -> str:
-        """What to do about them."""
-        return f"{self.waiting:,} pairs of records may be one person: `le review` shows them side by side"
-
-
-def resolve(home: Home, keys: Keys) -> PeopleReport:
-    """Bring the tables of who is who up to date.
+def columns_of(records: pl.DataFrame, fields: dict[str, Kind]) -> Columns:
+    """Names for the compared columns that are safe in SQL, whatever the fields are called.
 
     Raises:
-        VaultError: a vault file cannot be opened.
-        MatchingError: the comparison failed.
+        MatchingError: a column is missing or of another type.
     """
-    engine, vault = Engine(home), Vault(home, keys)
-    with home.lock("linked.people"):
-        made_from = _made_from(engine.lake, vault, keys)
-        note = engine.lake.note(NOTE)
-        if note and note["from"] == made_from and note["files"] == _stamps(engine.lake):
-            return PeopleReport(note["rows"], is_current=True)
-        found = [_resolved(engine, vault, kind) for kind in KINDS]
-        frames = {table: pl.concat(frame[table] for frame in found) for table in TABLES}
-        for table, frame in frames.items():
-            _replace(engine.lake, table, frame)
-        review = frames[MATCH].filter(pl.col("match_status") == "review").height
-        rows = {table.name: frame.height for table, frame in frames.items()} | {"review": review}
-        engine.lake.write_note(NOTE, {"from": made_from, "files": _stamps(engine.lake), "rows": rows})
-        return PeopleReport(rows, is_current=False)
+    if missing := {*RECORDS, *fields} - set(records.columns):
+        raise MatchingError(f"records lack {', '.join(sorted(missing))}")
+    for name, dtype in RECORDS.items():
+        if records.schema[name] not in (dtype, pl.Null, pl.List(pl.Null)):
+            raise MatchingError(f"records have {name} as {records.schema[name]}, not as {dtype}")
+    counts: dict[Kind, int] = {}
+    columns: Columns = {}
+    for name, kind in fields.items():
+        columns[f"{kind}_{counts.get(kind, 0)}"] = (name, kind)
+        counts[kind] = counts.get(kind, 0) + 1
+    return columns
 
 
-def is_current(home: Home, keys: Keys) -> bool:
-    """Whether doing it again would change nothing."""
-    lake = Lake(home.lake)
-    note = lake.note(NOTE)
-    return bool(note and note["from"] == _made_from(lake, Vault(home, keys), keys) and note["files"] == _stamps(lake))
+def people(records: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """Distinct spellings, in an order that depends on their content alone.
+
+    Returns:
+        row and node, numbers of spellings and keys; key; is_known; lists, numbers of lists; told_lists, the same with
+        `NO_LIST` where there is none; cluster, at first the node; and the columns that are compared.
+    """
+    said = {column: f"said {column}" for column in columns}
+    told = records.filter(pl.col("key").is_not_null()).select(
+        pl.col("key").cast(pl.String),
+        pl.col("lists").cast(pl.List(pl.String)),
+        pl.col("is_known").cast(pl.Boolean).fill_null(value=True),
+        *(pl.col(field).alias(said[column]) for column, (field, _) in columns.items()),
+    )
+    rows = spelt(told.drop("lists", "is_known"), {new: (said[new], kind) for new, (_, kind) in columns.items()})
+    rows = rows.drop(said.values())
+    # a list cannot be sorted by, nor looked up; its text can
+    texts = rows.select(pl.selectors.string(), pl.selectors.list().list.join("\n").name.suffix(" text"))
+    by = [column for column in texts.columns if column not in rows.columns]
+    rows = pl.concat([rows, texts.select(by)], how="horizontal")
+    order = ["key", *(column for column in texts.columns if column != "key")]
+    rows = rows.unique(order).sort(order).drop(by).join(_keys(told), on="key", maintain_order="left")
+    return rows.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
 
 
-def _resolved(engine: Engine, vault: Vault, kind: Kind) -> dict[Table, pl.DataFrame]:
-    spelt = spellings(vault, kind)
-    found = match(records(engine, kind, spelt), FIELDS, decision.decided(vault, kind.name))
-    return {
-        MATCH: _rows(MATCH, _pairs(found), kind),
-        ALIAS: _rows(
-            ALIAS, found.clusters.rename({"key": "alias_key"}).remove(pl.col("alias_key") == pl.col("person_key")), kind
-        ),
-        CONFLICT: conflicts(vault, kind, spelt),
-    }
+def _keys(told: pl.DataFrame) -> pl.DataFrame:
+    listed = told.select("key", pl.col("lists")).explode("lists", empty_as_null=False).drop_nulls().unique()
+    numbered = listed.select("key", lists=pl.col("lists").rank("dense").cast(pl.Int32)).group_by("key").agg("lists")
+    keys = told.group_by("key").agg(pl.col("is_known").any()).sort("key").with_row_index("node")
+    keys = keys.join(numbered, on="key", how="left", maintain_order="left").with_columns(
+        pl.col("node").cast(pl.Int64), pl.col("lists").list.sort().fill_null(pl.lit([], dtype=NUMBERS))
+    )
+    is_listed = pl.col("lists").list.len() > 0
+    told_lists = pl.when(is_listed).then("lists").otherwise(pl.lit([NO_LIST], dtype=NUMBERS))
+    return keys.with_columns(told_lists=told_lists, cluster=pl.col("node"))
 
 
-def _pairs(found: Matches) -> pl.DataFrame:
-    named = {"method": "match_method", "decision": "match_decision"}
-    return found.pairs.rename(named).with_columns(model_hash=pl.lit(found.model_hash))
+def gathered(rows: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
+    """The rows that may still find somebody, after some keys have been joined.
 
+    Args:
+        rows: of people.
+        joined: `node` and `cluster`, of keys that are not alone.
 
-def _rows(table: Table, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    told = frame.with_columns(person_kind=pl.lit(kind.name))
-    return told.select(pl.col(name).cast(type_) for name, type_ in polars_schema(table).items()).sort(table.key)
-
-
-def _replace(lake: Lake, table: Table, frame: pl.DataFrame) -> None:
-    """Write the table unless it is there as it should be: what is made from it is then not made again."""
-    if not lake.files(table) or not lake.read(table).equals(frame):
-        lake.write(table, "all", frame)
-
-
-def _stamps(lake: Lake) -> list[Any]:
-    return [lake.stamp(table) for table in TABLES]
-
-
-def _made_from(lake: Lake, vault: Vault, keys: Keys) -> list[Any]:
-    feeds = dict.fromkeys(named.feed for kind in KINDS for named in kind.named)
-    identities = [
-        [name, vault.stamp(name)]
-        for feed in feeds
-        for name in (f"{feed}/{partition}.identity" for partition in vault.partitions(feed))
-    ]
-    tables = [lake.stamp(registry.tables()[name.partition(".")[2]]) for name in INPUTS]
-    nicknames = registry.HERE / "reference" / "nickname.csv"
-    code = code_version(Path(__file__).parent, nicknames)
-    return [code, keys.key_id, identities, tables, vault.stamp(decision.FILE)]
+    Returns:
+        The rows with their cluster, and with the lists of all its keys. Left out are mere names that have their person,
+        and keys whose cluster stands in every list, or in those of every other key.
+    """
+    keys = rows.select("node", "lists", "is_known").unique("node", maintain_order=True)
+    keys = keys.join(joined, on="node", how="left", maintain_order="left")
+    keys = keys.with_columns(pl.col("cluster").fill_null(pl.col("node")))
+    lists = keys.explode("lists", empty_as_null=False).drop_nulls("lists")
+    every, is_listed_always = lists["lists"].n_unique(), keys.select((pl.col("lists").list.len() > 0).all()).item()
+    together = lists.group_by("cluster").agg(pl.col("lists").unique().sort())
+    has_known = pl.col("is_known").any().over("cluster")
+    keys = keys.with_columns(is_open=pl.col("is_known") | ~has_known).drop("lists")
+    keys = keys.join(together, on="cluster", how="left", maintain_order="left")
+    keys = keys.with_columns(pl.col("lists").fill_null(pl.lit([], dtype=NUMBERS)))
+    if is_listed_always:
+        keys = keys.with_columns(is_open=pl.col("is_open") & (pl.col("lists").list.len() < every))
+    rows = rows.drop("lists", "cluster").join(
+        keys.filter("is_open").select("node", "lists", "cluster"), on="node", maintain_order="left"
+    )
+    return rows

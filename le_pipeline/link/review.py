@@ -17,7 +17,7 @@ from le_pipeline.errors import ReviewError
 from le_pipeline.home import Home
 from le_pipeline.link import decision
 from le_pipeline.link.individual import KINDS, NAMES, Kind, occurrences
-from le_pipeline.link.people import MATCH
+from le_pipeline.link.person_match import MATCH
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
 from le_pipeline.privacy.vault import Vault

@@ -22,7 +22,7 @@ from le_pipeline.link import decision
 from le_pipeline.privacy.keys import Keys, load_keys
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.lake import Lake
-from link.test_people import FELLOWS, FELLOWS_HEADER, STAFF, STAFF_HEADER, csv, staff
+from link.test_person_match import FELLOWS, FELLOWS_HEADER, STAFF, STAFF_HEADER, csv, staff
 from schemas import registry
 
 UNSURE = ["S1,Quillfeather,Oriane,,,7,teacher", "S2,Underbrook,Tamsin,,,6,teacher"]

@@ -9,14 +9,14 @@ from assets.columns import asset_key, column_schema, description
 from assets.failures import told_plainly
 from assets.resources import HomeResource
 from assets.steps import CHECK, OWNERS
-from le_pipeline.link import people
+from le_pipeline.link import person_match
 from le_pipeline.link.individual import KINDS
 from le_pipeline.warehouse.contract import violations
 from schemas import registry
 
 FEEDS = {table.feed: table.qualified_name for table in registry.feeds().values()}
 # names come out of the vault, where the feeds have put them
-DEPS = sorted({FEEDS[named.feed] for kind in KINDS for named in kind.named} | set(people.INPUTS))
+DEPS = sorted({FEEDS[named.feed] for kind in KINDS for named in kind.named} | set(person_match.INPUTS))
 
 
 @dg.multi_asset(
@@ -33,7 +33,7 @@ DEPS = sorted({FEEDS[named.feed] for kind in KINDS for named in kind.named} | se
             metadata={"dagster/column_schema": column_schema(table)},
             freshness_policy=FRESH,
         )
-        for table in people.TABLES
+        for table in person_match.TABLES
     ],
     check_specs=[
         dg.AssetCheckSpec(
@@ -42,14 +42,14 @@ DEPS = sorted({FEEDS[named.feed] for kind in KINDS for named in kind.named} | se
             blocking=True,
             description="Keys are unique; required, allowed and possible values only",
         )
-        for table in people.TABLES
+        for table in person_match.TABLES
     ],
 )
 def who_is_who(home: HomeResource) -> Iterator[dg.MaterializeResult]:
     """Compare names in the vault's memory; only pairs of keys come out."""
     with told_plainly():
-        report = people.resolve(home.home(), home.loaded_keys())
-        broken = {table: violations(home.engine(), table) for table in people.TABLES}
+        report = person_match.resolve(home.home(), home.loaded_keys())
+        broken = {table: violations(home.engine(), table) for table in person_match.TABLES}
     for table, counts in broken.items():
         yield dg.MaterializeResult(
             asset_key=asset_key(table.qualified_name),
