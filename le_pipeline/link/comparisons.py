@@ -92,7 +92,7 @@ def _given_name(c: str, other: str | None) -> Iterator[Level]:
     # errors in one in twenty names are usual in what people type (client's lists, febrl)
     yield Level("exact", same(c), 0.85, 0.01, c)
     if other:  # the whole weight of a swap is in the two frequencies; one in a hundred forms has one
-        yield Level("swapped", f"{c}_l = {other}_r and {other}_l = {c}_r", 0.01, 0.01, c)
+        yield Level("swapped", _swapped(c, other), 0.01, 0.01, c)
     yield Level("nickname", shared(f"{c}_forms"), 0.03, 0.002, c)
     yield Level("typing error", f"({c}_rare_l or {c}_rare_r) and {edit(c)}", 0.05, 0.0005, c)
     initial = f"least(length({c}_l), length({c}_r)) = 1 and {c}_l[1] = {c}_r[1]"
@@ -102,11 +102,19 @@ def _given_name(c: str, other: str | None) -> Iterator[Level]:
     yield Level(DIFFERS, "else", 0.015, 0.97, agrees=False)
 
 
+def _swapped(given: str, surname: str) -> str:
+    """Each name in the place of the other; one of them may have a typing error besides."""
+    there, back = (f"{given}_l", f"{surname}_r"), (f"{surname}_l", f"{given}_r")
+    likes = [f"jaro_winkler_similarity({left}, {right}) >= 0.9" for left, right in (there, back)]
+    # the cheap condition first
+    return f"({there[0]} = {there[1]} or {back[0]} = {back[1]}) and {likes[0]} and {likes[1]}"
+
+
 def _surname(c: str, other: str | None) -> Iterator[Level]:
     yield Level("another generation", f"{c}_generation_l <> {c}_generation_r", 0.0005, 0.001, agrees=False)
     yield Level("exact", same(c), 0.85, 0.003, c)
     if other:  # no m of its own: a swap is an event of both names, and counted with the given name
-        yield Level("swapped", f"{c}_l = {other}_r and {other}_l = {c}_r", 1.0, 0.003, c)
+        yield Level("swapped", _swapped(other, c), 1.0, 0.003, c)
     yield Level("typing error", f"({c}_rare_l or {c}_rare_r) and {edit(c)}", 0.05, 0.0005, c)
     yield Level("part", shared(f"{c}_tokens"), 0.02, 0.001, c)
     yield Level("similar", alike(c, 0.88), 0.01, 0.005, c)
@@ -128,7 +136,10 @@ def _birth_date(c: str) -> Iterator[Level]:
     yield Level("day and month swapped", crossed, 0.02, 0.0001)
     # eight digits differ in one place, or two neighbours have changed places
     yield Level("one digit", f"hamming({left}, {right}) <= 2 and damerau_levenshtein({left}, {right}) <= 1", 0.03, 0.003)
-    yield Level(DIFFERS, "else", 0.01, 0.99, agrees=False)
+    # of one year; a father and his son may share the day
+    one_part = f"{left}[1:4] = {right}[1:4] and ({left}[5:6] = {right}[5:6] or {left}[7:8] = {right}[7:8])"
+    yield Level("month or day", one_part, 0.006, 0.002, agrees=False)
+    yield Level(DIFFERS, "else", 0.004, 0.99, agrees=False)
 
 
 def _email(c: str) -> Iterator[Level]:

@@ -15,6 +15,8 @@ from le_pipeline.link.comparisons import DIFFERS, Comparison
 # an agreement that more than one pair of two people in eight has by chance tells nobody apart
 TELLING = 8
 NAMES = ("given_name", "surname", "middle_name")
+# what relatives have in common; a person whose name or date was changed looks the same
+RELATIVES = ("given_name_differs", "birth_date_differs")
 HELD_BACK = (
     ("surname", "another generation", "generation_differs"),
     ("given_name", DIFFERS, "given_name_differs"),
@@ -24,7 +26,10 @@ HELD_BACK = (
 
 
 def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
-    """Scored pairs with `evidence` and `held_back`, a reason not to accept them or null; without the levels.
+    """Scored pairs with what their levels amount to, in the place of the levels.
+
+    Returns:
+        `evidence`, words; `held_back`, a reason not to accept them, or null; `is_told`, more than names agrees.
 
     Args:
         scored: a `gamma_` column per comparison, as Splink numbers levels: from the weakest, 0; missing is -1.
@@ -41,7 +46,7 @@ def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
     told = _any(_agrees(one) for one in compared if one.kind not in NAMES)
     alone = pl.when(~told).then(pl.lit("names_alone"))
     return scored.with_columns(
-        evidence=pl.concat_str(words, separator="; "), held_back=pl.coalesce(*reasons, alone)
+        evidence=pl.concat_str(words, separator="; "), held_back=pl.coalesce(*reasons, alone), is_told=told
     ).drop(f"gamma_{one.column}" for one in compared)
 
 

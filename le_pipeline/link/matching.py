@@ -17,7 +17,7 @@ import polars as pl
 from le_pipeline.errors import MatchingError
 from le_pipeline.link.blocking import blocked
 from le_pipeline.link.clustering import People, components, settled
-from le_pipeline.link.evidence import judged
+from le_pipeline.link.evidence import RELATIVES, judged
 from le_pipeline.link.people import columns_of, gathered, people
 from le_pipeline.link.prior import FEW, agreeing, allowed_comparisons, expected_matches
 from le_pipeline.link.scoring import PEOPLE, database, modelled, put, quiet
@@ -26,6 +26,11 @@ from le_pipeline.link.spelling import Columns, Kind
 ACCEPT, REVIEW = 0.99, 0.5
 CERTAIN = math.log2(ACCEPT / (1 - ACCEPT))
 MARGIN = math.log2(99)
+MOST_FOUND = 0.95
+# One in thirty people is a twin; a given name or birth date is quite another in one of 250 records of a person. With
+# this share of keys left over on both sides, the latter is 99 times likelier: 0.004 / (0.03 x 0.035^2).
+LEFT_OVER = 0.035
+AT_LEAST = 3  # keys that are counted as left over besides, since of a few nobody may be by luck
 EXACT, PROBABILISTIC = "exact_name_birth_date", "probabilistic"
 ANCHOR = ("given_name_0", "surname_0", "birth_date_0")
 
@@ -130,7 +135,10 @@ class _Matching:
     ) -> None:
         self.connection, self.columns, self.decided = connection, columns, decided
         self.rows, self.scorer = modelled(connection, rows, columns)
-        self.expected = expected_matches(connection, self.rows, self.scorer.compared, self.scorer.found)
+        self.expected, agreeing_ones = expected_matches(
+            connection, self.rows, self.scorer.compared, self.scorer.found
+        )
+        self.found_share = min(2 * agreeing_ones / max(self.rows["node"].n_unique(), 1), MOST_FOUND)
         self.prior = self._prior(self.expected)
 
     def matches(self) -> Matches:
@@ -187,7 +195,12 @@ class _Matching:
             )
         scored = self._best(judged(self.scorer.of_pairs(pairs, self.prior), self.scorer.compared))
         groups = pairs.group_by(NODES).agg(pl.col("group").min(), pl.col("is_allowed").all())
-        return scored.join(groups, on=NODES, maintain_order="left")
+        scored = scored.join(groups, on=NODES, maintain_order="left")
+        # Two that nobody else is called and born like are a coincidence only if neither has its own counterpart there,
+        # and most people do.
+        is_only = pl.col("is_allowed") & (pl.len().over("group") == 1)
+        bits = pl.when(is_only).then(-2 * math.log2(1 - self.found_share)).otherwise(0.0)
+        return scored.with_columns(match_weight=pl.col("match_weight") + bits)
 
     def _agreed(self) -> pl.DataFrame:
         """The pairs that people have found to be one person, without those that the lists or other decisions forbid."""
@@ -238,11 +251,12 @@ class _Matching:
     def _settled(self, pairs: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
         """The pairs with what became of each."""
         pairs = pairs.join(self.decided, on=NODES, how="left", maintain_order="left")
-        pairs = pairs.filter((pl.col("match_weight") >= 0) | pl.col("decision").is_in(["yes", "later"]))
+        pairs = pairs.with_columns(pl.col("is_allowed").fill_null(value=True))
+        pairs = pairs.filter((pl.col("match_weight") >= pl.when("is_allowed").then(0.0).otherwise(CERTAIN)) | pl.col("decision").is_in(["yes", "later"]))
         pairs = pairs.with_columns(
-            pl.col("is_allowed").fill_null(value=True), is_fit=pl.col("held_back").is_null() & pl.col("decision").is_null()
+            is_fit=pl.col("held_back").is_null() & pl.col("decision").is_null()
         ).sort("match_weight", *NODES, descending=[True, False, False])
-        pairs = settled(pairs, self._people(pairs, joined), CERTAIN, MARGIN)
+        pairs = self._with_left_over(pairs, self._people(pairs, joined), joined.height)
         decision, is_joined, is_exact = pl.col("decision"), pl.col("is_joined"), pl.col("group").is_not_null()
         reason = (
             pl.when(is_joined).then(None)
@@ -262,6 +276,22 @@ class _Matching:
         )
         method = pl.when(is_exact & ~is_joined).then(pl.lit(EXACT)).otherwise(pl.lit(PROBABILISTIC))
         return pairs.with_columns(review_reason=reason, match_status=status, method=method)
+
+    def _with_left_over(self, pairs: pl.DataFrame, grown: People, joined: int) -> pl.DataFrame:
+        """Join pairs; where hardly anybody is left over, those too that might be relatives.
+
+        Twins of whom each stands in one list alone are rarer then than a name that was changed.
+        """
+        first = settled(pairs, grown, CERTAIN, MARGIN)
+        found = first.filter("is_joined")
+        keys = self.rows["node"].n_unique()
+        left_over = keys - joined - pl.concat([found[side].alias("node") for side in NODES]).n_unique()
+        if (left_over + AT_LEAST) / max(keys, 1) > LEFT_OVER:
+            return first
+        relatives = pl.col("held_back").is_in(RELATIVES) & pl.col("is_told") & pl.col("decision").is_null()
+        second = settled(pairs.with_columns(is_fit=relatives), grown, CERTAIN, MARGIN)
+        margin = pl.when(first["is_joined"]).then(first["margin_weight"]).otherwise("margin_weight")
+        return second.with_columns(margin_weight=margin)
 
     def _told(self, pairs: pl.DataFrame) -> pl.DataFrame:
         number = self.rows.select("key", "node").unique()

@@ -51,8 +51,11 @@ def allowed_comparisons(connection: duckdb.DuckDBPyConnection) -> float:
 
 def expected_matches(
     connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, compared: list[Comparison], found: Frequencies
-) -> float:
+) -> tuple[float, float]:
     """Pairs of one person: the most that any group of fields shows, and at least one.
+
+    Returns:
+        The pairs to be expected; and of those that agree in names and birth date, how many are beyond coincidence.
 
     Pairs that agree are those of one person, of which the share m agrees, and coincidences. How many of those are to be
     expected is seen where the names agree and the rest does not; two standard deviations of it are taken off.
@@ -60,7 +63,14 @@ def expected_matches(
     comparisons = allowed_comparisons(connection)
     keys = rows["node"].n_unique()
     share = comparisons / max(keys * (keys - 1) / 2, 1)
-    return max((_excess(connection, rows, group, found, share) for group in _groups(compared)), default=1.0)
+    expected, exact = 1.0, 0.0
+    for names, one in _groups(compared):
+        beyond = _excess(connection, rows, [*names, one], found.u[one.column], share)
+        m = math.prod(level.m for part in (*names, one) for level in part.levels if level.name == "exact")
+        expected = max(expected, beyond / m)
+        if one.kind == "birth_date":
+            exact = beyond
+    return min(expected, keys / 2), exact
 
 
 def _groups(compared: list[Comparison]) -> Iterator[tuple[list[Comparison], Comparison]]:
@@ -74,21 +84,23 @@ def _groups(compared: list[Comparison]) -> Iterator[tuple[list[Comparison], Comp
 
 
 def _excess(
-    connection: duckdb.DuckDBPyConnection,
-    rows: pl.DataFrame,
-    group: tuple[list[Comparison], Comparison],
-    found: Frequencies,
-    share: float,
+    connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, group: list[Comparison], u: float, share: float
 ) -> float:
-    names, one = group
-    columns = [name.column for name in names]
-    pairs = agreeing(connection, rows, [*columns, one.column]).filter("is_allowed")
+    """Pairs that agree in all of a group of fields, beyond what coincidence makes of those that agree in the names.
+
+    Args:
+        connection: with the rows as `people`.
+        rows: of people.
+        group: names, if any, and last the field that tells.
+        u: how often two people agree in that field.
+        share: of all pairs of keys, those that the lists allow.
+    """
+    columns = [one.column for one in group]
+    pairs = agreeing(connection, rows, columns).filter("is_allowed")
     agree = pairs.select("left_node", "right_node").unique().height
     count = pl.col("count").cast(pl.Float64)
-    said = rows.drop_nulls([*columns, one.column]).select("node", *columns).unique()
-    counts = said.group_by(columns).agg(count=pl.len()) if columns else said.select(count=pl.len())
+    said = rows.drop_nulls(columns).select("node", *columns[:-1]).unique()
+    counts = said.group_by(columns[:-1]).agg(count=pl.len()) if columns[:-1] else said.select(count=pl.len())
     others = max(share * (counts.select((count * (count - 1) / 2).sum()).item() or 0.0) - agree, 0.0)
-    u = found.u[one.column]
     chance = others * u / (1 - u)
-    m = math.prod(part.levels[0].m if part.kind != "surname" else part.levels[1].m for part in (*names, one))
-    return max((agree - chance - 2 * math.sqrt(chance)) / m, 1.0)
+    return max(agree - chance - 2 * math.sqrt(chance), 0.0)
