@@ -60,6 +60,7 @@ class Roster:
         )
         for table, part in zip(tables, parts, strict=True):
             self.scenario.write(table, *part)
+        self.scenario.run(STEP["teacher_student_claim"])
         return self.scenario.run(STEP["teacher_student_link"])
 
 
@@ -83,6 +84,9 @@ def test_a_teacher_alone_for_the_whole_year_has_all_of_the_student(roster: Roste
             "source": "roster",
             "enrolled": None,
             "is_under_claimed": False,
+            "is_over_claimed": False,
+            "is_disputed": False,
+            "n_sources": 1,
             "excluded_reason": None,
         }
     ]
