@@ -109,6 +109,10 @@ def test_teachers_of_the_very_subject_come_before_those_of_its_family(lake: Scen
 
 
 def test_who_teaches_several_subjects_of_the_family_has_the_weights_of_all(lake: Scenario) -> None:
-    parts = [link("una", 0.6, subject="reading"), link("una", 0.5, subject="writing"), link("max", 1, subject="english")]
+    parts = [
+        link("una", 0.6, subject="reading"),
+        link("una", 0.5, subject="writing"),
+        link("max", 1, subject="english"),
+    ]
 
     assert exposure(lake, *parts) == [("ann", "mentee", "una", "South")]
