@@ -16,7 +16,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from le_pipeline.request import words
 from schemas import template as asked_for
-from schemas.registry import Table
+from schemas.registry import Field, Table
 
 COVER = (
     "Each sheet that is named after a feed takes the rows of that feed, below its header.",
