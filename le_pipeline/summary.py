@@ -253,7 +253,7 @@ def _table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -
     table = Table(title=escape(title) or None, title_justify="left", box=box.SIMPLE_HEAD)
     for place, column in enumerate(columns):
         numeric = any(isinstance(row[place], (int, float)) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
     return table

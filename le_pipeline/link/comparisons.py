@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from le_pipeline.link.spelling import Columns, Kind
 
 DIFFERS = "differs"
+LOCAL_PART = 0.1
 CONTEXT_U = 0.01
 # an element of a context that few have says more than one that many have: bounds of the share of keys
 SIZES = {"small": 5e-4, "middle": 5e-3, "large": 1.0}
@@ -143,9 +144,10 @@ def _birth_date(c: str) -> Iterator[Level]:
 
 
 def _email(c: str) -> Iterator[Level]:
-    # people have several addresses, and change them with the job
+    # people have several addresses, and change them with the job; what stands before the @ is mostly made of the name,
+    # and says nothing that the name has not said
     yield Level("exact", same(c), 0.6, 1e-6, c)
-    yield Level("local part", same(f"{c}_local"), 0.1, 1e-5, f"{c}_local")
+    yield Level("local part", same(f"{c}_local"), LOCAL_PART, LOCAL_PART, agrees=False)
     yield Level(DIFFERS, "else", 0.3, 0.99, agrees=False)
 
 

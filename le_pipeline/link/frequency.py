@@ -123,9 +123,9 @@ def with_u(compared: list[Comparison], counted: dict[tuple[str, str], float], fo
     """
 
     def measured(one: Comparison, level: Level) -> Level:
-        if level.frequent and level.name in ("exact", "swapped", "local part"):
+        if level.frequent and level.name in ("exact", "swapped"):
             return replace(level, u=found.u[level.frequent])
-        is_counted = level.name != "exact" and not level.name.startswith("shared")
+        is_counted = level.name not in ("exact", "local part") and not level.name.startswith("shared")
         return replace(level, u=counted[one.column, level.name]) if is_counted else level
 
     return [replace(one, levels=tuple(measured(one, level) for level in one.levels)) for one in compared]
