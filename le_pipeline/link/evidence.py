@@ -12,8 +12,9 @@ import polars as pl
 
 from le_pipeline.link.comparisons import DIFFERS, Comparison
 
-# an agreement that more than one pair of two people in eight has by chance tells nobody apart
-TELLING = 8
+# an agreement that one person's records have less than three times as often as two people's, such as that of a state,
+# tells nobody apart
+TELLING = 3
 NAMES = ("given_name", "surname", "middle_name")
 # what relatives have in common; a person whose name or date was changed looks the same
 RELATIVES = ("given_name_differs", "birth_date_differs")
