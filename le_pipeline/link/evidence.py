@@ -27,7 +27,7 @@ HELD_BACK = (
 
 
 def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
-    """Scored pairs with what their levels amount to, in the place of the levels.
+    """Scored pairs with what their levels amount to.
 
     Returns:
         `evidence`, words; `held_back`, a reason not to accept them, or null; `is_told`, more than names agrees.
@@ -48,7 +48,7 @@ def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
     alone = pl.when(~told).then(pl.lit("names_alone"))
     return scored.with_columns(
         evidence=pl.concat_str(words, separator="; "), held_back=pl.coalesce(*reasons, alone), is_told=told
-    ).drop(f"gamma_{one.column}" for one in compared)
+    )
 
 
 def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:

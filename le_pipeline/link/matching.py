@@ -17,7 +17,9 @@ import polars as pl
 from le_pipeline.errors import MatchingError
 from le_pipeline.link.blocking import blocked
 from le_pipeline.link.clustering import People, components, settled
+from le_pipeline.link.comparisons import Comparison
 from le_pipeline.link.evidence import RELATIVES, judged
+from le_pipeline.link.learning import learned, reweighed
 from le_pipeline.link.people import columns_of, gathered, people
 from le_pipeline.link.prior import FEW, agreeing, allowed_comparisons, expected_matches
 from le_pipeline.link.scoring import PEOPLE, database, modelled, put, quiet
@@ -157,12 +159,15 @@ class _Matching:
         before = before.with_columns(pl.col("match_weight") + shift)
         likely = self._best(judged(self.scorer.of_rules(rules, prior), self.scorer.compared)) if rules else before.clear()
         pairs = pl.concat([before, likely], how="diagonal").unique(NODES, keep="first", maintain_order=True)
+        sure = sure.join(exact, on=NODES, maintain_order="left")
+        compared = self.scorer.compared
+        certain = (pl.col("match_weight") >= CERTAIN) & pl.col("held_back").is_null()
+        after = learned(compared, pl.concat([sure, pairs.filter(certain)], how="diagonal"))
+        pairs = reweighed(pairs, compared, after)
         settled_pairs = self._settled(pairs, joined)
-        sure = sure.join(exact, on=NODES, maintain_order="left").with_columns(
-            method=pl.lit(EXACT), match_status=pl.lit("accepted")
-        )
+        sure = sure.with_columns(method=pl.lit(EXACT), match_status=pl.lit("accepted"))
         told = pl.concat([sure, settled_pairs], how="diagonal")
-        return Matches(self._told(told), self._clusters(told, yes), self._hash(prior))
+        return Matches(self._told(told), self._clusters(told, yes), self._hash(after, prior))
 
     def _prior(self, expected: float) -> float:
         """Share of one person's pairs among those that the lists allow; of a handful it is one in `FEW` at most."""
@@ -310,8 +315,8 @@ class _Matching:
         person = pl.col("key").filter("is_known").first().over("cluster").alias("person_key")
         return keys.select("key", person)
 
-    def _hash(self, prior: float) -> str:
-        told = [[asdict(one) for one in self.scorer.compared], self.prior, prior, ACCEPT, REVIEW, MARGIN]
+    def _hash(self, after: list[Comparison], prior: float) -> str:
+        told = [[asdict(one) for one in (*self.scorer.compared, *after)], self.prior, prior, ACCEPT, REVIEW, MARGIN]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
