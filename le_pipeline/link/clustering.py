@@ -25,9 +25,7 @@ class People:
         bound: keys that are a mere name and have their person.
     """
 
-    def __init__(
-        self, lists: dict[int, frozenset[int]], names: set[int], of: dict[int, int], bound: set[int]
-    ) -> None:
+    def __init__(self, lists: dict[int, frozenset[int]], names: set[int], of: dict[int, int], bound: set[int]) -> None:
         self._lists, self._names, self._of, self._bound = dict(lists), set(names), dict(of), set(bound)
         self._apart: defaultdict[int, dict[int, bool]] = defaultdict(dict)
         self._weights: defaultdict[int, dict[int, float]] = defaultdict(dict)
@@ -84,7 +82,9 @@ class People:
 
     def join(self, left: int, right: int) -> None:
         """Make two keys, and all that belong to them, one person."""
-        one, other = sorted((self.cluster(left), self.cluster(right)), key=lambda cluster: (cluster in self._names, cluster))
+        one, other = sorted(
+            (self.cluster(left), self.cluster(right)), key=lambda cluster: (cluster in self._names, cluster)
+        )
         if other in self._names:
             self._bound.add(other)
             for rival in self._weights.pop(other, {}):

@@ -44,8 +44,6 @@ def reweighed(pairs: pl.DataFrame, before: list[Comparison], after: list[Compari
     bits = pl.lit(0.0)
     for old, new in zip(before, after, strict=True):
         last = len(old.levels) - 1
-        gained = {
-            last - index: math.log2(level.m / old.levels[index].m) for index, level in enumerate(new.levels)
-        }
+        gained = {last - index: math.log2(level.m / old.levels[index].m) for index, level in enumerate(new.levels)}
         bits += pl.col(f"gamma_{old.column}").replace_strict(gained | {-1: 0.0}, return_dtype=pl.Float64)
     return pairs.with_columns(match_weight=pl.col("match_weight") + bits)

@@ -36,7 +36,7 @@ AT_LEAST = 3  # keys that are counted as left over besides, since of a few nobod
 EXACT, PROBABILISTIC = "exact_name_birth_date", "probabilistic"
 ANCHOR = ("given_name_0", "surname_0", "birth_date_0")
 
-PAIRS = {
+PAIRS: dict[str, type[pl.DataType]] = {
     "left_key": pl.String,
     "right_key": pl.String,
     "method": pl.String,
@@ -137,9 +137,7 @@ class _Matching:
     ) -> None:
         self.connection, self.columns, self.decided = connection, columns, decided
         self.rows, self.scorer = modelled(connection, rows, columns)
-        self.expected, agreeing_ones = expected_matches(
-            connection, self.rows, self.scorer.compared, self.scorer.found
-        )
+        self.expected, agreeing_ones = expected_matches(connection, self.rows, self.scorer.compared, self.scorer.found)
         self.found_share = min(2 * agreeing_ones / max(self.rows["node"].n_unique(), 1), MOST_FOUND)
         self.prior = self._prior(self.expected)
 
@@ -157,7 +155,9 @@ class _Matching:
         before = exact.join(sure, on=NODES, how="anti", maintain_order="left")
         before = pl.concat([before, decided], how="diagonal")
         before = before.with_columns(pl.col("match_weight") + shift)
-        likely = self._best(judged(self.scorer.of_rules(rules, prior), self.scorer.compared)) if rules else before.clear()
+        likely = (
+            self._best(judged(self.scorer.of_rules(rules, prior), self.scorer.compared)) if rules else before.clear()
+        )
         pairs = pl.concat([before, likely], how="diagonal").unique(NODES, keep="first", maintain_order=True)
         sure = sure.join(exact, on=NODES, maintain_order="left")
         compared = self.scorer.compared
@@ -211,7 +211,9 @@ class _Matching:
     def _agreed(self) -> pl.DataFrame:
         """The pairs that people have found to be one person, without those that the lists or other decisions forbid."""
         deciders = self._people(self.decided, components(self.decided.clear()))
-        yes = [pair for pair in self.decided.filter(decision="yes").select(NODES).iter_rows() if _joins(deciders, *pair)]
+        yes = [
+            pair for pair in self.decided.filter(decision="yes").select(NODES).iter_rows() if _joins(deciders, *pair)
+        ]
         return pl.DataFrame(yes, schema=dict.fromkeys(NODES, pl.Int64), orient="row")
 
     def _sure(self, exact: pl.DataFrame, yes: pl.DataFrame) -> pl.DataFrame:
@@ -229,8 +231,8 @@ class _Matching:
         twice = lists.filter(pl.col("lists").is_not_null() & pl.struct("cluster", "lists").is_duplicated())["cluster"]
         sides = [joined.rename({"node": node, "cluster": f"{node}_cluster"}) for node in NODES]
         apart = against.join(sides[0], on=NODES[0]).join(sides[1], on=NODES[1])
-        apart = apart.filter(pl.col("left_node_cluster") == pl.col("right_node_cluster"))["left_node_cluster"]
-        broken = pl.concat([twice, apart]).unique()
+        inside = apart.filter(pl.col("left_node_cluster") == pl.col("right_node_cluster"))["left_node_cluster"]
+        broken = pl.concat([twice, inside]).unique()
         bad = joined.filter(pl.col("cluster").is_in(broken.implode()))["node"]
         return fit.filter(~pl.col("left_node").is_in(bad.implode())).select(NODES)
 
@@ -258,26 +260,39 @@ class _Matching:
         """The pairs with what became of each."""
         pairs = pairs.join(self.decided, on=NODES, how="left", maintain_order="left")
         pairs = pairs.with_columns(pl.col("is_allowed").fill_null(value=True))
-        pairs = pairs.filter((pl.col("match_weight") >= pl.when("is_allowed").then(0.0).otherwise(CERTAIN)) | pl.col("decision").is_in(["yes", "later"]))
-        pairs = pairs.with_columns(
-            is_fit=pl.col("held_back").is_null() & pl.col("decision").is_null()
-        ).sort("match_weight", *NODES, descending=[True, False, False])
+        pairs = pairs.filter(
+            (pl.col("match_weight") >= pl.when("is_allowed").then(0.0).otherwise(CERTAIN))
+            | pl.col("decision").is_in(["yes", "later"])
+        )
+        pairs = pairs.with_columns(is_fit=pl.col("held_back").is_null() & pl.col("decision").is_null()).sort(
+            "match_weight", *NODES, descending=[True, False, False]
+        )
         pairs = self._with_left_over(pairs, self._people(pairs, joined), joined.height)
         decision, is_joined, is_exact = pl.col("decision"), pl.col("is_joined"), pl.col("group").is_not_null()
         reason = (
-            pl.when(is_joined).then(None)
-            .when(decision == "no").then(pl.lit("decided_no"))
-            .when(decision == "later").then(pl.lit("decided_later"))
-            .when(~pl.col("is_allowed")).then(pl.lit("in_one_list"))
-            .when(~pl.col("is_open")).then(pl.lit("matched_elsewhere"))
-            .when(pl.col("held_back").is_not_null()).then(pl.col("held_back"))
-            .when(pl.col("match_weight") < CERTAIN).then(pl.lit("below_threshold"))
-            .when(is_exact).then(pl.lit("ambiguous"))
+            pl.when(is_joined)
+            .then(None)
+            .when(decision == "no")
+            .then(pl.lit("decided_no"))
+            .when(decision == "later")
+            .then(pl.lit("decided_later"))
+            .when(~pl.col("is_allowed"))
+            .then(pl.lit("in_one_list"))
+            .when(~pl.col("is_open"))
+            .then(pl.lit("matched_elsewhere"))
+            .when(pl.col("held_back").is_not_null())
+            .then(pl.col("held_back"))
+            .when(pl.col("match_weight") < CERTAIN)
+            .then(pl.lit("below_threshold"))
+            .when(is_exact)
+            .then(pl.lit("ambiguous"))
             .otherwise(pl.lit("near_rival"))
         )
         status = (
-            pl.when(is_joined).then(pl.lit("accepted"))
-            .when(reason.is_in(["decided_no", "matched_elsewhere"])).then(pl.lit("rejected"))
+            pl.when(is_joined)
+            .then(pl.lit("accepted"))
+            .when(reason.is_in(["decided_no", "matched_elsewhere"]))
+            .then(pl.lit("rejected"))
             .otherwise(pl.lit("review"))
         )
         method = pl.when(is_exact & ~is_joined).then(pl.lit(EXACT)).otherwise(pl.lit(PROBABILISTIC))
@@ -296,7 +311,7 @@ class _Matching:
             return first
         relatives = pl.col("held_back").is_in(RELATIVES) & pl.col("is_told") & pl.col("decision").is_null()
         second = settled(pairs.with_columns(is_fit=relatives), grown, CERTAIN, MARGIN)
-        margin = pl.when(first["is_joined"]).then(first["margin_weight"]).otherwise("margin_weight")
+        margin = pl.when(first["is_joined"]).then(first["margin_weight"]).otherwise(pl.col("margin_weight"))
         return second.with_columns(margin_weight=margin)
 
     def _told(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -306,7 +321,7 @@ class _Matching:
             pairs = pairs.join(named, on=f"{side}_node", maintain_order="left")
         odds = pl.lit(2.0).pow(-pl.col("match_weight"))
         pairs = pairs.with_columns(pl.col("match_weight", "margin_weight").round(6), match_probability=1 / (1 + odds))
-        return pairs.select(*PAIRS).cast(PAIRS).sort("left_key", "right_key")
+        return pairs.select(pl.col(name).cast(dtype) for name, dtype in PAIRS.items()).sort("left_key", "right_key")
 
     def _clusters(self, told: pl.DataFrame, yes: pl.DataFrame) -> pl.DataFrame:
         accepted = told.filter(match_status="accepted").select(NODES)

@@ -21,7 +21,8 @@ def agreeing(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, on: list
     """Pairs of rows that are equal in some columns, where not too many are.
 
     Returns:
-        left and right, rows; left_node and right_node, keys; group, of equal ones; is_allowed, false where a list has both keys.
+        left and right, rows; left_node and right_node, keys; group, of equal ones; is_allowed, false where a list has
+        both keys.
     """
     same = rows.drop_nulls(on).select("row", *on).filter(pl.len().over(on).is_between(2, LARGEST_GROUP))
     put(connection, "agreeing", same.select("row", group=pl.struct(on).rank("dense")))

@@ -45,9 +45,7 @@ WORLDS = {
     "even, 200 x 500 names, 12 years": World(200, 500, 0.0, 12 * 365),
 }
 FIELDS: dict[str, dict[str, Kind]] = {
-    "names, birth date, place": {
-        "given": "given_name", "surname": "surname", "born": "birth_date", "place": "place"
-    },
+    "names, birth date, place": {"given": "given_name", "surname": "surname", "born": "birth_date", "place": "place"},
     "names, birth date": {"given": "given_name", "surname": "surname", "born": "birth_date"},
 }
 
@@ -60,11 +58,16 @@ class People:
         self.names = {"given": self._pool(world.given, 2), "surname": self._pool(world.surnames, 3)}
 
     def _pool(self, count: int, syllables: int) -> pl.Series:
-        onsets, vowels, ends = "b d f g h j k l m n p r s t v w ch sh st tr br".split(), list("aeiou"), ["", "n", "r", "l", "s"]
+        onsets, vowels, ends = (
+            [*"bdfghjklmnprstvw", "ch", "sh", "st", "tr", "br"],
+            list("aeiou"),
+            ["", "n", "r", "l", "s"],
+        )
         found: dict[str, None] = {}
         while len(found) < count:
             word = "".join(
-                self.random.choice(onsets) + self.random.choice(vowels) for _ in range(int(self.random.integers(2, syllables + 1)))
+                self.random.choice(onsets) + self.random.choice(vowels)
+                for _ in range(int(self.random.integers(2, syllables + 1)))
             )
             found[word + self.random.choice(ends)] = None
         return pl.Series(list(found))
@@ -76,7 +79,9 @@ class People:
         days = self.random.integers(0, world.birth_days, count)
         born = pl.Series(np.datetime64("1960-01-01") + days)
         places = self.random.integers(0, world.places, count)
-        return pl.DataFrame({"person": np.arange(count), **chosen, "born": born.cast(pl.Date), "place": places.astype(str)})
+        return pl.DataFrame(
+            {"person": np.arange(count), **chosen, "born": born.cast(pl.Date), "place": places.astype(str)}
+        )
 
     def _ranks(self, pool: int, count: int) -> Ints:
         weights = 1 / np.arange(1, pool + 1) ** self.world.skew
@@ -134,7 +139,7 @@ def one_list(world: str, fields: str, _: str) -> tuple[Matches, int, float]:
     rows = pl.concat(
         [
             people.with_columns(key=pl.format("a{}", "person"), first=pl.Series(first), last=pl.Series(last)),
-            back.with_columns(key=pl.format("b{}", "person"), first=pl.Series(begin), last=pl.lit(4)),
+            back.with_columns(key=pl.format("b{}", "person"), first=pl.Series(begin), last=pl.lit(4, dtype=pl.Int64)),
         ]
     )
     years = pl.lit(pl.Series([YEARS])).first().list.slice(pl.col("first"), pl.col("last") - pl.col("first") + 1)

@@ -29,7 +29,7 @@ FIELDS: dict[str, Kind] = {
     "place": "place",
     "schools": "context",
 }
-SCHEMA = {name: pl.String for name in FIELDS} | {"schools": pl.List(pl.String)}
+SCHEMA = dict.fromkeys(FIELDS, pl.String) | {"schools": pl.List(pl.String)}
 NAMES = ("given", "surname")
 
 
@@ -43,7 +43,9 @@ def people(*rows: dict[str, Any], fields: dict[str, Kind] = FIELDS) -> pl.DataFr
 def found(matches: Matches) -> dict[tuple[str, str], tuple[str, str | None]]:
     """Status and reason of each pair."""
     columns = ("left_key", "right_key", "match_status", "review_reason")
-    return {(left, right): (status, reason) for left, right, status, reason in matches.pairs.select(columns).iter_rows()}
+    return {
+        (left, right): (status, reason) for left, right, status, reason in matches.pairs.select(columns).iter_rows()
+    }
 
 
 def accepted(matches: Matches) -> set[tuple[str, str]]:
@@ -79,7 +81,9 @@ def town(list_name: str, count: int, **said: Any) -> list[dict[str, Any]]:
 
 def word(number: int, length: int) -> str:
     syllables = [onset + vowel for onset in "bdfgklmnprst" for vowel in "aeiou"]
-    return "".join(syllables[(number * 7919 // 61**place + number * (place + 1)) % len(syllables)] for place in range(length))
+    return "".join(
+        syllables[(number * 7919 // 61**place + number * (place + 1)) % len(syllables)] for place in range(length)
+    )
 
 
 # who is one person
@@ -118,7 +122,9 @@ def test_the_same_name_and_birth_date_are_one_person_whatever_way_they_are_writt
         ({"born": date(1984, 3, 7).isoformat() + "T00:00:00"}, {}, "born exact"),
     ],
 )
-def test_one_person_is_found_over_a_difference_of_spelling(left: dict[str, str], right: dict[str, str], told: str) -> None:
+def test_one_person_is_found_over_a_difference_of_spelling(
+    left: dict[str, str], right: dict[str, str], told: str
+) -> None:
     shared = {"place": "Baton Rouge"}
     assert told in evidence(ann("a1", **shared, **left), ann("b1", **shared, **right))
 
@@ -141,7 +147,8 @@ def test_a_school_of_the_year_after_is_weaker_than_the_same_year() -> None:
     told = {}
     for year in (2014, 2015, 2016):
         records = people(
-            ann("a1", born=None, place="x", schools=["12@2014"]), ann("b1", born=None, place="x", schools=[f"12@{year}"])
+            ann("a1", born=None, place="x", schools=["12@2014"]),
+            ann("b1", born=None, place="x", schools=[f"12@{year}"]),
         )
         told[year] = match(records, FIELDS).pairs.select("match_weight", "evidence").row(0)
     assert "schools shared" in told[2014][1] and "schools adjacent year" in told[2015][1]
@@ -183,7 +190,9 @@ def test_father_and_son_are_two_people() -> None:
 
 def test_junior_and_senior_are_two_people_even_without_a_birth_date() -> None:
     said = {"place": "Ruston", "born": None}
-    matches = match(people(ann("a1", surname="Fairweather Sr", **said), ann("b1", surname="Fairweather Jr", **said)), FIELDS)
+    matches = match(
+        people(ann("a1", surname="Fairweather Sr", **said), ann("b1", surname="Fairweather Jr", **said)), FIELDS
+    )
     assert not accepted(matches)
 
 
@@ -234,7 +243,11 @@ def test_a_near_rival_sends_both_to_review() -> None:
 
 def test_the_better_of_two_is_accepted_where_it_is_far_better_and_the_other_is_rejected() -> None:
     said = {"id": "433543937", "surname": "Fairwether"}
-    rows = [ann("a1", **said), ann("b1", **said | {"born": "1984-03-17"}), ann("b2", born="1984-03-08", **said | {"id": None})]
+    rows = [
+        ann("a1", **said),
+        ann("b1", **said | {"born": "1984-03-17"}),
+        ann("b2", born="1984-03-08", **said | {"id": None}),
+    ]
     matches = match(people(*rows), FIELDS)
     assert found(matches)["a1", "b1"] == ("accepted", None)
     assert found(matches)["a1", "b2"] == ("rejected", "matched_elsewhere")
@@ -365,7 +378,9 @@ def test_the_hash_is_that_of_the_model() -> None:
 
 
 def test_lists_of_three() -> None:
-    left = pl.DataFrame({"key": [1, 2, 3], "g": ["Ann", "Bob", "Cy"], "s": ["Lee", "Zorn", "Fox"], "b": [date(2000, 1, 5)] * 3})
+    left = pl.DataFrame(
+        {"key": [1, 2, 3], "g": ["Ann", "Bob", "Cy"], "s": ["Lee", "Zorn", "Fox"], "b": [date(2000, 1, 5)] * 3}
+    )
     right = left.with_columns(g=pl.Series(["Ann", "Robert", "Di"]))
     matches = match_lists(left, right, {"g": "given_name", "s": "surname", "b": "birth_date"})
     assert accepted(matches) == {("1", "1"), ("2", "2")}
