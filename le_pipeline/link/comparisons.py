@@ -136,7 +136,9 @@ def _birth_date(c: str) -> Iterator[Level]:
     yield Level("exact", same(c), 0.93, 0.0002, c)
     yield Level("day and month swapped", crossed, 0.02, 0.0001)
     # eight digits differ in one place, or two neighbours have changed places
-    yield Level("one digit", f"hamming({left}, {right}) <= 2 and damerau_levenshtein({left}, {right}) <= 1", 0.03, 0.003)
+    yield Level(
+        "one digit", f"hamming({left}, {right}) <= 2 and damerau_levenshtein({left}, {right}) <= 1", 0.03, 0.003
+    )
     # of one year; a father and his son may share the day
     one_part = f"{left}[1:4] = {right}[1:4] and ({left}[5:6] = {right}[5:6] or {left}[7:8] = {right}[7:8])"
     yield Level("month or day", one_part, 0.006, 0.002, agrees=False)

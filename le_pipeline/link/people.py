@@ -115,7 +115,6 @@ def gathered(rows: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
     keys = keys.with_columns(pl.col("lists").fill_null(pl.lit([], dtype=NUMBERS)))
     if is_listed_always:
         keys = keys.with_columns(is_open=pl.col("is_open") & (pl.col("lists").list.len() < every))
-    rows = rows.drop("lists", "cluster").join(
+    return rows.drop("lists", "cluster").join(
         keys.filter("is_open").select("node", "lists", "cluster"), on="node", maintain_order="left"
     )
-    return rows
