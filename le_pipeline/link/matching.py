@@ -147,12 +147,13 @@ class _Matching:
         yes = self._agreed()
         sure = self._sure(exact, yes)
         joined = components(pl.concat([sure.select(NODES), yes]))
+        decided = self._scored(self.decided.select(NODES))  # while each key stands for itself
         rest, rules = blocked(gathered(self.rows, joined), self.columns)
         put(self.connection, PEOPLE, rest)
         prior = self._prior(max(self.expected - sure.height, 1.0))
         shift = _weight(prior) - _weight(self.prior)
         before = exact.join(sure, on=NODES, how="anti", maintain_order="left")
-        before = pl.concat([before, self._scored(self.decided.select(NODES))], how="diagonal")
+        before = pl.concat([before, decided], how="diagonal")
         before = before.with_columns(pl.col("match_weight") + shift)
         likely = self._best(judged(self.scorer.of_rules(rules, prior), self.scorer.compared)) if rules else before.clear()
         pairs = pl.concat([before, likely], how="diagonal").unique(NODES, keep="first", maintain_order=True)
@@ -166,7 +167,7 @@ class _Matching:
     def _prior(self, expected: float) -> float:
         """Share of one person's pairs among those that the lists allow; of a handful it is one in `FEW` at most."""
         comparisons = allowed_comparisons(self.connection)
-        return min(expected, comparisons + 1) / (comparisons + FEW)
+        return min(max(expected, 1.0), comparisons + 1) / (comparisons + FEW)
 
     def _best(self, scored: pl.DataFrame) -> pl.DataFrame:
         """Of the spellings of two keys, those that agree best."""
