@@ -26,6 +26,7 @@ from schemas import registry
 from schemas.registry import Table
 
 REFERENCE = "reference"
+MEMORY = "3GB"  # what does not fit goes to the lake's own disk; DuckDB alone would take four fifths of the machine
 Finish = Callable[[pl.DataFrame], pl.DataFrame]
 
 
@@ -119,6 +120,7 @@ class Engine:
         con = duckdb.connect(config={"autoinstall_known_extensions": False, "preserve_insertion_order": False})
         try:
             con.execute(f"set temp_directory = {ddl.literal(str(self.home.lake / '.tmp'))}")
+            con.execute(f"set memory_limit = {ddl.literal(MEMORY)}")
             for name in names:
                 layer, _, table = name.partition(".")
                 con.execute(f"create schema if not exists {layer}")
