@@ -92,6 +92,11 @@ class Column(_Strict):
         """Allowed values in this table, or None where any value is."""
         return None if self.field.values is None else self.field.values + self.also
 
+    @property
+    def widened(self) -> Field:
+        """The field with the values that this table adds."""
+        return self.field.model_copy(update={"values": self.values}) if self.also else self.field
+
 
 class Rule(_Strict):
     """A rule over several fields of a row: one of `any_of` is filled; `ordered` dates do not run backwards."""
@@ -154,7 +159,7 @@ class Table(_Strict):
     @property
     def source_fields(self) -> dict[str, Field]:
         """Fields that a layout may fill: the table's own, with the direct id in place of its key, and the identity."""
-        filled = {c.field.of or c.name: field_of(c.field.of) if c.field.of else c.field for c in self.columns}
+        filled = {c.field.of or c.name: field_of(c.field.of) if c.field.of else c.widened for c in self.columns}
         derived = {*PROVENANCE, "state"} | {f"{c.name}_source" for c in self.columns if c.field.keep_source}
         return {
             name: field

@@ -14,8 +14,8 @@ from typing import Any
 from schemas.layout import ANY_ISSUER, Layout
 from schemas.registry import Field, Table, feeds
 
-# the landing folder tells the year, the position who teaches; only a school verifies, on a sheet of its own
-NOT_ASKED = ("school_year", "is_teacher", "link_source")
+# the landing folder tells the year, the position who teaches
+NOT_ASKED = ("school_year", "is_teacher")
 DATES = ("%Y-%m-%d", "%m/%d/%Y")
 EXAMPLES = {"date": "2015-08-17", "yes_no": "no", "grade": "04"}
 

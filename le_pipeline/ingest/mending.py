@@ -28,6 +28,7 @@ from schemas import registry
 QUARANTINE = registry.tables()["quarantine"]
 SCHEMA = {"delivery_id": pl.String(), "source_row": pl.Int64(), "row": pl.String()}
 OURS = ("delivery_id", "source_row", "broken rules", "what to do")
+MENDED = ".mended"  # what the vault files of mended rows end in
 BEYOND = "beyond the last column"
 NAME_CHARACTERS = 24  # Excel allows 31, of which the number takes some
 
@@ -56,7 +57,7 @@ def of_deliveries(vault: Vault, feed: str, partition: Partition, delivery_ids: l
     """
     order = {delivery: place for place, delivery in enumerate(delivery_ids)}
     frames = [
-        frame.filter(pl.col("delivery_id").is_in(delivery_ids)) for frame in vault.read(f"{feed}/{partition}.mended")
+        frame.filter(pl.col("delivery_id").is_in(delivery_ids)) for frame in vault.read(f"{feed}/{partition}{MENDED}")
     ]
     rows = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
     place = pl.col("delivery_id").replace_strict(order, default=-1, return_dtype=pl.Int64)
@@ -70,7 +71,7 @@ def of_deliveries(vault: Vault, feed: str, partition: Partition, delivery_ids: l
 
 def made_from(vault: Vault, feed: str, partition: Partition) -> str | None:
     """Tells one state of the mended rows from the next."""
-    path = vault.path(f"{feed}/{partition}.mended")
+    path = vault.path(f"{feed}/{partition}{MENDED}")
     return Document(path, path.name).file_hash if path.exists() else None
 
 
@@ -138,8 +139,8 @@ def take_back(home: Home, keys: Keys, source: Path) -> dict[Partition, int]:
         if not now:
             continue
         fresh = pl.DataFrame(now, schema=SCHEMA)
-        with vault.replacing(f"{waiting.name}.mended") as mended:
-            for frame in vault.read(f"{waiting.name}.mended"):
+        with vault.replacing(f"{waiting.name}{MENDED}") as mended:
+            for frame in vault.read(f"{waiting.name}{MENDED}"):
                 mended.add(frame.join(fresh, on=["delivery_id", "source_row"], how="anti"))
             mended.add(fresh)
             mended.keep()

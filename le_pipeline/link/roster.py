@@ -59,6 +59,7 @@ WORDS = {  # of linked.teacher_student_link.excluded_reason
     "teacher_student_data_link_exclusion": "The roster itself leaves this student out for this teacher",
     "not_full_academic_year": "The student was not in the school for the full academic year",
     "no_share_declared": "The teacher helps in the class, and no share is declared for such help",
+    "removed_by_verification": "A sheet that the school has corrected takes the student from this teacher",
     "not_enrolled_with_teacher": "The file that named the teacher says that the student was not enrolled with them",
 }
 INSTRUCTIONS = (
@@ -146,7 +147,7 @@ def _links(home: Home, choice: Choice) -> pl.DataFrame:
     asked = {name: value for name, value in (asked | {"school_id": choice.school_id}).items() if value is not None}
     where = " and ".join(f"{name} = ?" for name in asked)
     with Engine(home).connection(inputs_of(sql)) as con:
-        query = f"select {', '.join(LINK)} from ({sql}) where {where}"  # noqa: S608  # names of columns, values apart
+        query = f"select {', '.join(LINK)} from ({sql}) where {where}"  # names of columns, values apart
         found = pl.DataFrame(con.execute(query, list(asked.values())).fetchall(), schema=LINK, orient="row")
     said = " and ".join(f"{name} {value}" for name, value in asked.items())
     if found.is_empty():

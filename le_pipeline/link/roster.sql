@@ -1,37 +1,10 @@
--- One row per link, with the school on whose sheet it stands: the one whose sections it rests on, else the one that
--- reported it, else the teacher's.
-with known as (
-    select e.student_key, t.staff_key, s.subject, s.school_year, s.school_id, count(*) as n
-    from canonical.student_section_association as e
-    join canonical.staff_section_association as t
-        on t.section_key = e.section_key and t.school_year = e.school_year
-    join canonical.section as s on s.section_key = e.section_key and s.school_year = e.school_year
-    where s.school_id is not null
-    group by e.student_key, t.staff_key, s.subject, s.school_year, s.school_id
-    union all
-    select student_key, coalesce(staff_key, name_key), subject, school_year, school_id, 0
-    from canonical.reported_teacher_student_link
-    where school_id is not null
-),
-place as (
-    select
-        coalesce(a.person_key, k.student_key) as student_key, coalesce(b.person_key, k.staff_key) as staff_key,
-        k.subject, k.school_year, k.school_id
-    from known as k
-    left join linked.person_alias as a on a.alias_key = k.student_key
-    left join linked.person_alias as b on b.alias_key = k.staff_key
-    qualify row_number() over (
-        partition by coalesce(a.person_key, k.student_key), coalesce(b.person_key, k.staff_key), k.subject,
-            k.school_year
-        order by k.n desc, k.school_id
-    ) = 1
-),
-placed as (
-    select l.*, coalesce(p.school_id, y.school_id) as school_id, y.lea_id as staff_lea_id
+-- One row per link, with the school on whose sheet it stands: the one that its source names, else the teacher's.
+with placed as (
+    select l.*, coalesce(c.school_id, y.school_id) as school_id, y.lea_id as staff_lea_id
     from linked.teacher_student_link as l
-    left join place as p
-        on p.student_key = l.student_key and p.staff_key = l.staff_key and p.subject = l.subject
-        and p.school_year = l.school_year
+    left join linked.teacher_student_claim as c
+        on c.student_key = l.student_key and c.staff_key = l.staff_key and c.subject = l.subject
+        and c.school_year = l.school_year and c.source = l.source
     left join linked.staff_year as y on y.staff_key = l.staff_key and y.school_year = l.school_year
 )
 select

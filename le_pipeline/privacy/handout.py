@@ -16,10 +16,7 @@ def make_room(home: Home, target: Path) -> None:
     """
     if target.suffix.lower() != ".xlsx":
         raise HandoutError(f"{target.name}: give a name that ends in .xlsx; other formats damage ids")
-    if any(
-        target.resolve().is_relative_to(place)
-        for place in (home.lake, home.warehouse.parent, home.dagster, home.landing)
-    ):
+    if home.is_without_names(target):
         raise HandoutError(
             f"{target} lies where no name may be; choose a place outside lake, warehouse, dagster and landing"
         )

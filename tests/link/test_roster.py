@@ -40,7 +40,8 @@ class School:
         return self._key(id_, "staff", issuer)
 
     def link(self, teacher: str, student: str, weight: float = 1, **said: Any) -> Row:
-        shares = {"raw_weight": weight, "weight": weight, "source": "roster", "is_under_claimed": False}
+        shares = {"raw_weight": weight, "weight": weight, "source": "roster"}
+        shares |= {"is_under_claimed": False, "is_over_claimed": False, "is_disputed": False, "n_sources": 1}
         return {"staff_key": teacher, "student_key": student, "subject": "mathematics"} | shares | said
 
     def links(self, *links: Row) -> School:
@@ -181,12 +182,14 @@ def test_of_the_keys_of_one_person_the_id_of_the_state_is_given(school: School, 
     assert sheet(target, FIRST_SCHOOL, *NAMES[2:4]) == [("01", "Last01")]
 
 
-def test_a_student_is_on_the_sheet_of_the_school_that_reported_the_link(school: School, target: Path) -> None:
+def test_a_student_is_on_the_sheet_of_the_school_that_the_source_names(
+    school: School, target: Path
+) -> None:
     cy, ann, ben = school.teacher("T1"), school.student("01"), school.student("02")
     schools = (("017001", "017", "North"), ("017002", "017", "South"))
     school.lake.write("school", *({"school_id": s, "lea_id": lea, "school_name": n} for s, lea, n in schools))
-    school.lake.write("reported_teacher_student_link", {"student_key": ann, "staff_key": cy, "subject": "mathematics"},
-                      school_id="017002")  # fmt: skip
+    claim = {"student_key": ann, "staff_key": cy, "subject": "mathematics", "source": "roster", "raw_weight": 1.0}
+    school.lake.write("teacher_student_claim", claim, school_id="017002", is_weighted=True)
     school.known("01", "02").links(school.link(cy, ann), school.link(cy, ben))
 
     told = school.export(target)

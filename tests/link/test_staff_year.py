@@ -93,7 +93,7 @@ def test_the_school_directory_gives_poverty_and_the_lea_that_the_staff_file_leav
 def test_where_a_state_sends_no_staff_file_teachers_come_from_links_with_the_school_of_most_students(
     lake: Scenario,
 ) -> None:
-    link = {"subject": "ela", "raw_weight": 1.0, "weight": 1.0, "source": "reported", "is_under_claimed": False}
+    link = {"subject": "ela", "raw_weight": 1.0, "weight": 1.0, "source": "reported"}
     pupils = ("ann", "bob", "cid", "dan")
     lake.write(
         "teacher_student_link",

@@ -176,10 +176,12 @@ def test_the_sheets_of_fields_and_rules_say_what_the_document_says() -> None:
 
 @pytest.mark.parametrize("feed", FED)
 def test_a_column_offers_the_values_that_it_may_hold(feed: str) -> None:
-    lists = {name: [value for value in values if value] for name, *values in zip(*rows("Lists"), strict=True)}
-    columns = {f"Lists!${xl_col_to_name(place)}$2": name for place, name in enumerate(lists)}
+    lists = {
+        f"Lists!${xl_col_to_name(place)}$2": [value for value in values if value]
+        for place, (_, *values) in enumerate(zip(*rows("Lists"), strict=True))
+    }
     found = {
-        str(rule.get("sqref")): lists[columns[(rule[0].text or "").partition(":")[0]]]
+        str(rule.get("sqref")): lists[(rule[0].text or "").partition(":")[0]]
         for rule in sheet_of(feed).iterfind(".//dataValidation", SHEET)
     }
     offered = {
