@@ -24,7 +24,10 @@ DEPS = sorted({FEEDS[named.feed] for kind in KINDS for named in kind.named} | se
     specs=[
         dg.AssetSpec(
             asset_key(table.qualified_name),
-            deps=[asset_key(name) for name in DEPS],
+            deps=[
+                asset_key(name)
+                for name in (DEPS if table == person_match.MATCH else [person_match.MATCH.qualified_name])
+            ],
             description=description(table),
             group_name="link",
             owners=OWNERS["link"],

@@ -49,6 +49,7 @@ def _regex(text: str) -> str:
 
 
 Regex = Annotated[str, AfterValidator(_regex)]
+Regexes = Annotated[tuple[Regex, ...], BeforeValidator(_as_tuple)]
 
 
 class Recognise(_Part):
@@ -123,11 +124,13 @@ class Source(_Part):
     the lookup school. `either` are columns of which the first that is filled counts. `candidates` are columns of which
     the one is taken that fits the roster. `flags` are columns that say yes or no, one for each value of the field;
     where two say yes, `first` comes before all others, and `several` stands for any other two. `value` is a constant.
-    `extract` takes the part of the text that a regular expression finds; `date` is one or more formats, tried in order;
+    `extract` takes the part of the text that a regular expression finds, of several the first that finds one; `date` is
+    one or more formats, tried in order;
     `map` turns the file's values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` is the
     number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field
-    may hold in this file; `marks` are further signs that a published figure is held back. `percent`: a share that the
-    file gives as a percentage. `required`: every row of this file must fill it.
+    may hold in this file; `marks` are further signs that a published figure is held back. `optional`: files of the
+    layout may lack the column; what it would say stays empty. `required`: every row of this file must fill it.
+    `percent`: a share that the file gives as a percentage.
     """
 
     from_: Texts | None = Field(default=None, alias="from")
@@ -139,15 +142,16 @@ class Source(_Part):
     value: str | None = None
     join: str = ""
     keep_empty: bool = False
-    extract: Regex | None = None
+    extract: Regexes = ()
     date: Texts | None = None
     map: dict[str, str | None] | None = None
     width: int | None = None
     range: tuple[float, float] | None = None
     allowed: tuple[str, ...] | None = None
     marks: tuple[str, ...] = ()
-    percent: bool = False
+    optional: bool = False
     required: bool = False
+    percent: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -432,11 +436,16 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
         yield from _unpivot_faults(layout, unpivot)
         filled |= {*unpivot.fill, *unpivot.over}
     allowed = layout.table.source_fields
+    optional = {loc[-1] for loc, source in layout.sources() if source.optional}
     yield from _condition_faults(layout)
     for column in layout.table.columns:
         needed = column.field.of or column.name
-        if column.required and needed in allowed and needed not in filled and needed not in DEFAULTS:
+        if not column.required or needed not in allowed or needed in DEFAULTS:
+            continue
+        if needed not in filled:
             yield ("fill",), f"{needed} is missing; {layout.feed} needs it in every row"
+        elif needed in optional:
+            yield ("fill", needed), f"cannot be optional; {layout.feed} needs it in every row"
 
 
 def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -16,7 +16,14 @@ from schemas.registry import Column
 Row = dict[str, Any]
 
 # what a test does not say about a row; a required column without a default here has to be said
-DEFAULTS: Row = {"state": "LA", "school_year": 2015, "delivery_id": "d1", "source_row": 2}
+DEFAULTS: Row = {
+    "state": "LA",
+    "school_year": 2015,
+    "delivery_id": "d1",
+    "source_row": 2,
+    "person_kind": "staff",
+    "is_pre_program": False,
+}
 # a link that one source gives, of a student whose weights sum to 1
 DEFAULTS |= {"is_under_claimed": False, "is_over_claimed": False, "is_disputed": False, "n_sources": 1}
 

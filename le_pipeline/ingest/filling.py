@@ -512,10 +512,10 @@ class Filler:
         return [name for name in names if not self.layout.split(name)[0]]
 
     def _optional_columns(self) -> set[str]:
-        """Columns that lead to an optional lookup."""
-        return {
-            name for lookup in self.layout.lookup.values() if lookup.optional for name in self.layout.named(lookup.by)
-        }
+        """Columns that a file may lack: those of optional sources, and those that lead to an optional lookup."""
+        sources = [source for _, source in self.layout.sources() if source.optional]
+        sources += [lookup.by for lookup in self.layout.lookup.values() if lookup.optional]
+        return {name for source in sources for name in self.layout.named(source)}
 
     def _conditions(self) -> list[str]:
         """What conditions name that is no field: columns, with a placeholder where they differ from part to part."""

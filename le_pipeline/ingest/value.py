@@ -66,7 +66,7 @@ def _flagged(source: Source, flags: dict[str, str], cells: list[pl.Expr]) -> pl.
 def extracted(given: pl.Expr, source: Source) -> pl.Expr:
     """The part of the text that is meant."""
     if source.extract:
-        given = given.str.extract(source.extract, re.compile(source.extract).groups)
+        given = pl.coalesce(given.str.extract(found, re.compile(found).groups) for found in source.extract)
     return given.str.zfill(source.width) if source.width and source.date else given
 
 

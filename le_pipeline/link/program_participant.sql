@@ -1,43 +1,46 @@
 -- One row per entry of a fellow, mentor or applicant list and role, with the staff member it stands for.
--- By staff id, else by e-mail address where that is one person's.
-with entry as (
+-- By staff id, unless it is somebody else's; else by e-mail address where that is one person's; else by name, where the
+-- vault's comparison of names, birth dates and schools has tied it to one person (linked.person_alias).
+with mention as (  -- whom an entry names; a mentor list names the mentee, and the fellow as the mentor beside
     select
-        state, school_year, delivery_id, source_row, 'fellow' as role, staff_key as listed_key,
-        email_key as listed_email, cast(null as varchar) as listed_fellow_key,
-        cast(null as varchar) as listed_fellow_email, cohort, region,
-        year(begin_date) + case when month(begin_date) >= 7 then 1 else 0 end as first_school_year,
-        year(end_date) + case when month(end_date) >= 7 then 1 else 0 end as last_school_year
+        state, school_year, delivery_id, source_row, 'fellowship' as feed, 'fellow' as side, staff_key as id_key,
+        email_key, name_key
     from canonical.fellowship
     union all
-    select  -- a mentee without an end is one for the year of the list
-        state, school_year, delivery_id, source_row, 'mentee', mentee_staff_key, mentee_email_key, fellow_staff_key,
-        fellow_email_key, cast(null as varchar), cast(null as varchar),
-        coalesce(year(begin_date) + case when month(begin_date) >= 7 then 1 else 0 end, school_year),
-        coalesce(
-            year(end_date) + case when month(end_date) >= 7 then 1 else 0 end,
-            greatest(school_year, year(begin_date) + case when month(begin_date) >= 7 then 1 else 0 end))
+    select
+        state, school_year, delivery_id, source_row, 'mentorship', 'mentee', mentee_staff_key, mentee_email_key,
+        mentee_name_key
     from canonical.mentorship
     union all
     select
-        state, school_year, delivery_id, source_row, 'applicant', staff_key, email_key, cast(null as varchar),
-        cast(null as varchar), cast(null as varchar), cast(null as varchar), applied_year, cast(null as integer)
+        state, school_year, delivery_id, source_row, 'mentorship', 'mentor', fellow_staff_key, fellow_email_key,
+        fellow_name_key
+    from canonical.mentorship
+    union all
+    select state, school_year, delivery_id, source_row, 'applicant', 'applicant', staff_key, email_key, name_key
     from canonical.applicant
+),
+claim as (  -- a person is known by one key; an id that stands beside somebody else's name must be a typing error
+    select
+        m.state, m.school_year, m.delivery_id, m.source_row, m.side, m.email_key, m.name_key,
+        c.person_key is not null as is_of_somebody_else,
+        case when c.person_key is null then coalesce(a.person_key, m.id_key) end as id_key
+    from mention as m
+    left join linked.identity_conflict as c
+        on c.person_key = m.id_key and c.feed = m.feed and c.state = m.state and c.school_year = m.school_year
+        and not c.is_linked
+    left join linked.person_alias as a on a.alias_key = m.id_key
 ),
 known as (
     select distinct state, staff_key from linked.staff_year
 ),
 address as (  -- staff files say whose an address is, and so do lists that give id and address together
-    select state, staff_key, email_key from canonical.staff_assignment where email_key is not null
+    select s.state, s.email_key, coalesce(a.person_key, s.staff_key) as staff_key
+    from canonical.staff_assignment as s
+    left join linked.person_alias as a on a.alias_key = s.staff_key
+    where s.email_key is not null
     union
-    select state, staff_key, email_key from canonical.fellowship where email_key is not null and staff_key is not null
-    union
-    select state, staff_key, email_key from canonical.applicant where email_key is not null and staff_key is not null
-    union
-    select state, fellow_staff_key, fellow_email_key from canonical.mentorship
-    where fellow_email_key is not null and fellow_staff_key is not null
-    union
-    select state, mentee_staff_key, mentee_email_key from canonical.mentorship
-    where mentee_email_key is not null and mentee_staff_key is not null
+    select state, email_key, id_key from claim where email_key is not null and id_key is not null
 ),
 owner as (  -- nobody, where an address is given for several people
     select
@@ -46,30 +49,83 @@ owner as (  -- nobody, where an address is given for several people
     from address as a
     join known as k on k.state = a.state and k.staff_key = a.staff_key
     group by a.state, a.email_key
+),
+waiting as (
+    select left_key as name_key from linked.person_match where match_status = 'review'
+    union
+    select right_key from linked.person_match where match_status = 'review'
+),
+candidate as (
+    select
+        c.delivery_id, c.source_row, c.side, c.is_of_somebody_else, i.staff_key as by_id, o.staff_key as by_email,
+        n.staff_key as by_name, w.name_key is not null as is_waiting, o.email_key is not null as has_owners
+    from claim as c
+    left join known as i on i.state = c.state and i.staff_key = c.id_key
+    left join owner as o on o.state = c.state and o.email_key = c.email_key
+    left join linked.person_alias as a on a.alias_key = c.name_key
+    left join known as n on n.state = c.state and n.staff_key = a.person_key
+    left join waiting as w on w.name_key = c.name_key
+),
+found as (  -- what a decision can settle comes before what has to be corrected
+    select
+        delivery_id, source_row, side, is_of_somebody_else, coalesce(by_id, by_email, by_name) as staff_key,
+        case
+            when by_id is not null then 'staff_id'
+            when by_email is not null then 'email'
+            when by_name is not null then 'name'
+        end as resolved_by,
+        case
+            when coalesce(by_id, by_email, by_name) is not null then null
+            when is_waiting then 'waits_for_review'
+            when is_of_somebody_else then 'id_of_somebody_else'
+            when has_owners then 'several_people'
+            else 'not_on_staff'
+        end as unresolved_reason
+    from candidate
+),
+entry as (
+    select
+        state, school_year, delivery_id, source_row, 'fellow' as role, cohort, region,
+        cast(null as varchar) as decision,
+        year(begin_date) + case when month(begin_date) >= 7 then 1 else 0 end as first_school_year,
+        year(end_date) + case when month(end_date) >= 7 then 1 else 0 end as last_school_year
+    from canonical.fellowship
+    union all
+    select  -- a mentee without an end is one for the year of the list
+        state, school_year, delivery_id, source_row, 'mentee', cast(null as varchar), cast(null as varchar),
+        cast(null as varchar),
+        coalesce(year(begin_date) + case when month(begin_date) >= 7 then 1 else 0 end, school_year),
+        coalesce(
+            year(end_date) + case when month(end_date) >= 7 then 1 else 0 end,
+            greatest(school_year, year(begin_date) + case when month(begin_date) >= 7 then 1 else 0 end))
+    from canonical.mentorship
+    union all
+    select
+        state, school_year, delivery_id, source_row, 'applicant', cast(null as varchar), cast(null as varchar), decision,
+        applied_year, cast(null as integer)
+    from canonical.applicant
 )
 select
-    e.state, e.school_year, e.delivery_id, e.source_row, e.role,
-    coalesce(by_id.staff_key, by_email.staff_key) as staff_key,
+    e.state, e.school_year, e.delivery_id, e.source_row, e.role, p.staff_key, p.resolved_by, f.staff_key as fellow_key,
+    e.cohort, e.region, e.decision, e.first_school_year, e.last_school_year,
+    coalesce(p.unresolved_reason, f.unresolved_reason) as unresolved_reason,
     case
-        when by_id.staff_key is not null then 'staff_id'
-        when by_email.staff_key is not null then 'email'
-    end as resolved_by,
-    coalesce(fellow_by_id.staff_key, fellow_by_email.staff_key) as fellow_key,
-    e.cohort, e.region, e.first_school_year, e.last_school_year,
-    case
-        when coalesce(by_id.staff_key, by_email.staff_key) is null and by_email.email_key is not null
+        when coalesce(p.unresolved_reason, f.unresolved_reason) = 'waits_for_review'
+            then 'Waits for review: decide with `le review`'
+        when p.is_of_somebody_else
+            then 'The staff id is that of somebody with another name: correct it'
+        when p.unresolved_reason = 'several_people'
             then 'Several staff members have this e-mail address: give the staff id'
-        when coalesce(by_id.staff_key, by_email.staff_key) is null
-            then 'No staff record has this staff id or e-mail address: correct the entry, or land the staff file that has the person'
-        when coalesce(fellow_by_id.staff_key, fellow_by_email.staff_key) is null
-            and fellow_by_email.email_key is not null
+        when p.unresolved_reason = 'not_on_staff'
+            then 'No staff record has this staff id, e-mail address or name: correct the entry, or land the staff file that has the person'
+        when f.is_of_somebody_else
+            then 'The fellow''s staff id is that of somebody with another name: correct it'
+        when f.unresolved_reason = 'several_people'
             then 'Several staff members have the fellow''s e-mail address: give the fellow''s staff id'
-        when e.role = 'mentee' and coalesce(fellow_by_id.staff_key, fellow_by_email.staff_key) is null
-            then 'No staff record has the fellow''s staff id or e-mail address: correct the entry, or land the staff file that has the fellow'
+        when f.unresolved_reason = 'not_on_staff'
+            then 'No staff record has the fellow''s staff id, e-mail address or name: correct the entry, or land the staff file that has the fellow'
     end as fix
 from entry as e
-left join known as by_id on by_id.state = e.state and by_id.staff_key = e.listed_key
-left join owner as by_email on by_email.state = e.state and by_email.email_key = e.listed_email
-left join known as fellow_by_id on fellow_by_id.state = e.state and fellow_by_id.staff_key = e.listed_fellow_key
-left join owner as fellow_by_email
-    on fellow_by_email.state = e.state and fellow_by_email.email_key = e.listed_fellow_email
+join found as p on p.delivery_id = e.delivery_id and p.source_row = e.source_row and p.side = e.role
+left join found as f
+    on f.delivery_id = e.delivery_id and f.source_row = e.source_row and f.side = 'mentor' and e.role = 'mentee'

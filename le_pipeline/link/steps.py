@@ -10,4 +10,5 @@ STEPS = (
     step("staff_year", __file__, partitioned=True),
     step("program_participant", __file__),
     step("program_role", __file__, partitioned=True),
+    step("mentor_link", __file__, partitioned=True),
 )

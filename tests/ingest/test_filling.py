@@ -178,6 +178,21 @@ def test_what_is_not_found_in_a_cell_cannot_be_read(path: Path, cell: str, expec
     assert value(path, "grade", cell, extract=r"Grade (\d+)") == expected
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"), [("Grade 4", "04"), ("4th", "04"), ("Grade 4, 5th", "04"), ("four", UNREAD)]
+)
+def test_of_several_expressions_the_first_that_finds_something_counts(path: Path, cell: str, expected: object) -> None:
+    assert value(path, "grade", cell, extract=[r"Grade (\d+)", r"(\d+)th"]) == expected
+
+
+def test_a_column_that_is_optional_may_be_missing_and_nobody_is_warned(path: Path) -> None:
+    fill = {"student_id": "X", "subject": {"value": "ela"}, "grade": "G", "scale_score": "S"}
+    fill |= {"school_id": {"from": "V", "optional": True}, "lea_id": "W"}
+    assert filler(path, "X,G,S\n1,04,5\n", fill=fill).missing_columns == ["W"]
+    assert filled(path, "X,G,S\n1,04,5\n", "school_id", fill=fill) == [(None,)]
+    assert filled(path, "X,G,S,V\n1,04,5,17\n", "school_id", fill=fill) == [("17",)]
+
+
 def test_a_code_that_is_not_found_in_a_cell_is_told_too(path: Path) -> None:
     fill = {"student_id": "X", "subject": {"value": "ela"}, "grade": "G", "scale_score": "S"}
     fill |= {"school_id": {"from": "V", "extract": r"^(\d{3})"}}

@@ -13,13 +13,16 @@ from scenario import Row, Scenario
 from steps import STEP, told
 
 FOUND = ("role", "staff_key", "resolved_by")
+REASON = (*FOUND, "unresolved_reason")
 NO_RECORD = (
-    "No staff record has this staff id or e-mail address: correct the entry, or land the staff file that has the person"
+    "No staff record has this staff id, e-mail address or name: correct the entry, or land the staff file that has the "
+    "person"
 )
 NO_FELLOW = (
-    "No staff record has the fellow's staff id or e-mail address: correct the entry, or land the staff file that has "
-    "the fellow"
+    "No staff record has the fellow's staff id, e-mail address or name: correct the entry, or land the staff file that "
+    "has the fellow"
 )
+WAITS = "Waits for review: decide with `le review`"
 
 
 @pytest.fixture
@@ -46,6 +49,23 @@ def entries(lake: Scenario, **lists: list[Row]) -> pl.DataFrame:
     return lake.run(STEP["program_participant"])
 
 
+def aliases(lake: Scenario, **person_of: str) -> None:
+    """Keys, each with the key of the person they stand for."""
+    lake.write("person_alias", *({"alias_key": name, "person_key": person} for name, person in person_of.items()))
+
+
+def conflict(lake: Scenario, name: str, feed: str, **said: Any) -> None:
+    lake.write("identity_conflict", {"person_key": name, "feed": feed, "is_linked": False} | said)
+
+
+def review(lake: Scenario, *pairs: tuple[str, str], **said: Any) -> None:
+    model = {"match_method": "probabilistic", "match_probability": 0.9, "match_weight": 3.2, "match_status": "review"}
+    told = {"evidence": "surname exactly", "model_hash": "1"}
+    lake.write(
+        "person_match", *({"left_key": left, "right_key": right} for left, right in pairs), **model | told | said
+    )
+
+
 def fellow(name: str | None = None, email: str | None = None, **said: Any) -> Row:
     return {"staff_key": name, "email_key": email, "cohort": "1", "begin_date": date(2014, 8, 1)} | said
 
@@ -70,7 +90,7 @@ def test_a_staff_id_comes_before_an_address_and_an_address_serves_where_the_id_i
 def test_an_entry_that_no_staff_record_answers_to_says_what_to_do(lake: Scenario) -> None:
     found = entries(lake, fellowship=[fellow("nobody", "nobody@")])
 
-    assert told(found, *FOUND, "fix") == [("fellow", None, None, NO_RECORD)]
+    assert told(found, *REASON, "fix") == [("fellow", None, None, "not_on_staff", NO_RECORD)]
 
 
 def test_an_address_of_two_people_is_nobodys_and_asks_for_the_staff_id(lake: Scenario) -> None:
@@ -82,10 +102,15 @@ def test_an_address_of_two_people_is_nobodys_and_asks_for_the_staff_id(lake: Sce
         mentorship=[mentorship(None, "tina", fellow_email_key="office@")],
     )
 
-    assert told(found, "staff_key", "fellow_key", "fix") == [
-        (None, None, "Several staff members have this e-mail address: give the staff id"),
-        ("tom", None, None),
-        ("tina", None, "Several staff members have the fellow's e-mail address: give the fellow's staff id"),
+    assert told(found, "staff_key", "fellow_key", "unresolved_reason", "fix") == [
+        (None, None, "several_people", "Several staff members have this e-mail address: give the staff id"),
+        ("tom", None, None, None),
+        (
+            "tina",
+            None,
+            "several_people",
+            "Several staff members have the fellow's e-mail address: give the fellow's staff id",
+        ),
     ]
 
 
@@ -118,9 +143,159 @@ def test_a_mentor_list_gives_mentees_with_the_fellow_beside(lake: Scenario) -> N
 
 
 def test_people_of_another_state_are_not_taken(lake: Scenario) -> None:
-    found = entries(lake, fellowship=[fellow("tom", "tom@", state="MO")])
+    aliases(lake, tom_by_name="tom")
+
+    found = entries(lake, fellowship=[fellow("tom", "tom@", name_key="tom_by_name", state="MO")])
 
     assert told(found, *FOUND) == [("fellow", None, None)]
+
+
+def test_a_name_serves_where_neither_id_nor_address_is_anybodys(lake: Scenario) -> None:
+    aliases(lake, tara_by_name="tara", tina_by_name="tina")
+
+    found = entries(
+        lake,
+        fellowship=[
+            fellow(name_key="tara_by_name"),
+            fellow("nobody", "nobody@", name_key="tara_by_name", cohort="2"),
+            fellow(None, "tom@", name_key="tara_by_name", cohort="3"),
+            fellow("tom", name_key="tara_by_name", cohort="4"),
+        ],
+        mentorship=[{"fellow_name_key": "tara_by_name", "mentee_name_key": "tina_by_name"}],
+        applicant=[{"name_key": "tina_by_name", "applied_year": 2015, "decision": "withdrawn"}],
+    )
+
+    assert told(found, *REASON, "fellow_key", "decision") == [
+        ("applicant", "tina", "name", None, None, "withdrawn"),
+        ("fellow", "tara", "name", None, None, None),
+        ("fellow", "tara", "name", None, None, None),
+        ("fellow", "tom", "email", None, None, None),
+        ("fellow", "tom", "staff_id", None, None, None),
+        ("mentee", "tina", "name", None, "tara", None),
+    ]
+
+
+def test_a_name_that_stands_for_nobody_on_the_staff_ties_the_entry_to_nobody(lake: Scenario) -> None:
+    aliases(lake, spelt_so="spelt_otherwise")
+
+    found = entries(lake, fellowship=[fellow(name_key="spelt_so"), fellow(name_key="tom", cohort="2")])
+
+    assert told(found, *REASON) == [("fellow", None, None, "not_on_staff")] * 2
+
+
+def test_a_person_of_two_ids_is_one_person_whichever_of_them_a_list_gives(lake: Scenario) -> None:
+    staff(lake, {"tom": "tom@", "tina": "tina@"})
+    aliases(lake, old_tom="tom", tom_by_name="tom")
+    lake.write(
+        "staff_assignment",
+        {"staff_key": "old_tom", "email_key": "tom@"},
+        {"staff_key": "tom", "email_key": "tom@"},
+        **JOB,
+    )
+
+    found = entries(
+        lake,
+        fellowship=[
+            fellow("old_tom"),
+            fellow(None, "tom@", cohort="2"),
+            fellow(name_key="tom_by_name", cohort="3"),
+        ],
+        mentorship=[mentorship("old_tom", "tina")],
+    )
+
+    assert told(found, *FOUND, "fellow_key") == [
+        ("fellow", "tom", "staff_id", None),
+        ("fellow", "tom", "email", None),
+        ("fellow", "tom", "name", None),
+        ("mentee", "tina", "staff_id", "tom"),
+    ]
+
+
+def test_an_id_beside_somebody_elses_name_ties_nobody_and_the_entry_goes_by_address_or_name(lake: Scenario) -> None:
+    aliases(lake, tara_by_name="tara")
+    conflict(lake, "tom", "fellowship")
+
+    found = entries(
+        lake,
+        fellowship=[
+            fellow("tom"),
+            fellow("tom", "tina@", cohort="2"),
+            fellow("tom", name_key="tara_by_name", cohort="3"),
+        ],
+        applicant=[{"staff_key": "tom", "applied_year": 2015, "decision": "selected"}],
+    )
+
+    wrong = "The staff id is that of somebody with another name: correct it"
+    assert told(found, *REASON, "fix") == [
+        ("applicant", "tom", "staff_id", None, None),
+        ("fellow", None, None, "id_of_somebody_else", wrong),
+        ("fellow", "tina", "email", None, wrong),
+        ("fellow", "tara", "name", None, wrong),
+    ]
+
+
+@pytest.mark.parametrize("elsewhere", [{"state": "MO"}, {"school_year": 2014}, {"is_linked": True}])
+def test_a_conflict_counts_in_its_own_list_alone_and_only_where_the_id_is_not_linked(
+    lake: Scenario, elsewhere: Row
+) -> None:
+    conflict(lake, "tom", "fellowship", **elsewhere)
+
+    found = entries(lake, fellowship=[fellow("tom")])
+
+    assert told(found, *REASON) == [("fellow", "tom", "staff_id", None)]
+
+
+def test_an_address_that_stands_beside_somebody_elses_id_is_not_that_ones(lake: Scenario) -> None:
+    conflict(lake, "tara", "fellowship")
+
+    found = entries(lake, fellowship=[fellow("tara", "new@"), fellow(None, "new@", cohort="2")])
+
+    assert told(found, *REASON) == [
+        ("fellow", None, None, "id_of_somebody_else"),
+        ("fellow", None, None, "not_on_staff"),
+    ]
+
+
+def test_the_fellows_id_of_a_mentor_list_may_be_somebody_elses_too(lake: Scenario) -> None:
+    conflict(lake, "tom", "mentorship")
+
+    found = entries(lake, mentorship=[mentorship("tom", "tina")])
+
+    wrong = "The fellow's staff id is that of somebody with another name: correct it"
+    assert told(found, *REASON, "fellow_key", "fix") == [
+        ("mentee", "tina", "staff_id", "id_of_somebody_else", None, wrong)
+    ]
+
+
+def test_a_name_that_may_be_somebodys_waits_for_review_before_anything_has_to_be_corrected(lake: Scenario) -> None:
+    staff(lake, {"tom": "office@", "tina": "office@"})
+    conflict(lake, "tom", "fellowship")
+    review(lake, ("tina", "tina_perhaps"), ("una_perhaps", "tom"))
+
+    found = entries(
+        lake,
+        fellowship=[
+            fellow(name_key="tina_perhaps"),
+            fellow("tom", "office@", name_key="una_perhaps", cohort="2"),
+            fellow("tina", name_key="tina_perhaps", cohort="3"),
+        ],
+        mentorship=[{"fellow_name_key": "tina_perhaps", "mentee_staff_key": "tina"}],
+    )
+
+    assert told(found, *REASON, "fix") == [
+        ("fellow", None, None, "waits_for_review", WAITS),
+        ("fellow", None, None, "waits_for_review", WAITS),
+        ("fellow", "tina", "staff_id", None, None),
+        ("mentee", "tina", "staff_id", "waits_for_review", WAITS),
+    ]
+
+
+def test_pairs_that_were_accepted_or_rejected_wait_for_nobody(lake: Scenario) -> None:
+    review(lake, ("tina", "tina_perhaps"), match_status="rejected")
+
+    found = entries(lake, fellowship=[fellow(name_key="tina_perhaps")])
+
+    assert told(found, *REASON) == [("fellow", None, None, "not_on_staff")]
 
 
 def test_a_part_begins_in_july_of_a_school_year_and_a_mentee_without_dates_has_the_year_of_the_list(

@@ -31,7 +31,8 @@ def entry(role: str, name: str, listed: int, first: int, last: int | None = None
 
 
 def roles(lake: Scenario, work: list[Row], *entries: Row) -> pl.DataFrame:
-    lake.write("staff_year", *work, position="teacher", is_teacher="yes", source="staff_file")
+    job = {"position": "teacher", "is_teacher": "yes", "source": "staff_file"}
+    lake.write("staff_year", *(job | row for row in work))
     lake.write("program_participant", *({"source_row": row} | said for row, said in enumerate(entries, 2)))
     return lake.run(STEP["program_role"])
 
@@ -48,6 +49,91 @@ def test_people_are_none_before_their_part_and_inactive_after_it(lake: Scenario)
         ("tom", 2016, "fellow", False, 2014, 3, "1"),
         ("una", 2015, "none", False, None, None, None),
     ]
+
+
+def test_the_years_before_a_part_are_told_from_those_of_people_who_never_have_one(lake: Scenario) -> None:
+    found = roles(
+        lake,
+        at_work("tom", 2012, 2013, 2014, 2015, 2016) + at_work("una", 2015),
+        entry("fellow", "tom", 2016, 2016),
+        entry("mentee", "tom", 2015, 2015, 2015),
+        entry("applicant", "tom", 2014, 2014, decision="not_selected"),
+    )
+
+    begun = ("fellow_since", "mentee_since", "applied_since")
+    columns = ("staff_key", "school_year", "role", "is_pre_program", "years_until_program", *begun)
+    assert told(found, *columns) == [
+        ("tom", 2012, "none", True, 2, 2016, 2015, 2014),
+        ("tom", 2013, "none", True, 1, 2016, 2015, 2014),
+        ("tom", 2014, "applicant", False, None, 2016, 2015, 2014),
+        ("tom", 2015, "mentee", False, None, 2016, 2015, 2014),
+        ("tom", 2016, "fellow", False, None, 2016, 2015, 2014),
+        ("una", 2015, "none", False, None, None, None, None),
+    ]
+
+
+def test_a_part_that_runs_comes_before_one_that_is_over(lake: Scenario) -> None:
+    found = roles(
+        lake,
+        at_work("tom", 2013, 2014, 2015, 2016, 2017) + at_work("tina", 2014, 2015),
+        entry("fellow", "tom", 2013, 2013, 2014, region="North"),
+        entry("mentee", "tom", 2014, 2014, 2015, fellow_key="tina"),
+        entry("fellow", "tom", 2017, 2017, 2017, cohort="5", region="North"),
+        entry("fellow", "tina", 2014, 2014, region="South"),
+    )
+
+    assert told(found.filter(staff_key="tom".ljust(32, "0")), *ROLES[1:], "cohort", "region") == [
+        (2013, "fellow", True, 2013, 1, "1", "North"),
+        (2014, "fellow", True, 2013, 2, "1", "North"),
+        (2015, "mentee", True, 2014, 2, None, "South"),
+        (2016, "fellow", False, 2013, 4, "1", "North"),
+        (2017, "fellow", True, 2013, 5, "5", "North"),
+    ]
+
+
+def test_the_decision_is_that_of_the_latest_application_known_in_the_year(lake: Scenario) -> None:
+    found = roles(
+        lake,
+        at_work("tom", 2013, 2014, 2015, 2016) + at_work("wes", 2015, 2016),
+        entry("applicant", "tom", 2014, 2014, decision="not_selected"),
+        entry("applicant", "tom", 2016, 2016, decision="selected"),
+        entry("fellow", "tom", 2016, 2016),
+        entry("applicant", "wes", 2015, 2015, decision="selected"),
+        entry("applicant", "wes", 2016, 2015, decision="withdrawn"),
+    )
+
+    assert told(found, "staff_key", "school_year", "role", "application_decision") == [
+        ("tom", 2013, "none", None),
+        ("tom", 2014, "applicant", "not_selected"),
+        ("tom", 2015, "applicant", "not_selected"),
+        ("tom", 2016, "fellow", "selected"),
+        ("wes", 2015, "applicant", "withdrawn"),
+        ("wes", 2016, "applicant", "withdrawn"),
+    ]
+
+
+def test_administrators_have_a_part_as_teachers_do_and_can_be_told_from_them(lake: Scenario) -> None:
+    head = {"position": "principal", "is_teacher": "no"}
+    work = [row | head for row in at_work("pia", 2014, 2015)]
+
+    found = roles(lake, work, entry("fellow", "pia", 2015, 2015), entry("fellow", "lea", 2015, 2015))
+
+    assert told(found, "staff_key", "school_year", "role", "position", "is_teacher") == [
+        ("lea", 2015, "fellow", None, None),
+        ("pia", 2014, "none", "principal", "no"),
+        ("pia", 2015, "fellow", "principal", "no"),
+    ]
+
+
+def test_who_is_on_the_lists_of_two_states_in_a_year_has_one_row(lake: Scenario) -> None:
+    found = roles(
+        lake,
+        [],
+        entry("mentee", "tina", 2015, 2015, 2015),
+        entry("mentee", "tina", 2015, 2015, 2015, state="MO"),
+    )
+
+    assert told(found, "state", "staff_key", "role") == [("LA", "tina", "mentee")]
 
 
 def test_a_fellow_comes_before_a_mentee_and_a_mentee_before_an_applicant(lake: Scenario) -> None:

@@ -36,7 +36,8 @@ def reach(
     lake: Scenario, columns: tuple[str, ...], parts: list[Row], posts: list[Row], links: list[Row] | None = None
 ) -> list[tuple[Any, ...]]:
     lake.write("program_role", *parts)
-    lake.write("staff_year", *posts, position="teacher", is_teacher="yes", source="staff_file")
+    job = {"position": "teacher", "is_teacher": "yes", "source": "staff_file"}
+    lake.write("staff_year", *(job | row for row in posts))
     lake.write("teacher_student_link", *(links or []))
     return told(lake.run(STEP["program_reach"]), *columns)
 
@@ -93,6 +94,14 @@ def test_alumni_applicants_and_people_without_a_part_reach_nobody(lake: Scenario
     )
 
     assert found == []
+
+
+def test_fellows_who_are_administrators_reach_their_school_like_teachers(lake: Scenario) -> None:
+    head = {"position": "principal", "is_teacher": "no"}
+
+    found = reach(lake, COUNTS, [part("pia", "fellow", **head)], [post("pia", "1", **head)])
+
+    assert found[-1] == ("all", "all", 2015, 1, 0, 1, 0, 1)
 
 
 def test_the_share_of_high_poverty_is_over_the_schools_whose_share_is_known(lake: Scenario) -> None:

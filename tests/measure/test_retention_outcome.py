@@ -69,6 +69,17 @@ def test_people_who_do_not_teach_are_not_in_the_cohort(lake: Scenario) -> None:
     assert outcomes(lake, post("pia", 2015, **PRINCIPAL), post("pia", 2016)).rows_by_key("school_year").keys() == {2016}
 
 
+def test_a_fellow_who_is_an_administrator_is_in_retention_only_in_the_years_as_a_teacher(lake: Scenario) -> None:
+    lake.write(
+        "program_role",
+        *({"staff_key": "pia", "school_year": year, "role": "fellow", "is_active": True} for year in (2014, 2015)),
+    )
+
+    found = outcomes(lake, post("pia", 2014, **PRINCIPAL), post("pia", 2015), post("pia", 2016, **PRINCIPAL))
+
+    assert told(found, "school_year", "role", "outcome") == [(2015, "fellow", "promoted_within")]
+
+
 def test_the_outcome_is_empty_in_the_last_year_and_where_the_states_own_next_file_has_not_come(lake: Scenario) -> None:
     found = outcomes(
         lake,

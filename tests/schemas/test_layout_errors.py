@@ -46,6 +46,8 @@ CHANGED: list[tuple[str, str, str]] = [
      "own.yaml, line 8: fill.pupil_id: 'pupil_id' is not a field of student_assessment;"),
     ("  student_id: ID\n", "",
      "own.yaml, line 7: fill: student_id is missing; student_assessment needs it in every row"),
+    ("student_id: ID", "student_id: {from: ID, optional: true}",
+     "own.yaml, line 8: fill.student_id: cannot be optional; student_assessment needs it in every row"),
     ("grade: Grade", "grade: {from: Grade, map: {3rd: '03', 4th: 4}}",
      "own.yaml, line 12: fill.grade.map: '4' is not an allowed value of grade: PK, KG, 01,"),
     ("grade: Grade", "grade: {from: Grade, allowed: ['3']}",
