@@ -287,7 +287,8 @@ def _unknown(
     """Why no layout fits: damaged where its name fits a layout, else the nearest layout and the columns that differ.
 
     A layout that has no more than half of its columns there says less than what is known of the damage: `Name` alone
-    makes no fellow list of a workbook that is called a text file. Only columns that a layout names are told: where the header is missing, the first row is somebody's record.
+    makes no fellow list of a workbook that is called a text file. Only columns that a layout names are told: where the
+    header is missing, the first row is somebody's record.
     """
     best: tuple[float, str] = (0.0, "")
     best_of_others: tuple[float, str] = (0.0, "")

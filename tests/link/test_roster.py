@@ -182,9 +182,7 @@ def test_of_the_keys_of_one_person_the_id_of_the_state_is_given(school: School, 
     assert sheet(target, FIRST_SCHOOL, *NAMES[2:4]) == [("01", "Last01")]
 
 
-def test_a_student_is_on_the_sheet_of_the_school_that_the_source_names(
-    school: School, target: Path
-) -> None:
+def test_a_student_is_on_the_sheet_of_the_school_that_the_source_names(school: School, target: Path) -> None:
     cy, ann, ben = school.teacher("T1"), school.student("01"), school.student("02")
     schools = (("017001", "017", "North"), ("017002", "017", "South"))
     school.lake.write("school", *({"school_id": s, "lea_id": lea, "school_name": n} for s, lea, n in schools))
