@@ -12,10 +12,14 @@ from itertools import chain
 from typing import Any
 
 from schemas.layout import ANY_ISSUER, Layout
-from schemas.registry import Field, Table, feeds
+from schemas.registry import Field, Table, feeds, field_of
+
+# alternatives, each of one column or of several that go together
+Group = tuple[tuple[str, ...], ...]
 
 # the landing folder tells the year, the position who teaches
 NOT_ASKED = ("school_year", "is_teacher")
+NAMES = 2  # of the parts of a listed name, the first are the family and the given name
 DATES = ("%Y-%m-%d", "%m/%d/%Y")
 EXAMPLES = {"date": "2015-08-17", "yes_no": "no", "grade": "04"}
 
@@ -27,12 +31,12 @@ def asked(table: Table) -> dict[str, Field]:
 
 def needed(table: Table) -> tuple[str, ...]:
     """Columns that every row must fill."""
-    single = {group[0] for group in _groups(table) if len(group) == 1}
+    single = {group[0][0] for group in _groups(table) if len(group) == 1}
     return tuple(name for name in asked(table) if name in single | _required(table))
 
 
-def alternatives(table: Table) -> tuple[tuple[str, ...], ...]:
-    """Columns of which every row must fill at least one."""
+def alternatives(table: Table) -> tuple[Group, ...]:
+    """Columns of which every row must fill at least one; names alone will do where family and given name are there."""
     return tuple(group for group in _groups(table) if len(group) > 1)
 
 
@@ -59,7 +63,8 @@ def layouts() -> dict[str, Layout]:
 
 
 def _layout(table: Table, content: dict[str, Any], file_name: str = "*") -> Layout:
-    telling = {*needed(table), *chain.from_iterable(alternatives(table))}
+    alone = (columns for group in alternatives(table) for columns in group if len(columns) == 1)
+    telling = {*needed(table), *chain.from_iterable(alone)}
     columns = [name for name in asked(table) if name in telling]
     fill = {
         name: {"from": name, "date": DATES} if field.type == "date" else name for name, field in asked(table).items()
@@ -74,8 +79,12 @@ def _required(table: Table) -> set[str]:
     return {column.field.of or column.name for column in table.columns if column.required or column.expected}
 
 
-def _groups(table: Table) -> list[tuple[str, ...]]:
-    """The `any_of` of the table's rules in the names that a partner fills: a key is made from its id."""
+def _groups(table: Table) -> list[Group]:
+    """The `any_of` of the table's rules in the columns that a partner fills: the id or the name behind a key."""
     sources = {column.name: column.field.of or column.name for column in table.columns}
-    groups = (tuple(sources[name] for name in rule.any_of) for rule in table.rules if rule.any_of)
-    return [tuple(name for name in group if name in asked(table)) for group in groups]
+    return [tuple(_filled(sources[name]) for name in rule.any_of) for rule in table.rules if rule.any_of]
+
+
+def _filled(name: str) -> tuple[str, ...]:
+    """What a partner fills in for a field: of a listed name the family and the given name."""
+    return field_of(name).made_of[:NAMES] or (name,)

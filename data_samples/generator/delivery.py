@@ -12,9 +12,10 @@ import polars as pl
 
 from .assessment_files import AssessmentFile
 from .careers import simulate
+from .listed_names import NameTrouble
 from .places import District, allocate, build_districts
 from .programme import Programme
-from .programme_files import write_programme
+from .programme_files import ProgrammeFiles
 from .pupils import Pupils, draw_pupils
 from .roster_files import write_oneroster
 from .rosters import Roster, build_roster
@@ -58,6 +59,8 @@ def _deliver_state(folder: Path, profile: StateProfile, students: int, options: 
     programme = Programme(profile, districts, options.students, options.random(state, 2))
     simulate(workforce, programme)
     add_staff_truth(workforce, programme, truth)
+    trouble = NameTrouble(workforce, options.random(state, 4), dirt=options.dirt)
+    lists = ProgrammeFiles(workforce, programme, trouble, truth, dirt=options.dirt)
     with ExitStack() as stack:
         tests: dict[int, AssessmentFile] = {}
         for year in SCHOOL_YEARS:
@@ -65,7 +68,7 @@ def _deliver_state(folder: Path, profile: StateProfile, students: int, options: 
             landing.mkdir(parents=True, exist_ok=True)
             write_directory(landing / f"school_directory_{year}.csv", districts, year, truth)
             write_staff(landing / f"staff_{year}.csv", workforce, year, truth, dirt=options.dirt)
-            write_programme(landing, workforce, programme, year, truth)
+            lists.write(landing, year)
             path = landing / ASSESSMENT_NAMES[profile.code].format(year)
             tests[year] = stack.enter_context(AssessmentFile(path, profile, year, truth, dirt=options.dirt))
         for district in districts:

@@ -172,6 +172,9 @@ class ProgrammeModel:
     withdrawal_share: float = 0.04
     former_mentees_by_cohort: dict[int, int] = field(default_factory=lambda: {2014: 0, 2015: 1, 2016: 2})
     email_only_share: float = 1 / 3
+    # People whom lists name without an id, and no other list of the year names them.
+    mentees_by_name: int = 3
+    administrators_by_name: int = 9
 
 
 @dataclass(frozen=True)

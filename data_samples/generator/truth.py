@@ -67,6 +67,18 @@ TABLES: dict[str, dict[str, type[pl.DataType]]] = {
         "enrollment_share": pl.Float64,
         "weight": pl.Float64,
     },
+    "listing": {
+        "file": pl.String,
+        "row": pl.Int32,
+        "list": pl.String,
+        "state": pl.String,
+        "school_year": pl.Int16,
+        "side": pl.String,
+        "staff_id": pl.String,
+        "given": pl.String,
+        "trouble": pl.String,
+        "only_by_name": pl.Boolean,
+    },
     "fault": {
         "file": pl.String,
         "row": pl.Int32,
@@ -151,7 +163,7 @@ class Truth:
 
     def file(self, path: Path) -> FileCount:
         """The count of a file."""
-        return self.files.setdefault(self._name(path), FileCount())
+        return self.files.setdefault(self.name(path), FileCount())
 
     def append(self, table: str, rows: pl.DataFrame) -> None:
         """Add rows to one of the tables."""
@@ -159,7 +171,7 @@ class Truth:
 
     def add_fault(self, path: Path, row: int, fault: str, student_id: str | None) -> None:
         """Remember a planted fault by its file and data row, from 1."""
-        found = {"file": self._name(path), "row": row, "fault": fault, "student_id": student_id}
+        found = {"file": self.name(path), "row": row, "fault": fault, "student_id": student_id}
         self.append("fault", pl.DataFrame([found], schema_overrides={"student_id": pl.String}))
 
     def add_districts(self, state: str, districts: tuple[District, ...]) -> None:
@@ -168,7 +180,7 @@ class Truth:
             district.code: {"name": district.name, "region": district.region} for district in districts
         }
 
-    def _name(self, path: Path) -> str:
+    def name(self, path: Path) -> str:
         """A file is named by its place under the output folder."""
         return path.relative_to(self._out).as_posix()
 

@@ -71,7 +71,8 @@ def field_rows(table: Table) -> list[tuple[str, ...]]:
 def conditions(table: Table) -> list[str]:
     """What every row must meet beside the needs of single columns."""
     groups = [
-        f"At least one of {' and '.join(group)} is filled in every row." for group in template.alternatives(table)
+        f"At least one of {', '.join(map(' with '.join, group))} is filled in every row."
+        for group in template.alternatives(table)
     ]
     return groups + [f"{' is not after '.join(rule.ordered)}." for rule in table.rules if rule.ordered]
 
@@ -101,7 +102,8 @@ def _place(feed: str) -> int:
 def _need(table: Table, name: str) -> str:
     if name in template.needed(table):
         return "needed"
-    others = [other for group in template.alternatives(table) if name in group for other in group if other != name]
+    groups = (group for group in template.alternatives(table) if any(name in columns for columns in group))
+    others = [" with ".join(columns) for group in groups for columns in group if name not in columns]
     return f"needed, or {' or '.join(others)}" if others else "welcome"
 
 

@@ -19,7 +19,8 @@ from le_pipeline.home import Home
 PERSONAL = {
     "LASID", "LastName", "FirstName", "DOB", "MOSIS_STATE_ID", "DISTRICT_STUDENT_NUMBER", "LAST_NAME", "FIRST_NAME",
     "DATE_OF_BIRTH", "StaffID", "Email", "BirthDate", "State Staff ID", "Last Name", "First Name", "Fellow Staff ID",
-    "Fellow Email", "Mentee Staff ID", "Mentee Email", "givenName", "familyName", "email",
+    "Fellow Email", "Mentee Staff ID", "Mentee Email", "givenName", "familyName", "email", "Name", "Fellow Last Name",
+    "Fellow First Name", "Mentee Last Name", "Mentee First Name",
 }  # fmt: skip
 SHORTEST = 4
 FEWEST_DIGITS = 8  # a number such as 50916, a birth date in Missouri, would be found in any longer one

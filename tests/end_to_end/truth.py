@@ -32,6 +32,7 @@ class Truth:
         self.staff = pl.read_parquet(folder / "staff_year.parquet").to_dicts()
         self.scores = pl.read_parquet(folder / "student_score.parquet").to_dicts()
         self.links = pl.read_parquet(folder / "link.parquet").to_dicts()
+        self.listing = pl.read_parquet(folder / "listing.parquet").to_dicts()
         self.faults = pl.read_parquet(folder / "fault.parquet").to_dicts()
 
     @cached_property

@@ -71,6 +71,15 @@ def test_every_feed_and_every_field_that_is_asked_for_has_its_row(home: Home) ->
         assert told == list(template.asked(table)), feed
 
 
+def test_a_list_may_name_people_by_id_address_or_name(home: Home) -> None:
+    said = part(document(home), "### fellowship")
+    assert "- At least one of staff_id, email, last_name with first_name is filled in every row.\n" in said
+    needs = dict(re.findall(r"^\| (\w+) \| ([^|]+) \|", said, re.MULTILINE))
+    assert needs["staff_id"] == "needed, or email or last_name with first_name"
+    assert needs["first_name"] == "needed, or staff_id or email"
+    assert needs["school_name"] == "welcome"
+
+
 def test_every_rule_is_told_with_what_why_and_how(home: Home) -> None:
     said = part(document(home), "## The rules")
     assert re.findall(r"^\| ([a-z_]+) \|", said, re.MULTILINE) == list(rule_texts())

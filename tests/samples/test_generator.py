@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from generator.delivery import Options, deliver
+from generator.listed_names import DOUBTLESS, KINDS
 
 SAMPLES = Path(__file__).parents[2] / "data_samples"
 
@@ -66,6 +67,31 @@ def test_each_kind_of_dirt_is_planted_and_none_where_none_is_wanted(tmp_path: Pa
     deliver(tmp_path, Options(students=600, seed=1, dirt=False))
 
     assert pl.read_parquet(tmp_path / "truth" / "fault.parquet").is_empty()
+
+
+def test_names_are_listed_with_each_kind_of_trouble_and_most_of_these_people_are_listed_with_an_id_too() -> None:
+    listing = pl.read_parquet(SAMPLES / "truth" / "listing.parquet")
+    named = listing.filter(given="name")
+    with_id = listing.filter(pl.col("given") != "name")
+
+    assert set(named["trouble"]) == set(KINDS)
+    assert set(with_id["trouble"]) == {"none", "id_of_somebody_else"}
+    alone = named.filter("only_by_name")
+    assert alone.height <= 20
+    assert set(alone["trouble"]) == set(DOUBTLESS)
+    assert set(alone["side"]) == {"mentee", "applicant"}
+    elsewhere = with_id.select("staff_id").unique()
+    assert named.filter(~pl.col("only_by_name")).join(elsewhere, on="staff_id", how="anti").is_empty()
+    applicants = alone.filter(side="applicant").select("staff_id")
+    assert applicants.join(elsewhere, on="staff_id").is_empty()
+
+
+def test_people_are_listed_by_name_without_trouble_where_no_dirt_is_wanted(tmp_path: Path) -> None:
+    deliver(tmp_path, Options(students=600, seed=1, dirt=False))
+
+    listing = pl.read_parquet(tmp_path / "truth" / "listing.parquet")
+    assert set(listing["trouble"]) == {"none"}
+    assert "name" in set(listing["given"])
 
 
 def test_a_state_of_another_size_has_that_many_students(tmp_path: Path) -> None:

@@ -15,17 +15,23 @@ FED = registry.feeds()
 every_feed = pytest.mark.parametrize("table", FED.values(), ids=list(FED))
 
 
+PERSON = (("staff_id",), ("email",), ("last_name", "first_name"))
+FELLOW, MENTEE = (
+    tuple(tuple(f"{side}_{name}" for name in columns) for columns in PERSON) for side in ("fellow", "mentee")
+)
+
+
 @pytest.mark.parametrize(
     ("feed", "needed", "alternatives"),
     [
         ("student_assessment", ("student_id", "assessment", "subject", "grade", "scale_score"), ()),
         ("staff_assignment", ("staff_id", "position"), ()),
-        ("fellowship", ("cohort", "begin_date"), (("staff_id", "email"),)),
-        ("mentorship", (), (("fellow_staff_id", "fellow_email"), ("mentee_staff_id", "mentee_email"))),
+        ("fellowship", ("cohort", "begin_date"), (PERSON,)),
+        ("mentorship", (), (FELLOW, MENTEE)),
     ],
 )
 def test_needed_is_what_the_table_requires_in_the_names_that_a_partner_fills(
-    feed: str, needed: tuple[str, ...], alternatives: tuple[tuple[str, ...], ...]
+    feed: str, needed: tuple[str, ...], alternatives: tuple[template.Group, ...]
 ) -> None:
     assert (template.needed(FED[feed]), template.alternatives(FED[feed])) == (needed, alternatives)
 
