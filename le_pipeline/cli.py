@@ -18,6 +18,8 @@ quarantine = typer.Typer(no_args_is_help=True, help="Records that broke a rule: 
 app.add_typer(quarantine, name="quarantine")
 layout = typer.Typer(no_args_is_help=True, help="Layouts: how delivered files are described.")
 app.add_typer(layout, name="layout")
+roster = typer.Typer(no_args_is_help=True, help="Rosters: let schools say whose students are whose.")
+app.add_typer(roster, name="roster")
 review = typer.Typer(invoke_without_command=True, help="Pairs of records that may be one person: look, and decide.")
 app.add_typer(review, name="review")
 keys = typer.Typer(no_args_is_help=True, help="The key that pseudonyms and vault rest on.")
@@ -164,6 +166,31 @@ def retry(
         chosen = [partition for partition in chosen if partition in changed]
     if chosen:
         _walk(place, keys, chosen)
+
+
+@roster.command("export")
+def export_roster(  # noqa: PLR0913, PLR0917  # each is an option of the command
+    lea: Annotated[str, typer.Option(help="The district whose schools are asked, such as 017")],
+    workbook: Annotated[Path, typer.Option("--out", help="Where to write it (.xlsx)")] = Path("roster.xlsx"),
+    home: HomeOption = None,
+    state: StateOption = None,
+    year: Annotated[int | None, typer.Option(help="School year; else the latest that has links")] = None,
+    school: Annotated[str | None, typer.Option(help="Only this school, by its id")] = None,
+) -> None:
+    """Write teachers' students with their shares into a workbook for the schools to correct. Holds names; is logged."""
+    from le_pipeline.home import Home
+    from le_pipeline.link.roster import Choice
+    from le_pipeline.link.roster import export as export_links
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    told = export_links(place, load_keys(place), Choice(lea, state, year, school), workbook)
+    out.print(
+        f"{told.rows:,} links of {told.schools:,} schools are in {workbook}, {told.not_counted:,} more with why they do"
+        f" not count, {told.not_here:,} with why they cannot be verified there. It holds names: send it in a safe way,"
+        f" put what comes back into {place.landing}/{told.state}/{told.school_year}/, and delete it.",
+        soft_wrap=True,
+    )
 
 
 @review.callback()

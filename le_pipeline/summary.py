@@ -18,6 +18,7 @@ from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.identity import low
 from le_pipeline.ingest.partition import FeedReport, held_back, left_out
 from le_pipeline.ingest.rehearsal import Part, Rehearsal
+from le_pipeline.link import person_match, review
 from le_pipeline.link.person_match import PeopleReport
 from le_pipeline.link.review import Pair
 from le_pipeline.warehouse.build import WarehouseReport
@@ -81,7 +82,7 @@ class Outcome:
                 self.reasons += [reason for reason in refused if reason not in self.reasons]
             case PeopleReport():
                 self.last = "who is who"
-                self.noted += [report.told] if report.waiting and not report.is_current else []
+                self.noted += [person_match.told(report.waiting)] if report.waiting and not report.is_current else []
             case TableReport():
                 self.last = report.table.qualified_name
             case WarehouseReport():
@@ -140,7 +141,8 @@ def open_troubles(home: Home) -> list[str]:
     files = Lake(home.lake).read(registry.tables()["delivery"])
     waiting = files.filter(pl.col("delivery_status").is_in(["refused", "held"]))
     reasons = [*misplaced(home), *held_back(home), *waiting["delivery_reason"].drop_nulls(), *left_out(files)]
-    return list(dict.fromkeys(reasons))
+    pairs = review.waiting(home).height
+    return list(dict.fromkeys([*reasons, *([person_match.told(pairs)] if pairs else [])]))
 
 
 def misplaced(home: Home) -> list[str]:
@@ -253,7 +255,7 @@ def _table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -
     table = Table(title=escape(title) or None, title_justify="left", box=box.SIMPLE_HEAD)
     for place, column in enumerate(columns):
         numeric = any(isinstance(row[place], (int, float)) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
     return table

@@ -19,6 +19,7 @@ from le_pipeline.errors import MendingError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW
+from le_pipeline.privacy import handout
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.lake import Lake
@@ -90,14 +91,9 @@ def export(home: Home, keys: Keys, chosen: list[Partition], target: Path) -> int
         How many rows.
 
     Raises:
-        MendingError: nothing waits, or the target lies where names must not be.
+        MendingError: nothing waits.
+        HandoutError: the target lies where names must not be.
     """
-    if target.suffix.lower() != ".xlsx":
-        raise MendingError(f"{target.name}: give a name that ends in .xlsx; other formats damage ids")
-    if home.is_without_names(target):
-        raise MendingError(
-            f"{target} lies where no name may be; choose a place outside lake, warehouse, dagster and landing"
-        )
     pointers = _pointers(home, chosen)
     vault = Vault(home, keys)
     rows = [frame for waiting in _waiting(chosen) for frame in vault.read(f"{waiting.name}.quarantine")]
@@ -109,8 +105,7 @@ def export(home: Home, keys: Keys, chosen: list[Partition], target: Path) -> int
     found = told.join(stored, on=["delivery_id", "source_row"]).sort("path", "source_row")
     if found.is_empty():
         raise MendingError("no record waits in quarantine for that choice")
-    target.unlink(missing_ok=True)
-    target.touch(mode=0o600)
+    handout.make_room(home, target)
     _write(found, target)
     vault.log("quarantine export", rows=found.height, files=found["path"].n_unique())
     return found.height

@@ -21,6 +21,7 @@ from schemas.layout import NO_FEED, Layout, Read
 
 SUFFIXES = {".parquet": "parquet", ".jsonl": "json_lines", ".ndjson": "json_lines"}
 FITTING_SHARE = 0.9  # a real file has a wrong cell here and there
+HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,23 @@ def _recognise(document: Document, partition: Partition | None, layouts: dict[st
         yield _nearer(first, others)
     yield from taken
     if first.layouts or taken:
-        left = sheets[1:] if first.layouts else sheets
+        left = others[1:] if first.layouts else others
         names = {item.document.name for item in taken}
-        yield from (Recognised(sheet, note="no layout takes this sheet") for sheet in left if sheet.name not in names)
+        for item in (item for item in left if item.document.name not in names):
+            # one that has most columns of what asks for it is meant for it; to leave it out would go unseen
+            is_meant = any(
+                _has_most_columns(item.document, layout) for layout in _asking_for(item.document, by_sheet).values()
+            )
+            yield item if is_meant and item.refusal else Recognised(item.document, note="no layout takes this sheet")
+
+
+def _has_most_columns(document: Document, layout: Layout) -> bool:
+    try:
+        columns = reading.header(document, layout.read, layout.recognise.columns).columns
+    except RefusedError:
+        return False
+    wanted = layout.recognise.columns
+    return 2 * len({*wanted} & {*columns}) > len(wanted)
 
 
 def _has_rows(item: Recognised) -> bool:
@@ -271,7 +286,9 @@ def _unknown(
 ) -> RefusedError:
     """Why no layout fits: damaged where its name fits a layout, else the nearest layout and the columns that differ.
 
-    Only columns that a layout names are told: where the header is missing, the first row is somebody's record.
+    A layout that has no more than half of its columns there says less than what is known of the damage: `Name` alone
+    makes no fellow list of a workbook that is called a text file. Only columns that a layout names are told: where the
+    header is missing, the first row is somebody's record.
     """
     best: tuple[float, str] = (0.0, "")
     best_of_others: tuple[float, str] = (0.0, "")
@@ -292,7 +309,7 @@ def _unknown(
             best = near, _difference(document, layout, columns)
         elif near > best_of_others[0]:
             best_of_others = near, _difference(document, layout, columns)
-    if troubles and (not best[1] or _names_its_format(document)):
+    if troubles and (best[0] <= HALF or _names_its_format(document)):
         return troubles[0]
     told = best[1] or best_of_others[1] or "it shares no column with any layout; is its header there?"
     return UnknownFileError(f"no layout fits: {told}", is_near=bool(best[1] or best_of_others[1]))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from le_pipeline.link.spelling import Columns, Kind
+from le_pipeline.link.spelling import Columns
 
 BUDGET = 5_000_000
 Rung = pl.Expr
@@ -58,9 +58,15 @@ def _ladders(columns: Columns) -> Iterator[tuple[list[Rung], str]]:
     undated = f" and (l.{dates[0]} is null or r.{dates[0]} is null)" if dates else ""
     for column in names:
         others = [other for other in names if other != column]
-        yield [_key(column), *(_key(column, pl.col(other).str.slice(0, n)) for other in others for n in (1, 3))], undated
+        yield (
+            [_key(column), *(_key(column, pl.col(other).str.slice(0, n)) for other in others for n in (1, 3))],
+            undated,
+        )
         for place in places:
             yield [_key(column, place), *(_key(column, place, pl.col(o).str.slice(0, 1)) for o in others)], ""
+        for context in of.get("context", []):  # who was in one place first or last
+            for end in (pl.col(context).list.first(), pl.col(context).list.last()):
+                yield [_key(column, end), *(_key(column, end, pl.col(o).str.slice(0, 1)) for o in others)], undated
     if len(names) > 1:
         yield [_unordered(*names[:2]), *(_key(_unordered(*names[:2]), place) for place in places)], undated
 
@@ -87,16 +93,3 @@ def _unordered(one: str | pl.Expr, other: str | pl.Expr) -> pl.Expr:
     pair = [pl.col(name) if isinstance(name, str) else name for name in (one, other)]
     complete = pair[0].is_not_null() & pair[1].is_not_null()
     return pl.when(complete).then(pl.min_horizontal(pair) + pl.lit("|") + pl.max_horizontal(pair))
-
-
-def context_blocks(rows: pl.DataFrame, columns: Columns, kinds: tuple[Kind, ...]) -> Iterator[pl.Series]:
-    """Lists of keys, an element of a context with a name, without those that too many rows have."""
-    largest = max(2 * BUDGET // max(rows.height, 1), 2)
-    for context in (column for column, (_, kind) in columns.items() if kind == "context"):
-        for name in (column for column, (_, kind) in columns.items() if kind in kinds):
-            # the pairs of years stand for the same year too
-            said = rows.select("row", pl.col(f"{context}_all"), name).explode(f"{context}_all")
-            said = said.select("row", key=_key(f"{context}_all", name)).drop_nulls()
-            said = said.filter(pl.len().over("key") <= largest)
-            lists = said.group_by("row").agg(pl.col("key").sort())
-            yield rows.select("row").join(lists, on="row", how="left", maintain_order="left")["key"]

@@ -72,6 +72,7 @@ class People:
             for rival, weight in weights[side].items()
             if rival != opposite
             and (self._may_join(side, rival) or self._apart.get(side, {}).get(rival))
+            and not self._may_both_be_names_of_one(rival, opposite)
             and not (
                 weight >= certain
                 and weights[opposite].get(rival, certain - 1) >= certain
@@ -106,6 +107,10 @@ class People:
             and not (one in self._names and other in self._names)
             and self._lists[one].isdisjoint(self._lists[other])
         )
+
+    def _may_both_be_names_of_one(self, one: int, other: int) -> bool:
+        """Whether two mere names are no rivals for a person, who may be named on many lists."""
+        return one in self._names and other in self._names and self._lists[one].isdisjoint(self._lists[other])
 
     def _note(self, one: int, other: int, weight: float) -> None:
         best = max(weight, self._weights[one].get(other, weight))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from le_pipeline.link.spelling import Columns, Kind
 
 DIFFERS = "differs"
+LOCAL_PART = 0.1
 CONTEXT_U = 0.01
 # an element of a context that few have says more than one that many have: bounds of the share of keys
 SIZES = {"small": 5e-4, "middle": 5e-3, "large": 1.0}
@@ -135,7 +136,9 @@ def _birth_date(c: str) -> Iterator[Level]:
     yield Level("exact", same(c), 0.93, 0.0002, c)
     yield Level("day and month swapped", crossed, 0.02, 0.0001)
     # eight digits differ in one place, or two neighbours have changed places
-    yield Level("one digit", f"hamming({left}, {right}) <= 2 and damerau_levenshtein({left}, {right}) <= 1", 0.03, 0.003)
+    yield Level(
+        "one digit", f"hamming({left}, {right}) <= 2 and damerau_levenshtein({left}, {right}) <= 1", 0.03, 0.003
+    )
     # of one year; a father and his son may share the day
     one_part = f"{left}[1:4] = {right}[1:4] and ({left}[5:6] = {right}[5:6] or {left}[7:8] = {right}[7:8])"
     yield Level("month or day", one_part, 0.006, 0.002, agrees=False)
@@ -143,9 +146,10 @@ def _birth_date(c: str) -> Iterator[Level]:
 
 
 def _email(c: str) -> Iterator[Level]:
-    # people have several addresses, and change them with the job
+    # people have several addresses, and change them with the job; what stands before the @ is mostly made of the name,
+    # and says nothing that the name has not said
     yield Level("exact", same(c), 0.6, 1e-6, c)
-    yield Level("local part", same(f"{c}_local"), 0.1, 1e-5, f"{c}_local")
+    yield Level("local part", same(f"{c}_local"), LOCAL_PART, LOCAL_PART, agrees=False)
     yield Level(DIFFERS, "else", 0.3, 0.99, agrees=False)
 
 

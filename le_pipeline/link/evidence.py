@@ -12,8 +12,9 @@ import polars as pl
 
 from le_pipeline.link.comparisons import DIFFERS, Comparison
 
-# an agreement that more than one pair of two people in eight has by chance tells nobody apart
-TELLING = 8
+# an agreement that one person's records have less than three times as often as two people's, such as that of a state,
+# tells nobody apart
+TELLING = 3
 NAMES = ("given_name", "surname", "middle_name")
 # what relatives have in common; a person whose name or date was changed looks the same
 RELATIVES = ("given_name_differs", "birth_date_differs")
@@ -26,7 +27,7 @@ HELD_BACK = (
 
 
 def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
-    """Scored pairs with what their levels amount to, in the place of the levels.
+    """Scored pairs with what their levels amount to.
 
     Returns:
         `evidence`, words; `held_back`, a reason not to accept them, or null; `is_told`, more than names agrees.
@@ -47,7 +48,7 @@ def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
     alone = pl.when(~told).then(pl.lit("names_alone"))
     return scored.with_columns(
         evidence=pl.concat_str(words, separator="; "), held_back=pl.coalesce(*reasons, alone), is_told=told
-    ).drop(f"gamma_{one.column}" for one in compared)
+    )
 
 
 def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from le_pipeline.link.comparisons import CONTEXT_U, SIZES, WHERE, Comparison, same, terms
+from le_pipeline.link.comparisons import CONTEXT_U, SIZES, WHERE, Comparison, Level, same, terms
 from le_pipeline.link.people import NO_LIST
 
 # what a declared u is worth: so many pairs, and so many keys in the frequency of a single value
@@ -50,8 +50,10 @@ def _coincidence(said: pl.DataFrame, column: str, declared: float) -> tuple[pl.D
     counts = counts.with_columns(pl.col("count").cast(pl.Int64))
     sizes = counts.group_by("lists").agg(size=pl.col("count").sum())
     count = pl.col("count")
-    values = counts.join(sizes, on="lists").group_by(column).agg(
-        equal=(count * (count - 1)).sum(), pairs=(count * (pl.col("size") - 1)).sum(), count=count.sum()
+    values = (
+        counts.join(sizes, on="lists")
+        .group_by(column)
+        .agg(equal=(count * (count - 1)).sum(), pairs=(count * (pl.col("size") - 1)).sum(), count=count.sum())
     )
     frequency = (pl.col("equal") + count * DECLARED_KEYS * declared) / (pl.col("pairs") + count * DECLARED_KEYS)
     equal, pairs = int(values["equal"].sum()), int(values["pairs"].sum())
@@ -76,8 +78,10 @@ def with_sizes(rows: pl.DataFrame, one: Comparison) -> tuple[pl.DataFrame, Compa
         u = (int((part * (part - 1)).sum()) / 2 + DECLARED_PAIRS * CONTEXT_U) / (pairs + DECLARED_PAIRS)
         # of what one person's contexts share, as much is of this size as of all that is said
         levels[index] = replace(levels[index], u=u, m=levels[index].m * max(int(part.sum()) / elements, 0.01))
-        here = said.filter(pl.col("size") == name).group_by("row").agg(
-            pl.col("element").sort().alias(f"{one.column}_{name}")
+        here = (
+            said.filter(pl.col("size") == name)
+            .group_by("row")
+            .agg(pl.col("element").sort().alias(f"{one.column}_{name}"))
         )
         rows = rows.join(here, on="row", how="left", maintain_order="left")
     return rows, replace(one, levels=tuple(levels))
@@ -123,9 +127,9 @@ def with_u(compared: list[Comparison], counted: dict[tuple[str, str], float], fo
     """
 
     def measured(one: Comparison, level: Level) -> Level:
-        if level.frequent and level.name in ("exact", "swapped", "local part"):
+        if level.frequent and level.name in ("exact", "swapped"):
             return replace(level, u=found.u[level.frequent])
-        is_counted = level.name != "exact" and not level.name.startswith("shared")
+        is_counted = level.name not in ("exact", "local part") and not level.name.startswith("shared")
         return replace(level, u=counted[one.column, level.name]) if is_counted else level
 
     return [replace(one, levels=tuple(measured(one, level) for level in one.levels)) for one in compared]

@@ -16,25 +16,20 @@ import polars as pl
 
 from le_pipeline.errors import MatchingError
 from le_pipeline.link.blocking import blocked
-from le_pipeline.link.clustering import People, components, settled
-from le_pipeline.link.evidence import RELATIVES, judged
+from le_pipeline.link.clustering import People, components
+from le_pipeline.link.comparisons import Comparison
+from le_pipeline.link.evidence import judged
+from le_pipeline.link.learning import learned, reweighed
+from le_pipeline.link.outcome import ACCEPT, CERTAIN, EXACT, MARGIN, NODES, REVIEW, outcome, people_of
 from le_pipeline.link.people import columns_of, gathered, people
 from le_pipeline.link.prior import FEW, agreeing, allowed_comparisons, expected_matches
 from le_pipeline.link.scoring import PEOPLE, database, modelled, put, quiet
 from le_pipeline.link.spelling import Columns, Kind
 
-ACCEPT, REVIEW = 0.99, 0.5
-CERTAIN = math.log2(ACCEPT / (1 - ACCEPT))
-MARGIN = math.log2(99)
 MOST_FOUND = 0.95
-# One in thirty people is a twin; a given name or birth date is quite another in one of 250 records of a person. With
-# this share of keys left over on both sides, the latter is 99 times likelier: 0.004 / (0.03 x 0.035^2).
-LEFT_OVER = 0.035
-AT_LEAST = 3  # keys that are counted as left over besides, since of a few nobody may be by luck
-EXACT, PROBABILISTIC = "exact_name_birth_date", "probabilistic"
 ANCHOR = ("given_name_0", "surname_0", "birth_date_0")
 
-PAIRS = {
+PAIRS: dict[str, type[pl.DataType]] = {
     "left_key": pl.String,
     "right_key": pl.String,
     "method": pl.String,
@@ -47,7 +42,6 @@ PAIRS = {
     "evidence": pl.String,
 }
 DECISIONS = ("left_key", "right_key", "decision")
-NODES = ("left_node", "right_node")
 
 
 @dataclass(frozen=True)
@@ -135,10 +129,9 @@ class _Matching:
     ) -> None:
         self.connection, self.columns, self.decided = connection, columns, decided
         self.rows, self.scorer = modelled(connection, rows, columns)
-        self.expected, agreeing_ones = expected_matches(
-            connection, self.rows, self.scorer.compared, self.scorer.found
-        )
-        self.found_share = min(2 * agreeing_ones / max(self.rows["node"].n_unique(), 1), MOST_FOUND)
+        self.keys = rows.select("node", "key", "lists", "is_known").unique("node", maintain_order=True)
+        self.expected, agreeing_ones = expected_matches(connection, self.rows, self.scorer.compared, self.scorer.found)
+        self.found_share = min(2 * agreeing_ones / max(self.keys.height, 1), MOST_FOUND)
         self.prior = self._prior(self.expected)
 
     def matches(self) -> Matches:
@@ -155,14 +148,19 @@ class _Matching:
         before = exact.join(sure, on=NODES, how="anti", maintain_order="left")
         before = pl.concat([before, decided], how="diagonal")
         before = before.with_columns(pl.col("match_weight") + shift)
-        likely = self._best(judged(self.scorer.of_rules(rules, prior), self.scorer.compared)) if rules else before.clear()
-        pairs = pl.concat([before, likely], how="diagonal").unique(NODES, keep="first", maintain_order=True)
-        settled_pairs = self._settled(pairs, joined)
-        sure = sure.join(exact, on=NODES, maintain_order="left").with_columns(
-            method=pl.lit(EXACT), match_status=pl.lit("accepted")
+        likely = (
+            self._best(judged(self.scorer.of_rules(rules, prior), self.scorer.compared)) if rules else before.clear()
         )
+        pairs = pl.concat([before, likely], how="diagonal").unique(NODES, keep="first", maintain_order=True)
+        sure = sure.join(exact, on=NODES, maintain_order="left")
+        compared = self.scorer.compared
+        certain = (pl.col("match_weight") >= CERTAIN) & pl.col("held_back").is_null()
+        after = learned(compared, pl.concat([sure, pairs.filter(certain)], how="diagonal"))
+        pairs = reweighed(pairs, compared, after)
+        settled_pairs = outcome(self.keys, joined, self.decided, pairs)
+        sure = sure.with_columns(method=pl.lit(EXACT), match_status=pl.lit("accepted"))
         told = pl.concat([sure, settled_pairs], how="diagonal")
-        return Matches(self._told(told), self._clusters(told, yes), self._hash(prior))
+        return Matches(self._told(told), self._clusters(told, yes), self._hash(after, prior))
 
     def _prior(self, expected: float) -> float:
         """Share of one person's pairs among those that the lists allow; of a handful it is one in `FEW` at most."""
@@ -205,8 +203,10 @@ class _Matching:
 
     def _agreed(self) -> pl.DataFrame:
         """The pairs that people have found to be one person, without those that the lists or other decisions forbid."""
-        deciders = self._people(self.decided, components(self.decided.clear()))
-        yes = [pair for pair in self.decided.filter(decision="yes").select(NODES).iter_rows() if _joins(deciders, *pair)]
+        deciders = people_of(self.keys, components(self.decided.clear()), self.decided, self.decided)
+        yes = [
+            pair for pair in self.decided.filter(decision="yes").select(NODES).iter_rows() if _joins(deciders, *pair)
+        ]
         return pl.DataFrame(yes, schema=dict.fromkeys(NODES, pl.Int64), orient="row")
 
     def _sure(self, exact: pl.DataFrame, yes: pl.DataFrame) -> pl.DataFrame:
@@ -220,98 +220,33 @@ class _Matching:
         )
         fit = fit.filter(pl.col("is_fit").all().over("group"))
         joined = components(pl.concat([fit.select(NODES), yes]))
-        lists = joined.join(self.rows.select("node", "lists").unique("node"), on="node").explode("lists")
+        lists = joined.join(self.keys.select("node", "lists"), on="node").explode("lists")
         twice = lists.filter(pl.col("lists").is_not_null() & pl.struct("cluster", "lists").is_duplicated())["cluster"]
         sides = [joined.rename({"node": node, "cluster": f"{node}_cluster"}) for node in NODES]
         apart = against.join(sides[0], on=NODES[0]).join(sides[1], on=NODES[1])
-        apart = apart.filter(pl.col("left_node_cluster") == pl.col("right_node_cluster"))["left_node_cluster"]
-        broken = pl.concat([twice, apart]).unique()
+        inside = apart.filter(pl.col("left_node_cluster") == pl.col("right_node_cluster"))["left_node_cluster"]
+        broken = pl.concat([twice, inside]).unique()
         bad = joined.filter(pl.col("cluster").is_in(broken.implode()))["node"]
         return fit.filter(~pl.col("left_node").is_in(bad.implode())).select(NODES)
 
-    def _people(self, pairs: pl.DataFrame, joined: pl.DataFrame) -> People:
-        """The clusters of the keys in these pairs."""
-        nodes = pl.concat([pairs[side].alias("node") for side in NODES]).unique().to_frame()
-        nodes = nodes.join(joined, on="node", how="left").with_columns(pl.col("cluster").fill_null(pl.col("node")))
-        keys = self.rows.select("node", "lists", "is_known").unique("node")
-        members = keys.join(joined, on="node", how="left").with_columns(pl.col("cluster").fill_null(pl.col("node")))
-        members = members.join(nodes.select("cluster").unique(), on="cluster", how="semi")
-        clusters = members.group_by("cluster").agg(
-            pl.col("lists").explode(empty_as_null=False).drop_nulls().unique(), pl.col("is_known").any()
-        )
-        lists = {cluster: frozenset(told) for cluster, told in clusters.select("cluster", "lists").iter_rows()}
-        names = set(clusters.filter(~pl.col("is_known"))["cluster"])
-        alone = members.filter(~pl.col("is_known"))
-        bound = set(alone.filter(~pl.col("cluster").is_in(list(names)))["node"])
-        grown = People(lists, names, dict(nodes.select("node", "cluster").iter_rows()), bound)
-        for left, right, decision in self.decided.iter_rows():
-            if decision != "yes" and {left, right} <= set(nodes["node"]):
-                grown.keep_apart(left, right, is_undecided=decision == "later")
-        return grown
-
-    def _settled(self, pairs: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
-        """The pairs with what became of each."""
-        pairs = pairs.join(self.decided, on=NODES, how="left", maintain_order="left")
-        pairs = pairs.with_columns(pl.col("is_allowed").fill_null(value=True))
-        pairs = pairs.filter((pl.col("match_weight") >= pl.when("is_allowed").then(0.0).otherwise(CERTAIN)) | pl.col("decision").is_in(["yes", "later"]))
-        pairs = pairs.with_columns(
-            is_fit=pl.col("held_back").is_null() & pl.col("decision").is_null()
-        ).sort("match_weight", *NODES, descending=[True, False, False])
-        pairs = self._with_left_over(pairs, self._people(pairs, joined), joined.height)
-        decision, is_joined, is_exact = pl.col("decision"), pl.col("is_joined"), pl.col("group").is_not_null()
-        reason = (
-            pl.when(is_joined).then(None)
-            .when(decision == "no").then(pl.lit("decided_no"))
-            .when(decision == "later").then(pl.lit("decided_later"))
-            .when(~pl.col("is_allowed")).then(pl.lit("in_one_list"))
-            .when(~pl.col("is_open")).then(pl.lit("matched_elsewhere"))
-            .when(pl.col("held_back").is_not_null()).then(pl.col("held_back"))
-            .when(pl.col("match_weight") < CERTAIN).then(pl.lit("below_threshold"))
-            .when(is_exact).then(pl.lit("ambiguous"))
-            .otherwise(pl.lit("near_rival"))
-        )
-        status = (
-            pl.when(is_joined).then(pl.lit("accepted"))
-            .when(reason.is_in(["decided_no", "matched_elsewhere"])).then(pl.lit("rejected"))
-            .otherwise(pl.lit("review"))
-        )
-        method = pl.when(is_exact & ~is_joined).then(pl.lit(EXACT)).otherwise(pl.lit(PROBABILISTIC))
-        return pairs.with_columns(review_reason=reason, match_status=status, method=method)
-
-    def _with_left_over(self, pairs: pl.DataFrame, grown: People, joined: int) -> pl.DataFrame:
-        """Join pairs; where hardly anybody is left over, those too that might be relatives.
-
-        Twins of whom each stands in one list alone are rarer then than a name that was changed.
-        """
-        first = settled(pairs, grown, CERTAIN, MARGIN)
-        found = first.filter("is_joined")
-        keys = self.rows["node"].n_unique()
-        left_over = keys - joined - pl.concat([found[side].alias("node") for side in NODES]).n_unique()
-        if (left_over + AT_LEAST) / max(keys, 1) > LEFT_OVER:
-            return first
-        relatives = pl.col("held_back").is_in(RELATIVES) & pl.col("is_told") & pl.col("decision").is_null()
-        second = settled(pairs.with_columns(is_fit=relatives), grown, CERTAIN, MARGIN)
-        margin = pl.when(first["is_joined"]).then(first["margin_weight"]).otherwise("margin_weight")
-        return second.with_columns(margin_weight=margin)
-
     def _told(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        number = self.rows.select("key", "node").unique()
+        number = self.keys.select("key", "node")
         for side in ("left", "right"):
             named = number.rename({"key": f"{side}_key", "node": f"{side}_node"})
             pairs = pairs.join(named, on=f"{side}_node", maintain_order="left")
         odds = pl.lit(2.0).pow(-pl.col("match_weight"))
         pairs = pairs.with_columns(pl.col("match_weight", "margin_weight").round(6), match_probability=1 / (1 + odds))
-        return pairs.select(*PAIRS).cast(PAIRS).sort("left_key", "right_key")
+        return pairs.select(pl.col(name).cast(dtype) for name, dtype in PAIRS.items()).sort("left_key", "right_key")
 
     def _clusters(self, told: pl.DataFrame, yes: pl.DataFrame) -> pl.DataFrame:
         accepted = told.filter(match_status="accepted").select(NODES)
         joined = components(pl.concat([accepted, yes]))
-        keys = joined.join(self.rows.select("node", "key", "is_known").unique("node"), on="node").sort("node")
+        keys = joined.join(self.keys, on="node").sort("node")
         person = pl.col("key").filter("is_known").first().over("cluster").alias("person_key")
         return keys.select("key", person)
 
-    def _hash(self, prior: float) -> str:
-        told = [[asdict(one) for one in self.scorer.compared], self.prior, prior, ACCEPT, REVIEW, MARGIN]
+    def _hash(self, after: list[Comparison], prior: float) -> str:
+        told = [[asdict(one) for one in (*self.scorer.compared, *after)], self.prior, prior, ACCEPT, REVIEW, MARGIN]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

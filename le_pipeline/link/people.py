@@ -10,6 +10,8 @@ from le_pipeline.link.spelling import Columns, Kind, spelt
 NO_LIST = -1  # stands for the lists of a key that is in none
 RECORDS = {"key": pl.String, "lists": pl.List(pl.String), "is_known": pl.Boolean}
 NUMBERS = pl.List(pl.Int32)
+# what is one thing of a person however the name is spelt; a file that leaves it out does not speak against another
+OF_THE_PERSON: tuple[Kind, ...] = ("middle_name", "birth_date", "email", "identifier")
 
 
 def columns_of(records: pl.DataFrame, fields: dict[str, Kind]) -> Columns:
@@ -45,6 +47,9 @@ def people(records: pl.DataFrame, columns: Columns) -> pl.DataFrame:
         pl.col("is_known").cast(pl.Boolean).fill_null(value=True),
         *(pl.col(field).alias(said[column]) for column, (field, _) in columns.items()),
     )
+    for column, (_, kind) in columns.items():
+        if kind in OF_THE_PERSON:
+            told = _completed(told, said[column])
     rows = spelt(told.drop("lists", "is_known"), {new: (said[new], kind) for new, (_, kind) in columns.items()})
     rows = rows.drop(said.values())
     # a list cannot be sorted by, nor looked up; its text can
@@ -54,6 +59,25 @@ def people(records: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     order = ["key", *(column for column in texts.columns if column != "key")]
     rows = rows.unique(order).sort(order).drop(by).join(_keys(told), on="key", maintain_order="left")
     return rows.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+
+
+def _completed(told: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The rows with what other rows of their key mostly say, where they say nothing.
+
+    Else two people of one name would agree by the rows that leave out their different birth dates.
+    """
+    wanting = told.filter(pl.col(column).is_null()).select("key").unique()
+    usual = (
+        told.filter(pl.col(column).is_not_null())
+        .join(wanting, on="key", how="semi")
+        .group_by("key", column)
+        .len()
+        .sort("len", column, descending=[True, False])
+        .unique("key", keep="first", maintain_order=True)
+        .select("key", usual=pl.col(column))
+    )
+    found = told.join(usual, on="key", how="left", maintain_order="left")
+    return found.with_columns(pl.col(column).fill_null(pl.col("usual"))).drop("usual")
 
 
 def _keys(told: pl.DataFrame) -> pl.DataFrame:
@@ -91,7 +115,6 @@ def gathered(rows: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
     keys = keys.with_columns(pl.col("lists").fill_null(pl.lit([], dtype=NUMBERS)))
     if is_listed_always:
         keys = keys.with_columns(is_open=pl.col("is_open") & (pl.col("lists").list.len() < every))
-    rows = rows.drop("lists", "cluster").join(
+    return rows.drop("lists", "cluster").join(
         keys.filter("is_open").select("node", "lists", "cluster"), on="node", maintain_order="left"
     )
-    return rows

@@ -52,10 +52,10 @@ class PeopleReport:
         """Pairs that somebody has to look at."""
         return self.rows["review"]
 
-    @property
-    def told(self) -> str:
-        """What to do about them."""
-        return f"{self.waiting:,} pairs of records may be one person: `le review` shows them side by side"
+
+def told(pairs: int) -> str:
+    """What to do about pairs that wait for somebody."""
+    return f"{pairs:,} pairs of records may be one person: `le review` shows them side by side"
 
 
 def resolve(home: Home, keys: Keys) -> PeopleReport:

@@ -21,7 +21,8 @@ def agreeing(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, on: list
     """Pairs of rows that are equal in some columns, where not too many are.
 
     Returns:
-        left and right, rows; left_node and right_node, keys; group, of equal ones; is_allowed, false where a list has both keys.
+        left and right, rows; left_node and right_node, keys; group, of equal ones; is_allowed, false where a list has
+        both keys.
     """
     same = rows.drop_nulls(on).select("row", *on).filter(pl.len().over(on).is_between(2, LARGEST_GROUP))
     put(connection, "agreeing", same.select("row", group=pl.struct(on).rank("dense")))
@@ -65,12 +66,15 @@ def expected_matches(
     share = comparisons / max(keys * (keys - 1) / 2, 1)
     expected, exact = 1.0, 0.0
     for names, one in _groups(compared):
-        beyond = _excess(connection, rows, [*names, one], found.u[one.column], share)
-        m = math.prod(level.m for part in (*names, one) for level in part.levels if level.name == "exact")
+        said, u = rows, found.u.get(one.column, sum(level.u for level in one.levels if level.agrees))
+        if one.kind == "context":
+            said = rows.explode(one.column, empty_as_null=False)
+        beyond = _excess(connection, said, [*names, one], u, share)
+        m = math.prod(_m(part) for part in (*names, one))
         expected = max(expected, beyond / m)
         if one.kind == "birth_date":
             exact = beyond
-    return min(expected, keys / 2), exact
+    return max(min(expected, keys / 2), 1.0), exact
 
 
 def _groups(compared: list[Comparison]) -> Iterator[tuple[list[Comparison], Comparison]]:
@@ -79,8 +83,13 @@ def _groups(compared: list[Comparison]) -> Iterator[tuple[list[Comparison], Comp
     for one in compared:
         if one.kind in ("email", "identifier"):
             yield [], one
-        if one.kind in ("birth_date", "place", "text") and len(names) > 1:
+        if one.kind in ("birth_date", "place", "text", "context") and len(names) > 1:
             yield names, one
+
+
+def _m(one: Comparison) -> float:
+    """Share of one person's records that agree in full; a context does with an element of any size."""
+    return sum(level.m for level in one.levels if level.name == "exact" or level.name.startswith("shared"))
 
 
 def _excess(

@@ -18,6 +18,7 @@ from le_pipeline.home import Home
 from le_pipeline.link import decision
 from le_pipeline.link.individual import KINDS, NAMES, Kind, occurrences
 from le_pipeline.link.person_match import MATCH
+from le_pipeline.privacy import handout
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
 from le_pipeline.privacy.vault import Vault
@@ -119,19 +120,13 @@ class Reviewer:
             How many pairs.
 
         Raises:
-            ReviewError: nothing waits, or the target lies where names must not be.
+            ReviewError: nothing waits.
+            HandoutError: the target lies where names must not be.
         """
-        if target.suffix.lower() != ".xlsx":
-            raise ReviewError(f"{target.name}: give a name that ends in .xlsx; other formats damage ids")
-        if self.home.is_without_names(target):
-            raise ReviewError(
-                f"{target} lies where no name may be; choose a place outside lake, warehouse, dagster and landing"
-            )
         pairs = self.pairs(waiting(self.home))
         if not pairs:
             raise ReviewError("no pair waits for review")
-        target.unlink(missing_ok=True)
-        target.touch(mode=0o600)
+        handout.make_room(self.home, target)
         _write(pairs, target)
         self.vault.log("review export", pairs=len(pairs))
         return len(pairs)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
@@ -17,6 +18,9 @@ from le_pipeline.errors import MatchingError
 from le_pipeline.link.comparisons import Comparison, comparisons
 from le_pipeline.link.frequency import DECLARED_PAIRS, Frequencies, frequencies, nested, with_sizes, with_u
 from le_pipeline.link.spelling import Columns
+
+if TYPE_CHECKING:
+    from splink import DuckDBAPI, Linker
 
 PEOPLE = "people"
 RARE = 2e-5  # share of keys up to which a name may be a typing error of another
@@ -48,7 +52,7 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own that can reach neither disk nor network."""
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": "",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -150,7 +154,7 @@ class Scorer:
         api = DuckDBAPI(self.connection)
         return self._predicted(self._linker(api, prior, [f"{rule} and {ALLOWED}" for rule in rules]), 0.0)
 
-    def _linker(self, api, prior: float, rules: list[str]):
+    def _linker(self, api: DuckDBAPI, prior: float, rules: list[str]) -> Linker:
         from splink import Linker, SettingsCreator
 
         settings = SettingsCreator(
@@ -167,13 +171,13 @@ class Scorer:
             linker.table_management.register_term_frequency_lookup(api.register(f"tf_of_{column}"), column)
         return linker
 
-    def _predicted(self, linker, least: float | None) -> pl.DataFrame:
+    def _predicted(self, linker: Linker, least: float | None) -> pl.DataFrame:
         predicted = linker.inference.predict(threshold_match_weight=least, warning_mode="never")
         gammas = ", ".join(f"gamma_{one.column}" for one in self.compared)
         found = self.connection.sql(
             f"select row_l as left, row_r as right, match_weight, {gammas} from {predicted.physical_name}"
         ).pl()
-        linker.table_management.delete_tables_created_by_splink_from_db()
+        linker.table_management.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
         return found
 
 

@@ -13,18 +13,16 @@ import polars as pl
 
 from schemas import registry
 
-Kind = Literal[
-    "given_name", "surname", "middle_name", "birth_date", "email", "identifier", "place", "text", "context"
-]
+Kind = Literal["given_name", "surname", "middle_name", "birth_date", "email", "identifier", "place", "text", "context"]
 Columns = dict[str, tuple[str, Kind]]  # name of the compared column -> the field it is made of, and its kind
 
 TEXT = pl.List(pl.String)
 # letters that Unicode does not take apart into a letter and a mark
 LETTERS = {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i"}
-PARTICLES = (
-    "a al bin da das de del della den der di do dos du e el ibn la las le los mac mc saint san santa st ten ter van "
-    "von y"
-).split()
+PARTICLES = [
+    *("a", "al", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "do", "dos", "du", "e", "el", "ibn"),
+    *("la", "las", "le", "los", "mac", "mc", "saint", "san", "santa", "st", "ten", "ter", "van", "von", "y"),
+]
 GENERATIONS = {"sr": 1, "senior": 1, "jr": 2, "junior": 2, "ii": 2, "2nd": 2, "iii": 3, "3rd": 3, "iv": 4, "4th": 4}
 SUFFIX = rf" ({'|'.join(GENERATIONS)})$"
 NOBODY = ["unknown", "n a", "not available", "not applicable"]
@@ -48,7 +46,9 @@ def spelt(records: pl.DataFrame, columns: Columns) -> pl.DataFrame:
             distinct = text.unique().drop_nulls()
             made = MAKERS[kind](distinct, column).with_columns(distinct.alias("_said"))
             # an inner name, as a field may be called like the column made of it
-            records = records.with_columns(text.alias("_said")).join(made, on="_said", how="left", maintain_order="left")
+            records = records.with_columns(text.alias("_said")).join(
+                made, on="_said", how="left", maintain_order="left"
+            )
             records = records.drop("_said")
     return records
 
@@ -72,7 +72,9 @@ def _known(text: pl.Expr) -> pl.Expr:
 def _name(distinct: pl.Series, column: str) -> pl.DataFrame:
     words = distinct.to_frame().select(_words(column).alias("words"))
     words = words.with_columns(
-        generation=pl.col("words").str.extract(SUFFIX, 1).replace_strict(GENERATIONS, return_dtype=pl.Int8, default=None),
+        generation=pl.col("words")
+        .str.extract(SUFFIX, 1)
+        .replace_strict(GENERATIONS, return_dtype=pl.Int8, default=None),
         words=_known(pl.col("words").str.replace(SUFFIX, "")),
     )
     tokens = pl.col("words").str.split(" ")
@@ -127,7 +129,9 @@ def _email(distinct: pl.Series, column: str) -> pl.DataFrame:
 def _identifier(distinct: pl.Series, column: str) -> pl.DataFrame:
     signs = _plain(column).str.replace_all(r"[^\p{L}\p{N}]+", "")
     # one sign again and again (000000000) is nobody's
-    return distinct.to_frame().select(pl.when(signs.str.strip_chars(signs.str.slice(0, 1)) != "").then(signs).alias(column))
+    return distinct.to_frame().select(
+        pl.when(signs.str.strip_chars(signs.str.slice(0, 1)) != "").then(signs).alias(column)
+    )
 
 
 def _place(distinct: pl.Series, column: str) -> pl.DataFrame:
@@ -144,9 +148,7 @@ def _context(values: pl.Series, column: str) -> pl.DataFrame:
     what, year = pl.col("element").str.extract(r"^(.*)@\d{4}$", 1), pl.col("element").str.extract(r"@(\d{4})$", 1)
     pairs = [what + "@" + (year.cast(pl.Int32) + shift).cast(pl.String) for shift in (0, 1)]
     near = pl.concat_list(pairs).explode(empty_as_null=False).drop_nulls()
-    made = one.group_by("row").agg(
-        pl.col("element").sort().alias(column), near.unique().sort().alias(f"{column}_near")
-    )
+    made = one.group_by("row").agg(pl.col("element").sort().alias(column), near.unique().sort().alias(f"{column}_near"))
     return rows.select("row").join(made, on="row", how="left", maintain_order="left").drop("row")
 
 

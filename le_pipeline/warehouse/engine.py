@@ -50,8 +50,7 @@ class Step:
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names (`layer.table`) that the SQL reads, in order of name."""
-        parsed = sqlglot.parse_one(self.sql, dialect="duckdb")
-        return tuple(sorted({f"{t.db}.{t.name}" for t in parsed.find_all(exp.Table) if t.db}))
+        return inputs_of(self.sql)
 
     @property
     def version(self) -> str:
@@ -67,6 +66,12 @@ class TableReport:
     rows: int
     is_current: bool
     frame: pl.DataFrame | None = None
+
+
+def inputs_of(sql: str) -> tuple[str, ...]:
+    """Names (`layer.table`) that the SQL reads, in order of name."""
+    parsed = sqlglot.parse_one(sql, dialect="duckdb")
+    return tuple(sorted({f"{t.db}.{t.name}" for t in parsed.find_all(exp.Table) if t.db}))
 
 
 def step(name: str, module_file: str, finish: Finish | None = None, *, partitioned: bool = False) -> Step:

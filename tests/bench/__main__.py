@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.beside import beside_a_copy, beside_earthmover, linked, with_bad_rows
+from bench.people import matched
 from end_to_end.test_public_data import DATA, LINKS, SCORES
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +119,7 @@ def main() -> None:
         ratios = (f"{ratio:.2f}" if ratio else "" for ratio in (line.ratio, line.core_ratio))
         table.add_row(line.what, *figures, *ratios, line.promise)
     out.print(table)
+    out.print(matched())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ two of them are one letter apart more often than real ones.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from rich.table import Table
 
 from le_pipeline.link.matching import Matches, match, match_lists
 from le_pipeline.link.spelling import Kind
@@ -45,9 +48,7 @@ WORLDS = {
     "even, 200 x 500 names, 12 years": World(200, 500, 0.0, 12 * 365),
 }
 FIELDS: dict[str, dict[str, Kind]] = {
-    "names, birth date, place": {
-        "given": "given_name", "surname": "surname", "born": "birth_date", "place": "place"
-    },
+    "names, birth date, place": {"given": "given_name", "surname": "surname", "born": "birth_date", "place": "place"},
     "names, birth date": {"given": "given_name", "surname": "surname", "born": "birth_date"},
 }
 
@@ -60,11 +61,16 @@ class People:
         self.names = {"given": self._pool(world.given, 2), "surname": self._pool(world.surnames, 3)}
 
     def _pool(self, count: int, syllables: int) -> pl.Series:
-        onsets, vowels, ends = "b d f g h j k l m n p r s t v w ch sh st tr br".split(), list("aeiou"), ["", "n", "r", "l", "s"]
+        onsets, vowels, ends = (
+            [*"bdfghjklmnprstvw", "ch", "sh", "st", "tr", "br"],
+            list("aeiou"),
+            ["", "n", "r", "l", "s"],
+        )
         found: dict[str, None] = {}
         while len(found) < count:
             word = "".join(
-                self.random.choice(onsets) + self.random.choice(vowels) for _ in range(int(self.random.integers(2, syllables + 1)))
+                self.random.choice(onsets) + self.random.choice(vowels)
+                for _ in range(int(self.random.integers(2, syllables + 1)))
             )
             found[word + self.random.choice(ends)] = None
         return pl.Series(list(found))
@@ -76,7 +82,9 @@ class People:
         days = self.random.integers(0, world.birth_days, count)
         born = pl.Series(np.datetime64("1960-01-01") + days)
         places = self.random.integers(0, world.places, count)
-        return pl.DataFrame({"person": np.arange(count), **chosen, "born": born.cast(pl.Date), "place": places.astype(str)})
+        return pl.DataFrame(
+            {"person": np.arange(count), **chosen, "born": born.cast(pl.Date), "place": places.astype(str)}
+        )
 
     def _ranks(self, pool: int, count: int) -> Ints:
         weights = 1 / np.arange(1, pool + 1) ** self.world.skew
@@ -106,7 +114,7 @@ class People:
         return name[:place] + ("", letter, letter + name[place], letter)[kind] + name[place + 1 :]
 
 
-def two_lists(world: str, fields: str, overlap: str) -> tuple[Matches, set[tuple[str, str]] | int, float]:
+def two_lists(world: str, fields: str, overlap: str) -> tuple[Matches, int, float]:
     """Two lists of half a million, of which a share stands in both."""
     drawn = People(WORLDS[world])
     both = round(HALF * float(overlap))
@@ -134,7 +142,7 @@ def one_list(world: str, fields: str, _: str) -> tuple[Matches, int, float]:
     rows = pl.concat(
         [
             people.with_columns(key=pl.format("a{}", "person"), first=pl.Series(first), last=pl.Series(last)),
-            back.with_columns(key=pl.format("b{}", "person"), first=pl.Series(begin), last=pl.lit(4)),
+            back.with_columns(key=pl.format("b{}", "person"), first=pl.Series(begin), last=pl.lit(4, dtype=pl.Int64)),
         ]
     )
     years = pl.lit(pl.Series([YEARS])).first().list.slice(pl.col("first"), pl.col("last") - pl.col("first") + 1)
@@ -160,6 +168,40 @@ def told(found: Matches, pairs: int, seconds: float) -> dict[str, float | str]:
         "review": found.pairs.filter(match_status="review").height,
         "model_hash": found.model_hash,
     }
+
+
+CASES = [
+    *(
+        ("two", world, fields, overlap)
+        for world in ("Zipf, 1,000 x 5,000 names, 45 years", "even, 200 x 500 names, 12 years")
+        for fields in FIELDS
+        for overlap in ("1.0", "0.5")
+    ),
+    ("one", "even, 1,000 x 5,000 names, 12 years", "names, birth date, place", ""),
+]
+
+
+def matched() -> Table:
+    """Every case in a process of its own.
+
+    Raises:
+        SystemExit: one failed.
+    """
+    columns = ("lists", "people", "in both", "fields", "seconds", "peak MB", "precision", "recall", "review")
+    table = Table(*columns, title="matching: half a million on each of two lists, and a million on one of five years")
+    for case in CASES:
+        command = [sys.executable, "-m", "bench.people", *case]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        said = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f"{' '.join(case)} failed")
+        found = json.loads(said.split(TOLD)[1])
+        shares = (f"{found['precision']:.5f}", f"{found['recall']:.4f}")
+        cost = (f"{found['seconds']:.1f}", f"{usage.ru_maxrss / 1024:,.0f}")
+        kind, world, fields, overlap = case
+        table.add_row(kind, world, overlap, fields, *cost, *shares, f"{found['review']:,}")
+    return table
 
 
 if __name__ == "__main__":

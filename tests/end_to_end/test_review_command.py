@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from le_pipeline import line
 from le_pipeline.cli import app
-from le_pipeline.errors import ReviewError
+from le_pipeline.errors import HandoutError, ReviewError
 from le_pipeline.home import Home
 from le_pipeline.link import decision
 from le_pipeline.privacy.keys import Keys, load_keys
@@ -142,7 +142,7 @@ def test_a_pair_that_nobody_asked_about_is_refused(reviewed: Home, tmp_path: Pat
 
 
 def test_names_are_not_exported_into_the_lake(reviewed: Home) -> None:
-    with pytest.raises(ReviewError, match="no name may be"):
+    with pytest.raises(HandoutError, match="no name may be"):
         le(reviewed, "review", "export", str(reviewed.lake / "pairs.xlsx"))
 
 

@@ -210,3 +210,29 @@ def test_the_order_of_files_and_rows_changes_nothing(home: Home, keys: Keys, lan
     landing("LA/2015/roster.csv", csv(ROSTER_HEADER, *reversed(here)))
     run(home, keys)
     assert pl.DataFrame(rows(home, "person_match")).equals(before)
+
+
+def test_two_people_of_one_name_stay_two_where_a_file_leaves_out_their_birth_dates(
+    home: Home, keys: Keys, landing: Land
+) -> None:
+    landing(
+        "LA/2016/staff.csv",
+        csv(STAFF_HEADER, *staff(100), "S1,Quillfeather,Oriane,1972-11-14,oriane.quillfeather@la.example,7,teacher"),
+    )
+    landing("LA/2016/more.csv", csv(STAFF_HEADER, "S1,Quillfeather,Oriane,,,7,other"))
+    landing(
+        "MO/2016/staff.csv",
+        csv(STAFF_HEADER, *staff(100), "M9,Quillfeather,Oriane,1976-08-20,oriane.quillfeather@mo.example,8,teacher"),
+    )
+    landing("MO/2016/more.csv", csv(STAFF_HEADER, "M9,Quillfeather,Oriane,,,8,other"))
+    run(home, keys)
+    assert rows(home, "person_alias") == []
+
+
+def test_a_fellow_named_at_two_schools_in_two_years_is_found_both_times(home: Home, keys: Keys, landing: Land) -> None:
+    for year, school in ((2015, "7"), (2016, "8")):
+        landing(f"LA/{year}/staff.csv", csv(STAFF_HEADER, *staff(200), f"S1,Quillfeather,Oriane,,,{school},teacher"))
+        landing(f"LA/{year}/fellows.csv", csv(FELLOWS_HEADER, f",Quillfeather,Oriane,{school},2015,2014-07-01"))
+    run(home, keys)
+    assert [row["match_status"] for row in rows(home, "person_match")] == ["accepted", "accepted"]
+    assert len({row["person_key"] for row in rows(home, "person_alias")}) == 1
