@@ -32,7 +32,8 @@ lesson as (  -- where the roster names no school year, the terms of the LEA span
 ),
 taught as (
     select
-        s.lesson_no, coalesce(a.person_key, t.staff_key) as staff_key, t.position,
+        s.lesson_no, coalesce(a.person_key, t.staff_key) as staff_key,
+        dense_rank() over (order by coalesce(a.person_key, t.staff_key)) as staff_no, t.position,
         t.contribution_percent / 100 as given_share,
         coalesce(t.excluded, 'no') = 'yes' as is_excluded,
         greatest(s.term_first, coalesce(date_diff('day', date '1970-01-01', t.begin_date), s.term_first)) as first_day,
@@ -53,17 +54,17 @@ taught_piece as (
 ),
 present as (  -- who teaches the section in a piece of time, each once, with the larger share where listed twice
     select
-        p.lesson_no, p.first_day, p.last_day, t.staff_key,
+        p.lesson_no, p.first_day, p.last_day, t.staff_no,
         max(t.given_share) as given_share, bool_or(t.is_excluded) as is_excluded,
         max(t.given_share) is null and bool_or(t.position = 'teacher_of_record') as shares_the_rest
     from taught_piece as p
     join taught as t
         on t.lesson_no = p.lesson_no and t.first_day <= p.first_day and t.last_day >= p.last_day
-    group by p.lesson_no, p.first_day, p.last_day, t.staff_key
+    group by p.lesson_no, p.first_day, p.last_day, t.staff_no
 ),
 contribution as (  -- the roster's own percentage, else an equal part of what the percentages leave
     select
-        lesson_no, first_day, last_day, staff_key, is_excluded,
+        lesson_no, first_day, last_day, staff_no, is_excluded,
         case
             when given_share is not null then given_share
             when shares_the_rest then greatest(0, 1 - coalesce(sum(given_share) over piece_of_section, 0))
@@ -73,7 +74,7 @@ contribution as (  -- the roster's own percentage, else an equal part of what th
     window piece_of_section as (partition by lesson_no, first_day)
 ),
 unsteady as (  -- sections with a teacher who is there in several pieces of time
-    select distinct lesson_no from contribution group by lesson_no, staff_key having count(*) > 1
+    select distinct lesson_no from contribution group by lesson_no, staff_no having count(*) > 1
 ),
 person as (  -- numbers stand for keys: millions of stays take a third of the room
     select
@@ -84,6 +85,9 @@ person as (  -- numbers stand for keys: millions of stays take a third of the ro
 ),
 student as (
     select distinct student_no, student_key from person
+),
+teacher as (
+    select distinct staff_no, staff_key from taught
 ),
 stay as (  -- a student in a section, as one row of the roster has it
     select
@@ -197,43 +201,50 @@ partial_year as (  -- a file says that the student was not in the school for the
     left join linked.person_alias as a on a.alias_key = t.student_key
     where t.full_academic_year = 'no'
 ),
+partial_stay as (
+    select p.student_no, f.school_id, f.school_year
+    from partial_year as f
+    join student as p on p.student_key = f.student_key
+),
 shared as (
     select
-        e.is_plain, p.student_key, c.staff_key, s.subject, s.school_year, s.state, s.school_id, c.contribution_share,
+        e.is_plain, e.student_no, c.staff_no, s.subject_no, e.lesson_no, c.contribution_share,
         (1 + least(e.last_day, c.last_day) - greatest(e.first_day, c.first_day)) / s.year_days as time_share,
         case
             when e.is_excluded or c.is_excluded then 'teacher_student_data_link_exclusion'
-            when f.student_key is not null then 'not_full_academic_year'
+            when f.student_no is not null then 'not_full_academic_year'
             when c.contribution_share is null then 'no_share_declared'
         end as excluded_reason
     from enrolled as e
-    join student as p on p.student_no = e.student_no
     join lesson as s on s.lesson_no = e.lesson_no
     join contribution as c
         on c.lesson_no = e.lesson_no and c.first_day <= e.last_day and c.last_day >= e.first_day
-    left join partial_year as f
-        on f.student_key = p.student_key and f.school_id = s.school_id and f.school_year = s.school_year
+    left join partial_stay as f
+        on f.student_no = e.student_no and f.school_id = s.school_id and f.school_year = s.school_year
 ),
 roster_claim as (  -- a claim is excluded when all of it is; else only the time that counts makes its shares
     select
-        student_key, staff_key, subject, school_year, min(state) as state,
-        case when count(*) = count(school_id) and min(school_id) = max(school_id) then min(school_id) end as school_id,
+        h.student_no, h.staff_no, min(h.lesson_no) as lesson_no,
+        count(*) = count(s.school_id) and min(s.school_id) = max(s.school_id) as is_of_one_school,
         case
-            when count_if(excluded_reason is null) > 0
-                then sum(cast(time_share as decimal(18, 15))) filter (excluded_reason is null)
-            else sum(cast(time_share as decimal(18, 15)))
+            when count_if(h.excluded_reason is null) > 0
+                then sum(cast(h.time_share as decimal(18, 15))) filter (h.excluded_reason is null)
+            else sum(cast(h.time_share as decimal(18, 15)))
         end as enrollment_share,
-        sum(cast(time_share * contribution_share as decimal(18, 15))) filter (excluded_reason is null) as raw_weight,
-        case when count_if(excluded_reason is null) = 0 then min(excluded_reason) end as excluded_reason
-    from shared
-    where not is_plain
-    group by student_key, staff_key, subject, school_year
+        sum(cast(h.time_share * h.contribution_share as decimal(18, 15))) filter (h.excluded_reason is null)
+            as raw_weight,
+        case when count_if(h.excluded_reason is null) = 0 then min(h.excluded_reason) end as excluded_reason
+    from shared as h
+    join lesson as s on s.lesson_no = h.lesson_no
+    where not h.is_plain
+    group by h.student_no, h.staff_no, h.subject_no
     union all
     select
-        student_key, staff_key, subject, school_year, state, school_id, cast(time_share as decimal(18, 15)),
+        student_no, staff_no, lesson_no, true, cast(time_share as decimal(18, 15)),
         case when excluded_reason is null then cast(time_share * contribution_share as decimal(18, 15)) end,
         excluded_reason
-    from shared where is_plain
+    from shared
+    where is_plain
 ),
 named as (  -- whom a list names as a student's teacher; a teacher known by name alone counts among the others
     select
@@ -269,14 +280,18 @@ named_claim as (  -- who has no weight shares equally what the weights leave
     window subject_of_source as (partition by student_key, subject, school_year, source)
 )
 select
-    state, school_year, student_key, staff_key, subject, 'roster' as source, school_id,
-    round(cast(enrollment_share as double), 12) as enrollment_share,
-    case when excluded_reason is null
-        then round(cast(raw_weight as double) / nullif(cast(enrollment_share as double), 0), 12) end
+    s.state, s.school_year, p.student_key, t.staff_key, s.subject, 'roster' as source,
+    case when r.is_of_one_school then s.school_id end as school_id,
+    round(cast(r.enrollment_share as double), 12) as enrollment_share,
+    case when r.excluded_reason is null
+        then round(cast(r.raw_weight as double) / nullif(cast(r.enrollment_share as double), 0), 12) end
         as contribution_share,
-    round(cast(coalesce(raw_weight, 0) as double), 12) as raw_weight, true as is_weighted,
-    cast(null as varchar) as enrolled, excluded_reason
-from roster_claim
+    round(cast(coalesce(r.raw_weight, 0) as double), 12) as raw_weight, true as is_weighted,
+    cast(null as varchar) as enrolled, r.excluded_reason
+from roster_claim as r
+join lesson as s on s.lesson_no = r.lesson_no
+join student as p on p.student_no = r.student_no
+join teacher as t on t.staff_no = r.staff_no
 union all
 select
     state, school_year, student_key, staff_key, subject, source, school_id, cast(null as double) as enrollment_share,

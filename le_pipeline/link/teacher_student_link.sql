@@ -1,23 +1,41 @@
 -- One row per student, staff member, subject and school year: of what the sources say, what counts.
 -- The best source in the order of reference.link_source decides; weights above 1 together are scaled down to 1.
-with claim as (  -- a source that the reference table leaves out is not asked
-    select c.*, cast(s.rank as integer) as rank
+with source as (  -- a source that the reference table leaves out is not asked
+    select source, cast(rank as integer) as rank from reference.link_source
+),
+listed as (  -- what is said beside the rosters
+    select c.*
     from linked.teacher_student_claim as c
-    join reference.link_source as s on s.source = c.source
+    join source as s on s.source = c.source
+    where c.source <> 'roster'
 ),
 sheet as (  -- a verified sheet is complete for its teacher, subject and school, where it names one
     select staff_key, subject, school_year, count(*) > count(school_id) as is_of_any_school
-    from claim
+    from listed
     where source = 'verified'
     group by staff_key, subject, school_year
 ),
 sheet_school as (
-    select distinct staff_key, subject, school_year, school_id from claim where source = 'verified'
+    select distinct staff_key, subject, school_year, school_id from listed where source = 'verified'
 ),
 on_sheet as (
     select student_key, staff_key, subject, school_year
-    from claim
+    from listed
     where source = 'verified' and excluded_reason is distinct from 'removed_by_verification'
+),
+spoken_of as (  -- students and subjects of which more than the roster may speak; mostly few
+    select student_key, subject, school_year from listed
+    union
+    select c.student_key, c.subject, c.school_year
+    from linked.teacher_student_claim as c
+    join sheet as t on t.staff_key = c.staff_key and t.subject = c.subject and t.school_year = c.school_year
+),
+claim as (
+    select c.*, s.rank
+    from linked.teacher_student_claim as c
+    join source as s on s.source = c.source
+    join spoken_of as k
+        on k.student_key = c.student_key and k.subject = c.subject and k.school_year = c.school_year
 ),
 checked as (
     select
@@ -43,23 +61,16 @@ asked as (  -- helpers without a share say nothing of whose the student is, as l
         coalesce(
             min(case when not is_removed and coalesce(excluded_reason, '') <> 'no_share_declared' then rank end)
                 over student_subject,
-            min(case when not is_removed then rank end) over student_subject) as deciding_rank,
-        min(rank) over student_subject <> max(rank) over student_subject
-            or bool_or(is_removed) over student_subject as is_contested,
-        cast(sum(cast(case when excluded_reason is null then raw_weight else 0 end as decimal(18, 15)))
-            over student_subject as double) as claim
+            min(case when not is_removed then rank end) over student_subject) as deciding_rank
     from checked
     window student_subject as (partition by student_key, subject, school_year)
-),
-contested as (
-    select * from asked where is_contested
 ),
 opinion as (  -- what each source would make of the student and subject alone
     select
         student_key, staff_key, subject, school_year, source, is_weighted, rank = deciding_rank as is_decisive,
         raw_weight / greatest(1, cast(sum(cast(raw_weight as decimal(18, 15)))
             over (partition by student_key, subject, school_year, source) as double)) as own_weight
-    from contested
+    from asked
     where not is_removed and excluded_reason is null and raw_weight > 0
 ),
 other as (
@@ -84,43 +95,50 @@ disagreement as (  -- a sheet that removes somebody's student is one, too
     from compared
     where is_of_some_only or weight - lowest > 0.01 or highest - weight > 0.01
     union
-    select student_key, subject, school_year from contested where is_removed
+    select student_key, subject, school_year from asked where is_removed
 ),
 source_count as (
     select student_key, subject, school_year, count(distinct source) as n_sources
-    from contested
+    from asked
     group by student_key, subject, school_year
 ),
 decided as (  -- the claims that decide and those that a sheet removes; each teacher once
     select
         *, case when is_removed then 'removed_by_verification' else excluded_reason end as left_out
-    from contested
+    from asked
     where is_removed or rank = deciding_rank
     qualify row_number() over (
         partition by student_key, staff_key, subject, school_year order by is_removed, rank) = 1
 ),
 link as (
     select
-        state, school_year, student_key, staff_key, subject, enrollment_share, contribution_share, raw_weight, source,
-        enrolled, claim, false as is_disputed, 1 as n_sources, excluded_reason
-    from asked
-    where not is_contested
-    union all
-    select
         d.state, d.school_year, d.student_key, d.staff_key, d.subject, d.enrollment_share, d.contribution_share,
-        d.raw_weight, d.source, d.enrolled,
-        cast(sum(cast(case when d.left_out is null then d.raw_weight else 0 end as decimal(18, 15)))
-            over (partition by d.student_key, d.subject, d.school_year) as double) as claim,
-        g.student_key is not null as is_disputed, n.n_sources, d.left_out
+        d.raw_weight, d.source, d.enrolled, g.student_key is not null as is_disputed, n.n_sources,
+        d.left_out as excluded_reason
     from decided as d
     join source_count as n
         on n.student_key = d.student_key and n.subject = d.subject and n.school_year = d.school_year
     left join disagreement as g
         on g.student_key = d.student_key and g.subject = d.subject and g.school_year = d.school_year
+    union all
+    select  -- of the rest the roster alone speaks
+        c.state, c.school_year, c.student_key, c.staff_key, c.subject, c.enrollment_share, c.contribution_share,
+        c.raw_weight, c.source, c.enrolled, false, 1, c.excluded_reason
+    from linked.teacher_student_claim as c
+    join source as s on s.source = c.source
+    where not exists (
+        select 1 from spoken_of as k
+        where k.student_key = c.student_key and k.subject = c.subject and k.school_year = c.school_year)
+),
+claimed as (
+    select
+        *, cast(sum(cast(case when excluded_reason is null then raw_weight else 0 end as decimal(18, 15)))
+            over (partition by student_key, subject, school_year) as double) as claim
+    from link
 )
 select
     state, school_year, student_key, staff_key, subject, enrollment_share, contribution_share, raw_weight,
     case when excluded_reason is null then round(raw_weight / greatest(claim, 1), 12) else 0 end as weight,
     source, enrolled, claim < 1 - 1e-9 as is_under_claimed, claim > 1 + 1e-9 as is_over_claimed, is_disputed,
     n_sources, excluded_reason
-from link
+from claimed
