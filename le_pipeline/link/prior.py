@@ -12,7 +12,7 @@ from le_pipeline.link.comparisons import Comparison
 from le_pipeline.link.frequency import Frequencies
 from le_pipeline.link.scoring import ALLOWED, PEOPLE, put
 
-LARGEST_GROUP = 50  # keys that agree in all of a group of fields; more of them are a default value, not a person
+LARGEST_GROUP = 20  # keys that agree in all of a group of fields; more of them are a default value, not a person
 FEW = 1_000  # comparisons that are added, so that a handful of rows is no certainty
 PATTERNS = 1_500  # sets of lists that are compared each with each
 

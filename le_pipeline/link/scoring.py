@@ -139,6 +139,9 @@ class Scorer:
             pairs: `left` and `right`, rows.
             prior: share of pairs of one person among all that are allowed.
         """
+        if pairs.is_empty():
+            schema: dict[str, type[pl.DataType]] = {"left": pl.Int64, "right": pl.Int64, "match_weight": pl.Float64}
+            return pl.DataFrame(schema=schema | {f"gamma_{one.column}": pl.Int32 for one in self.compared})
         from splink import DuckDBAPI
 
         put(self.connection, "given_pair", pairs.select(match_key=pl.lit("0"), join_key_l="left", join_key_r="right"))

@@ -485,6 +485,6 @@ def test_febrl_with_names_and_place_only() -> None:
     fields = {name: FEBRL_FIELDS[name] for name in ("given_name", "surname", "suburb", "postcode", "state")}
     matches = match_lists(febrl("a"), febrl("b"), fields)
     precision, recall = precision_and_recall(matches)
-    assert precision >= 0.999 and recall > 0.75
+    assert precision >= 0.999 and recall > 0.7
     pairs = matches.pairs.filter(match_status="accepted")
     assert pairs["left_key"].is_unique().all() and pairs["right_key"].is_unique().all()
