@@ -62,7 +62,8 @@ counted as (
     group by state, school_year, subject, breakdown, breakdown_value
 )
 select
-    *,
+    state, school_year, subject, breakdown, breakdown_value, n, n_linked, n_co_taught, n_under_claimed, n_over_claimed,
+    n_disputed,
     case when breakdown <> 'all' then sum(n) over rest - n end as rest_n,
     case when breakdown <> 'all' then sum(n_linked) over rest - n_linked end as rest_linked
 from counted

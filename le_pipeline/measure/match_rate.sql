@@ -71,6 +71,7 @@ record as (  -- what a record says of itself; what only the roster says is known
         where rule = 'not_on_roster'
     ) as q
     join canonical.delivery as d on d.delivery_id = q.delivery_id
+    where d.delivery_status = 'accepted'
 ),
 breakdown_of as (
     select * from (values ('all'), ('school'), ('race_ethnicity'), ('english_learner')) as v (breakdown)
@@ -97,18 +98,25 @@ counted as (
     where breakdown_value is not null
     group by state, school_year, feed, breakdown, breakdown_value, cube (path)
 ),
-cell as (
-    select state, school_year, feed, breakdown, breakdown_value, path, n, n_matched from counted
-    union all
-    select distinct d.state, d.school_year, d.feed, 'all', 'all', d.path, 0, 0  -- a file that gave no record has its row
+without_record as (  -- a file of which nothing is in the table has its row all the same; of one path the latest counts
+    select d.state, d.school_year, d.feed, d.path, d.delivery_status
     from canonical.delivery as d
     where d.feed in (
             'student_assessment', 'student_section', 'staff_section', 'teacher_student_link', 'fellowship', 'mentorship',
             'applicant')
-        and d.delivery_status not in ('withdrawn', 'superseded')
+        and d.delivery_status <> 'withdrawn'
         and not exists (
             select 1 from counted as c
             where c.state = d.state and c.feed = d.feed and c.path = d.path and c.breakdown = 'all')
+    qualify row_number() over (
+        partition by d.state, d.school_year, d.feed, d.path order by d.received_at desc, d.delivery_id) = 1
+),
+cell as (
+    select
+        state, school_year, feed, breakdown, breakdown_value, path, n, n_matched, 'accepted' as delivery_status
+    from counted
+    union all
+    select state, school_year, feed, 'all', 'all', path, 0, 0, delivery_status from without_record
 ),
 reference_year as (
     select state, school_year, 'roster' as kind from roster
@@ -125,6 +133,7 @@ judged as (
             when c.feed in ('student_assessment', 'student_section') and y.state is null then 'no_roster'
             when c.feed in ('staff_section', 'teacher_student_link') and y.state is null then 'no_staff_file'
             when c.feed in ('fellowship', 'mentorship', 'applicant') and s.state is null then 'no_staff_file'
+            when c.delivery_status <> 'accepted' then c.delivery_status
             when c.n = 0 then 'no_record'
         end as null_reason
     from cell as c

@@ -127,7 +127,7 @@ def test_a_file_that_gave_no_record_has_its_row_and_one_that_is_gone_has_none(fi
 
     assert files.rates() == [
         ("student_assessment", "LA/2015/d1.csv", 0, None, None, "no_record"),
-        ("student_assessment", "LA/2015/d2.csv", 0, None, None, "no_record"),
+        ("student_assessment", "LA/2015/d2.csv", 0, None, None, "held"),
     ]
 
 
