@@ -18,6 +18,12 @@ quarantine = typer.Typer(no_args_is_help=True, help="Records that broke a rule: 
 app.add_typer(quarantine, name="quarantine")
 layout = typer.Typer(no_args_is_help=True, help="Layouts: how delivered files are described.")
 app.add_typer(layout, name="layout")
+roster = typer.Typer(no_args_is_help=True, help="Rosters: let schools say whose students are whose.")
+app.add_typer(roster, name="roster")
+review = typer.Typer(invoke_without_command=True, help="Pairs of records that may be one person: look, and decide.")
+app.add_typer(review, name="review")
+keys = typer.Typer(no_args_is_help=True, help="The key that pseudonyms and vault rest on.")
+app.add_typer(keys, name="keys")
 out = Console()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
@@ -75,7 +81,7 @@ def _walk(place: Home, keys: Keys, chosen: list[Partition]) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=out, transient=True) as progress:
-        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 1)
+        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 2)
         for report in line.run(place, keys, chosen):
             outcome.add(report)
             progress.update(task, advance=0 if isinstance(report, line.Refused) else 1, description=outcome.last)
@@ -160,6 +166,122 @@ def retry(
         chosen = [partition for partition in chosen if partition in changed]
     if chosen:
         _walk(place, keys, chosen)
+
+
+@roster.command("export")
+def export_roster(  # noqa: PLR0913, PLR0917  # each is an option of the command
+    lea: Annotated[str, typer.Option(help="The district whose schools are asked, such as 017")],
+    workbook: Annotated[Path, typer.Option("--out", help="Where to write it (.xlsx)")] = Path("roster.xlsx"),
+    home: HomeOption = None,
+    state: StateOption = None,
+    year: Annotated[int | None, typer.Option(help="School year; else the latest that has links")] = None,
+    school: Annotated[str | None, typer.Option(help="Only this school, by its id")] = None,
+) -> None:
+    """Write teachers' students with their shares into a workbook for the schools to correct. Holds names; is logged."""
+    from le_pipeline.home import Home
+    from le_pipeline.link.roster import Choice
+    from le_pipeline.link.roster import export as export_links
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    told = export_links(place, load_keys(place), Choice(lea, state, year, school), workbook)
+    out.print(
+        f"{told.rows:,} links of {told.schools:,} schools are in {workbook}, {told.not_counted:,} more with why they do"
+        f" not count, {told.not_here:,} with why they cannot be verified there. It holds names: send it in a safe way,"
+        f" put what comes back into {place.landing}/{told.state}/{told.school_year}/, and delete it.",
+        soft_wrap=True,
+    )
+
+
+@review.callback()
+def side_by_side(context: typer.Context, home: HomeOption = None) -> None:
+    """Show each pair that waits side by side, and take yes, no or later. Every look is logged."""
+    if context.invoked_subcommand:
+        return
+    from rich.prompt import Prompt
+
+    from le_pipeline import summary
+    from le_pipeline.home import Home
+    from le_pipeline.link.review import Reviewer, waiting
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    rows = waiting(place)
+    if rows.is_empty():
+        out.print("No pair waits for review.")
+        return
+    reviewer = Reviewer(place, load_keys(place))
+    for number, pair in enumerate(reviewer.pairs(rows), start=1):
+        reviewer.looked_at(pair)
+        out.print(summary.side_by_side(pair, f"{number} of {rows.height}"))
+        said = Prompt.ask("One person?", console=out, choices=["yes", "no", "later", "quit"])
+        if said == "quit":
+            break
+        reviewer.decide(pair.decided(said))
+    out.print("Decisions take effect with the next `le run`.")
+
+
+@review.command("list")
+def list_pairs(home: HomeOption = None) -> None:
+    """How many pairs wait, by kind of person and reason; no name is shown."""
+    from le_pipeline import summary
+    from le_pipeline.home import Home
+    from le_pipeline.link.review import waiting
+
+    out.print(summary.pairs_waiting(waiting(Home.at(home))))
+
+
+@review.command("export")
+def export_pairs(
+    workbook: Annotated[Path, typer.Argument(help="Where to write it (.xlsx)")] = Path("review.xlsx"),
+    home: HomeOption = None,
+) -> None:
+    """Write the pairs that wait into a workbook, to decide there. It holds names: keep it safe. Is logged."""
+    from le_pipeline.home import Home
+    from le_pipeline.link.review import Reviewer
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    pairs = Reviewer(place, load_keys(place)).export(workbook)
+    out.print(
+        f"{pairs:,} pairs are in {workbook}. It holds names: delete it once `le review import {workbook}` has run.",
+        soft_wrap=True,
+    )
+
+
+@review.command("import")
+def import_decisions(
+    source: Annotated[Path, typer.Argument(help="The exported workbook with decisions, or a CSV file")],
+    home: HomeOption = None,
+) -> None:
+    """Take the decisions of a spreadsheet: yes, no or later in the column decision; empty ones stay open."""
+    from le_pipeline.home import Home
+    from le_pipeline.link.review import Reviewer, read_decisions
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    decisions = read_decisions(source)
+    count = Reviewer(place, load_keys(place)).decide(decisions) if decisions.height else 0
+    out.print(f"{count:,} decisions were taken; they take effect with the next `le run`")
+
+
+@keys.command()
+def rotate(
+    to: Annotated[Path, typer.Option(help="File of the new key; made, with mode 0600, where there is none")],
+    home: HomeOption = None,
+) -> None:
+    """Put the home under another key: mended rows and decisions are carried over, tables are made anew by `le run`."""
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys, new_keys
+    from le_pipeline.rotation import rotate as rotated
+
+    place = Home.at(home)
+    counts = rotated(place, load_keys(place), new_keys(to.expanduser(), place))
+    out.print(
+        f"{counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows were carried over."
+        f" Set LE_KEY_FILE to {to}, then `le run`; the old key opens nothing of this home any more.",
+        soft_wrap=True,
+    )
 
 
 @layout.command()

@@ -32,6 +32,22 @@ class MendingError(PipelineError):
     """Quarantined rows cannot be exported or taken back."""
 
 
+class HandoutError(PipelineError):
+    """A workbook with names cannot be written there."""
+
+
+class RosterError(PipelineError):
+    """There is no roster to verify for that choice."""
+
+
+class ReviewError(PipelineError):
+    """Pairs cannot be exported, or decisions cannot be taken."""
+
+
+class MatchingError(PipelineError):
+    """Who is who could not be worked out."""
+
+
 class StepError(PipelineError):
     """The SQL of a table failed."""
 

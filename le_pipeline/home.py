@@ -92,6 +92,11 @@ class Home:
         """The user's own reference tables; each replaces the shipped one of its name."""
         return self.root / "reference"
 
+    def is_without_names(self, path: Path) -> bool:
+        """Whether the place is one in which no name of a person may ever be written by us."""
+        places = (self.lake, self.warehouse.parent, self.dagster, self.landing)
+        return any(path.resolve().is_relative_to(place) for place in places)
+
     def create(self) -> None:
         """Make the folders that are missing.
 

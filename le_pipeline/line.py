@@ -12,7 +12,9 @@ from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import partition
 from le_pipeline.ingest.partition import FeedReport, ingest_feed
 from le_pipeline.ingest.record import record_unclaimed
+from le_pipeline.link import person_match
 from le_pipeline.link import steps as link
+from le_pipeline.link.person_match import PeopleReport
 from le_pipeline.measure import steps as measure
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.warehouse import build, gate
@@ -34,7 +36,7 @@ class Refused:
     reason: str
 
 
-Report = Refused | FeedReport | TableReport | WarehouseReport
+Report = Refused | FeedReport | PeopleReport | TableReport | WarehouseReport
 
 
 def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]:
@@ -45,6 +47,7 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
     """
     for landed in partitions:
         yield from ingest(home, keys, landed)
+    yield person_match.resolve(home, keys)
     engine = Engine(home)
     for step in STEPS:
         yield engine.run(step)
@@ -56,6 +59,7 @@ def is_current(home: Home, keys: Keys) -> bool:
     return (
         build.is_current(home)
         and all(Engine(home).is_current(step) for step in STEPS)
+        and person_match.is_current(home, keys)
         and all(partition.is_current(home, keys, landed) for landed in home.partitions())
     )
 

@@ -18,6 +18,9 @@ from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.identity import low
 from le_pipeline.ingest.partition import FeedReport, held_back, left_out
 from le_pipeline.ingest.rehearsal import Part, Rehearsal
+from le_pipeline.link import person_match, review
+from le_pipeline.link.person_match import PeopleReport
+from le_pipeline.link.review import Pair
 from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import TableReport
 from le_pipeline.warehouse.lake import Lake
@@ -77,6 +80,9 @@ class Outcome:
                 self.noted += [] if report.is_current else [*left_out(report.deliveries), *low(report.matches)]
                 refused = report.deliveries.filter(pl.col("delivery_status") == "refused")["delivery_reason"]
                 self.reasons += [reason for reason in refused if reason not in self.reasons]
+            case PeopleReport():
+                self.last = "who is who"
+                self.noted += [person_match.told(report.waiting)] if report.waiting and not report.is_current else []
             case TableReport():
                 self.last = report.table.qualified_name
             case WarehouseReport():
@@ -135,7 +141,8 @@ def open_troubles(home: Home) -> list[str]:
     files = Lake(home.lake).read(registry.tables()["delivery"])
     waiting = files.filter(pl.col("delivery_status").is_in(["refused", "held"]))
     reasons = [*misplaced(home), *held_back(home), *waiting["delivery_reason"].drop_nulls(), *left_out(files)]
-    return list(dict.fromkeys(reasons))
+    pairs = review.waiting(home).height
+    return list(dict.fromkeys([*reasons, *([person_match.told(pairs)] if pairs else [])]))
 
 
 def misplaced(home: Home) -> list[str]:
@@ -166,6 +173,30 @@ def waiting(home: Home, chosen: list[Partition]) -> RenderableType:
         for (path,), mine in ordered.group_by("path", maintain_order=True)
     ]
     return Group(*files, "`le quarantine export` gives the rows in full, to mend them")
+
+
+def pairs_waiting(rows: pl.DataFrame) -> RenderableType:
+    """How many pairs wait for review, by kind and reason."""
+    if rows.is_empty():
+        return "No pair waits for review."
+    counts = rows.group_by("person_kind", "review_reason", "match_decision").len("pairs").sort(pl.all())
+    return Group(
+        _table("Pairs that may be one person", ["kind", "why it waits", "decided so far", "pairs"], counts.rows()),
+        "`le review` shows them side by side; `le review export` gives them in a workbook",
+    )
+
+
+def side_by_side(pair: Pair, title: str) -> RenderableType:
+    """A pair of `le review`: what is known of each side, field by field."""
+    about = pair.about
+    fields = [name for name in pair.left if pair.left[name] or pair.right[name]]
+    rows = [(name.replace("_", " "), pair.left[name], pair.right[name]) for name in fields]
+    sure = f"probability {about['match_probability']:.3f}; {about['evidence']}"
+    return Group(
+        _table(f"{about['person_kind']} {title}", ["", "A", "B"], rows),
+        escape(sure),
+        f"why it waits: {about['review_reason']}",
+    )
 
 
 def rehearsed(found: Rehearsal) -> RenderableType:
@@ -224,7 +255,7 @@ def _table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -
     table = Table(title=escape(title) or None, title_justify="left", box=box.SIMPLE_HEAD)
     for place, column in enumerate(columns):
         numeric = any(isinstance(row[place], (int, float)) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
     return table

@@ -129,7 +129,8 @@ class Source(_Part):
     `map` turns the file's values into allowed ones (`""` stands for an empty cell, `"*"` for any other); `width` is the
     number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field
     may hold in this file; `marks` are further signs that a published figure is held back. `optional`: files of the
-    layout may lack the column; what it would say stays empty.
+    layout may lack the column; what it would say stays empty. `required`: every row of this file must fill it.
+    `percent`: a share that the file gives as a percentage.
     """
 
     from_: Texts | None = Field(default=None, alias="from")
@@ -149,6 +150,8 @@ class Source(_Part):
     allowed: tuple[str, ...] | None = None
     marks: tuple[str, ...] = ()
     optional: bool = False
+    required: bool = False
+    percent: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -320,11 +323,12 @@ class Layout(_Part):
             every = [level for levels in self.levels.values() for level in levels.order]
             narrowed["performance_level"] = {"values": tuple(dict.fromkeys(every))}
         filled = {loc[-1] for loc, _ in self.sources()}
+        must = {loc[-1] for loc, source in self.sources() if source.required}
         columns = tuple(
             column.model_copy(
                 update={
                     "field": column.field.model_copy(update=narrowed.get(column.name, {})),
-                    "required": column.required or (column.expected and column.name in filled),
+                    "required": column.required or column.name in must or (column.expected and column.name in filled),
                 }
             )
             for column in table.columns
@@ -456,6 +460,8 @@ def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iter
         yield loc, f"`date` is for dates, {name} is of type {field.type}"
     if source.range and field.type not in ("number", "integer"):
         yield loc, f"`range` is for numbers, {name} is of type {field.type}"
+    if source.percent and field.unit != "share":
+        yield loc, f"`percent` is for shares, {name} is none"
     if source.allowed and not field.values:
         yield loc, f"`allowed` is for fields with a list of values, {name} has none"
     named = [
@@ -515,7 +521,8 @@ def _tells_a_day(pattern: str) -> bool:
 
 def _narrowing(source: Source) -> dict[str, Any]:
     low_high = {"min": f"{source.range[0]:g}", "max": f"{source.range[1]:g}"} if source.range else {}
-    return low_high | ({"values": source.allowed} if source.allowed else {})
+    as_percent = {"as_percent": True} if source.percent else {}
+    return low_high | as_percent | ({"values": source.allowed} if source.allowed else {})
 
 
 def _hash(path: Path) -> str:

@@ -35,9 +35,10 @@ class _Strict(BaseModel):
 class Field(_Strict):
     """One field: meaning, type, allowed values and privacy class. `of` and `domain` are for key fields.
 
-    `of_any_issuer`: what the key is made from is one thing whoever gives it, as an e-mail address is. `made_of`: the
-    direct fields that are put together into this one. `is_published`: a figure that may be held back; `derived`: made
-    from other fields by the pipeline, so that no layout fills it.
+    `made_of`: the direct fields that are put together into this one. `of_any_issuer`: what the key is made from is one
+    thing whoever gives it, as an e-mail address is. `is_published`: a figure that may be held back; `derived`: made
+    from other fields by the pipeline, so that no layout fills it. `as_percent`: a share that a file gives as a
+    percentage, so that its range is told as one.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Field(_Strict):
     made_of: tuple[str, ...] = ()
     is_published: bool = False
     derived: bool = False
+    as_percent: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -68,6 +70,8 @@ class Field(_Strict):
     def range(self) -> str:
         """The allowed range in words, such as `from 0 to 1`; empty where any value is allowed."""
         ends = {"from": self.min, "to": self.max}
+        if self.as_percent:
+            ends = {word: f"{100 * float(end):g}%" for word, end in ends.items() if end is not None}
         return " ".join(f"{word} {end}" for word, end in ends.items() if end is not None)
 
 
@@ -87,6 +91,11 @@ class Column(_Strict):
     def values(self) -> tuple[str, ...] | None:
         """Allowed values in this table, or None where any value is."""
         return None if self.field.values is None else self.field.values + self.also
+
+    @property
+    def widened(self) -> Field:
+        """The field with the values that this table adds."""
+        return self.field.model_copy(update={"values": self.values}) if self.also else self.field
 
 
 class Rule(_Strict):
@@ -150,8 +159,8 @@ class Table(_Strict):
     @property
     def source_fields(self) -> dict[str, Field]:
         """Fields that a layout may fill: the table's own, with the direct id in place of its key, and the identity."""
-        filled = {c.field.of or c.name: field_of(c.field.of) if c.field.of else c.field for c in self.columns}
-        derived = {*PROVENANCE, "state"} | {name for name in filled if name.endswith("_source")}
+        filled = {c.field.of or c.name: field_of(c.field.of) if c.field.of else c.widened for c in self.columns}
+        derived = {*PROVENANCE, "state"} | {f"{c.name}_source" for c in self.columns if c.field.keep_source}
         return {
             name: field
             for name, field in (filled | {field.name: field for field in self.identity}).items()

@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,7 +30,7 @@ class RuleText(_Strict):
 
 class _Texts(_Strict):
     rules: dict[str, RuleText]
-    kinds: dict[registry.Type, str]
+    kinds: dict[registry.Type | Literal["percent"], str]
 
 
 def rule_texts() -> dict[str, RuleText]:
@@ -39,7 +40,7 @@ def rule_texts() -> dict[str, RuleText]:
 
 def kind(field: registry.Field) -> str:
     """What is asked for where a value cannot be read: by the field's type, else what the layout's map knows."""
-    return _texts().kinds.get(field.type, "a value of the map")
+    return _texts().kinds.get("percent" if field.as_percent else field.type, "a value of the map")
 
 
 @cache

@@ -24,6 +24,8 @@ DEFAULTS: Row = {
     "person_kind": "staff",
     "is_pre_program": False,
 }
+# a link that one source gives, of a student whose weights sum to 1
+DEFAULTS |= {"is_under_claimed": False, "is_over_claimed": False, "is_disputed": False, "n_sources": 1}
 
 
 class Scenario:

@@ -336,7 +336,9 @@ class DeliveryReader:
         """The column or columns of the file behind a field, a key or several."""
         if not name:
             return "the row"
-        return " or ".join(self.filler.label(self._given(one), part) for one in name.split("+"))
+        given = [self._given(one) for one in name.split("+")]
+        filled = {loc[-1] for loc, _ in self.delivery.layout.sources()}
+        return " or ".join(self.filler.label(one, part) for one in [one for one in given if one in filled] or given)
 
     def _columns_of(self, name: str, part: Any) -> list[str]:
         return [column for one in name.split("+") for column in self.filler.source_columns(self._given(one), part)]

@@ -19,6 +19,7 @@ from le_pipeline.errors import MendingError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.header import OVERFLOW, ROW
+from le_pipeline.privacy import handout
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.lake import Lake
@@ -27,6 +28,7 @@ from schemas import registry
 QUARANTINE = registry.tables()["quarantine"]
 SCHEMA = {"delivery_id": pl.String(), "source_row": pl.Int64(), "row": pl.String()}
 OURS = ("delivery_id", "source_row", "broken rules", "what to do")
+MENDED = ".mended"  # what the vault files of mended rows end in
 BEYOND = "beyond the last column"
 NAME_CHARACTERS = 24  # Excel allows 31, of which the number takes some
 
@@ -55,7 +57,7 @@ def of_deliveries(vault: Vault, feed: str, partition: Partition, delivery_ids: l
     """
     order = {delivery: place for place, delivery in enumerate(delivery_ids)}
     frames = [
-        frame.filter(pl.col("delivery_id").is_in(delivery_ids)) for frame in vault.read(f"{feed}/{partition}.mended")
+        frame.filter(pl.col("delivery_id").is_in(delivery_ids)) for frame in vault.read(f"{feed}/{partition}{MENDED}")
     ]
     rows = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
     place = pl.col("delivery_id").replace_strict(order, default=-1, return_dtype=pl.Int64)
@@ -69,7 +71,7 @@ def of_deliveries(vault: Vault, feed: str, partition: Partition, delivery_ids: l
 
 def made_from(vault: Vault, feed: str, partition: Partition) -> str | None:
     """Tells one state of the mended rows from the next."""
-    path = vault.path(f"{feed}/{partition}.mended")
+    path = vault.path(f"{feed}/{partition}{MENDED}")
     return Document(path, path.name).file_hash if path.exists() else None
 
 
@@ -89,17 +91,9 @@ def export(home: Home, keys: Keys, chosen: list[Partition], target: Path) -> int
         How many rows.
 
     Raises:
-        MendingError: nothing waits, or the target lies where names must not be.
+        MendingError: nothing waits.
+        HandoutError: the target lies where names must not be.
     """
-    if target.suffix.lower() != ".xlsx":
-        raise MendingError(f"{target.name}: give a name that ends in .xlsx; other formats damage ids")
-    if any(
-        target.resolve().is_relative_to(place)
-        for place in (home.lake, home.warehouse.parent, home.dagster, home.landing)
-    ):
-        raise MendingError(
-            f"{target} lies where no name may be; choose a place outside lake, warehouse, dagster and landing"
-        )
     pointers = _pointers(home, chosen)
     vault = Vault(home, keys)
     rows = [frame for waiting in _waiting(chosen) for frame in vault.read(f"{waiting.name}.quarantine")]
@@ -111,8 +105,7 @@ def export(home: Home, keys: Keys, chosen: list[Partition], target: Path) -> int
     found = told.join(stored, on=["delivery_id", "source_row"]).sort("path", "source_row")
     if found.is_empty():
         raise MendingError("no record waits in quarantine for that choice")
-    target.unlink(missing_ok=True)
-    target.touch(mode=0o600)
+    handout.make_room(home, target)
     _write(found, target)
     vault.log("quarantine export", rows=found.height, files=found["path"].n_unique())
     return found.height
@@ -146,8 +139,8 @@ def take_back(home: Home, keys: Keys, source: Path) -> dict[Partition, int]:
         if not now:
             continue
         fresh = pl.DataFrame(now, schema=SCHEMA)
-        with vault.replacing(f"{waiting.name}.mended") as mended:
-            for frame in vault.read(f"{waiting.name}.mended"):
+        with vault.replacing(f"{waiting.name}{MENDED}") as mended:
+            for frame in vault.read(f"{waiting.name}{MENDED}"):
                 mended.add(frame.join(fresh, on=["delivery_id", "source_row"], how="anti"))
             mended.add(fresh)
             mended.keep()

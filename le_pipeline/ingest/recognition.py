@@ -127,9 +127,23 @@ def _recognise(document: Document, partition: Partition | None, layouts: dict[st
         yield _nearer(first, others)
     yield from taken
     if first.layouts or taken:
-        left = sheets[1:] if first.layouts else sheets
+        left = others[1:] if first.layouts else others
         names = {item.document.name for item in taken}
-        yield from (Recognised(sheet, note="no layout takes this sheet") for sheet in left if sheet.name not in names)
+        for item in (item for item in left if item.document.name not in names):
+            # one that has most columns of what asks for it is meant for it; to leave it out would go unseen
+            is_meant = any(
+                _has_most_columns(item.document, layout) for layout in _asking_for(item.document, by_sheet).values()
+            )
+            yield item if is_meant and item.refusal else Recognised(item.document, note="no layout takes this sheet")
+
+
+def _has_most_columns(document: Document, layout: Layout) -> bool:
+    try:
+        columns = reading.header(document, layout.read, layout.recognise.columns).columns
+    except RefusedError:
+        return False
+    wanted = layout.recognise.columns
+    return 2 * len({*wanted} & {*columns}) > len(wanted)
 
 
 def _has_rows(item: Recognised) -> bool:

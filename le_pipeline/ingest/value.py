@@ -29,6 +29,7 @@ ISO_DATE = "%Y-%m-%d"
 FIRST_YEAR, LAST_YEAR = 1900, 2100  # `%Y` reads 1/2/16 as the year 16
 SPREADSHEET_EXPONENT = r"^\d(?:\.\d+)?E\+\d+$"
 SPREADSHEET_DECIMAL = r"^\d+\.0+$"
+PERCENT = r"^(\d+(?:\.\d*)?|\.\d+)\s*%?$"
 # what is nobody's id: a fraction, a number below nothing or of zeros alone, an answer, an error, a word for none
 NO_ID = r"(?i)^(?:-.*|\d*\.\d*[1-9]\d*|0+|true|false|#.*|n/?a|null|none|nan)$"
 
@@ -120,7 +121,14 @@ def typed(text: pl.Expr, field: Field, source: Source, dates: tuple[str, ...]) -
         return pl.lit(None, pl.Float64)  # read with its bounds, once the record's unit is known
     if source.date is not None:
         return _possible(pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in dates))
-    return _parse(text, field)
+    return _percent(text) if source.percent else _parse(text, field)
+
+
+def _percent(text: pl.Expr) -> pl.Expr:
+    """The share that a percentage is. A workbook holds 50% as 0.5: without a sign, what is at most 1 may be either."""
+    number = text.str.extract(PERCENT, 1).cast(pl.Float64, strict=False)
+    is_unsure = ~text.str.ends_with("%") & (number > 0) & (number <= 1)
+    return pl.when(~is_unsure).then((number / 100).round(12))
 
 
 def _parse(text: pl.Expr, field: Field) -> pl.Expr:

@@ -1,10 +1,11 @@
 -- One row per staff member and school year: the primary assignment.
 -- Largest FTE, then earliest start, then lowest school id.
 with assigned as (  -- a school year runs from July to June; an assignment that ended before is history
-    select *
-    from canonical.staff_assignment
-    where coalesce(end_date, date '9999-01-01') >= make_date(school_year - 1, 7, 1)
-        and coalesce(begin_date, date '1900-01-01') <= make_date(school_year, 6, 30)
+    select coalesce(p.person_key, a.staff_key) as staff_key, a.* exclude (staff_key)
+    from canonical.staff_assignment as a
+    left join linked.person_alias as p on p.alias_key = a.staff_key
+    where coalesce(a.end_date, date '9999-01-01') >= make_date(a.school_year - 1, 7, 1)
+        and coalesce(a.begin_date, date '1900-01-01') <= make_date(a.school_year, 6, 30)
 ),
 from_staff_file as (
     select
@@ -14,7 +15,7 @@ from_staff_file as (
     qualify row_number() over (
         partition by staff_key, school_year
         order by coalesce(fte, 0) desc, coalesce(begin_date, date '1900-01-01'), coalesce(school_id, '~'), position,
-            state
+            state, delivery_id, source_row
     ) = 1
 ),
 seen_at as (  -- where students were, as their tests and enrolments say
@@ -22,9 +23,14 @@ seen_at as (  -- where students were, as their tests and enrolments say
     union all
     select student_key, school_year, school_id, lea_id from canonical.student_school_association
 ),
+seen_person as (
+    select coalesce(p.person_key, s.student_key) as student_key, s.school_year, s.school_id, s.lea_id
+    from seen_at as s
+    left join linked.person_alias as p on p.alias_key = s.student_key
+),
 student_school as (
     select student_key, school_year, school_id, max(lea_id) as lea_id
-    from seen_at
+    from seen_person
     group by student_key, school_year, school_id
     qualify row_number() over (partition by student_key, school_year order by count(*) desc, school_id) = 1
 ),

@@ -1,18 +1,25 @@
 -- One row per student, subject and school year: the score on a common scale, with the scores of the year before.
 with enrolled as (  -- what the test file leaves out, the enrolment may say; the latest one counts
-    select *
-    from canonical.student_school_association
+    select coalesce(p.person_key, e.student_key) as student_key, e.* exclude (student_key)
+    from canonical.student_school_association as e
+    left join linked.person_alias as p on p.alias_key = e.student_key
     qualify row_number() over (
-        partition by student_key, school_year order by coalesce(entry_date, date '1900-01-01') desc, school_id
+        partition by coalesce(p.person_key, e.student_key), e.school_year
+        order by coalesce(e.entry_date, date '1900-01-01') desc, e.school_id, e.delivery_id, e.source_row
     ) = 1
+),
+assessed as (  -- who is known by several keys is one person
+    select coalesce(p.person_key, a.student_key) as student_key, a.* exclude (student_key)
+    from canonical.student_assessment as a
+    left join linked.person_alias as p on p.alias_key = a.student_key
 ),
 graded as (  -- without a grade a score has nobody to be compared with
     select
         a.state, a.school_year, a.student_key, a.assessment, a.subject, a.administration, a.attempt,
         coalesce(a.grade, e.grade) as grade, a.test_date, a.scale_score, a.performance_level, a.level_order, a.proficient,
         a.school_id, a.lea_id, a.sex, a.race_ethnicity, a.economically_disadvantaged, a.english_learner, a.disability,
-        coalesce(a.administration, '') as season
-    from canonical.student_assessment as a
+        coalesce(a.administration, '') as season, a.delivery_id, a.source_row
+    from assessed as a
     left join enrolled as e on e.student_key = a.student_key and e.school_year = a.school_year
     where coalesce(a.void, 'no') = 'no' and coalesce(a.grade, e.grade) is not null
 ),
@@ -26,7 +33,7 @@ sitting as (  -- of one assessment the spring sitting counts, then the latest, t
             coalesce(test_date, date '1900-01-01') desc,
             coalesce(attempt, 0) desc,
             case administration when 'winter' then 1 when 'fall' then 2 else 3 end,
-            scale_score desc
+            scale_score desc, delivery_id, source_row
     ) = 1
 ),
 tally as (  -- students of one score together, so that ranks do not have to be made of rows

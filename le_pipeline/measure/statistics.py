@@ -123,3 +123,28 @@ def bootstrap_sums(clusters: NDArray[np.float64]) -> NDArray[np.float64]:
     places = drawn + np.arange(REPLICATES, dtype=np.int64)[:, None] * count
     times = np.bincount(places.ravel(), minlength=REPLICATES * count).reshape(REPLICATES, count)
     return np.asarray(times @ clusters)
+
+
+def share_beside_rest(counted: pl.DataFrame, part: str, rest_part: str, name: str) -> pl.DataFrame:
+    """Adds the share of each group with its Wilson interval, and its difference from the rest in percentage points.
+
+    Args:
+        counted: `n` and `rest_n`, people or records of the group and of all others; empty where there is no rest.
+        part: the column with those of the group that count.
+        rest_part: the column with those of the rest that count.
+        name: what the share is called.
+    """
+    n, of_n, rest_n, of_rest = (pl.col(column).cast(pl.Float64) for column in ("n", part, "rest_n", rest_part))
+    known = (n > 0) & of_n.is_not_null()
+    p = share(of_n, n)
+    low, high = wilson(of_n, n)
+    difference_low, difference_high = share_difference(of_n, n, of_rest, rest_n)
+    return counted.with_columns(
+        p.alias(name),
+        standard_error=pl.when(known).then((p * (1 - p) / n).sqrt()),
+        ci_low=pl.when(known).then(low),
+        ci_high=pl.when(known).then(high),
+        difference_percentage_points=100 * (p - share(of_rest, rest_n)),
+        difference_ci_low=100 * difference_low,
+        difference_ci_high=100 * difference_high,
+    )

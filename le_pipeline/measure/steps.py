@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from le_pipeline.measure import achievement_gap, benchmark_gap, teacher_retention
+from le_pipeline.measure import achievement_gap, benchmark_gap, link_coverage, match_rate, teacher_retention
 from le_pipeline.warehouse.engine import step
 
 STEPS = (
@@ -13,4 +13,7 @@ STEPS = (
     step("achievement_gap", __file__, achievement_gap.finish),
     step("benchmark_gap", __file__, benchmark_gap.finish),
     step("program_reach", __file__),
+    step("match_rate", __file__, match_rate.finish),
+    step("link_coverage", __file__, link_coverage.finish),
+    step("unresolved_record", __file__),
 )

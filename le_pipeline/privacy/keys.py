@@ -16,6 +16,7 @@ from le_pipeline.home import Home
 from le_pipeline.warehouse.lake import Lake
 
 KEY_BYTES = 32
+KEY_ID = "key_id"  # the note of which key a lake was made with
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,11 @@ def create_key_file(home: Home) -> Path:
     path = key_file()
     _outside(path, home)
     if not path.exists() and "LE_KEY" not in os.environ:
-        if known := Lake(home.lake).note("key_id"):
+        if known := Lake(home.lake).note(KEY_ID):
             raise KeyFileError(
                 f"the key {known} of this home is not at {path}; put it back, or point LE_KEY_FILE at it"
             )
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        _create(path)
     return path
 
 
@@ -72,15 +70,34 @@ def load_keys(home: Home) -> Keys:
     """
     keys = Keys(_decode(os.environ["LE_KEY"], "LE_KEY") if "LE_KEY" in os.environ else _from_file(key_file(), home))
     lake = Lake(home.lake)
-    known = lake.note("key_id")
+    known = lake.note(KEY_ID)
     if known is None:
-        lake.write_note("key_id", keys.key_id)
+        lake.write_note(KEY_ID, keys.key_id)
     elif known != keys.key_id:
         raise KeyFileError(
             f"this home was made with the key {known}, not with {keys.key_id}; nothing was written."
             " Point LE_KEY_FILE at the right key"
         )
     return keys
+
+
+def new_keys(path: Path, home: Home) -> Keys:
+    """The keys of another key file than the home's, made with mode 0600 where there is none.
+
+    Raises:
+        KeyFileError: a weak or readable key, or one inside LE_HOME.
+    """
+    _outside(path, home)
+    if not path.exists():
+        _create(path)
+    return Keys(_from_file(path, home))
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(KEY_BYTES) + "\n")
 
 
 def _from_file(path: Path, home: Home) -> bytes:

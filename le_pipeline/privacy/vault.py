@@ -22,30 +22,49 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from le_pipeline.errors import VaultError
-from le_pipeline.home import Home
+from le_pipeline.home import Home, Partition
 from le_pipeline.privacy.keys import Keys
 
 LOG = "access.jsonl"
+SUFFIX = ".vault"
 MAGIC = b"LEVAULT1"
 NONCE_BYTES = 12
 
 
 class Vault:
-    """Reads and replaces the vault files of one home."""
+    """Reads and replaces the vault files of one home.
 
-    def __init__(self, home: Home, keys: Keys) -> None:
-        self.root = home.vault
+    `root`: where they are, if not in the home's own vault.
+    """
+
+    def __init__(self, home: Home, keys: Keys, root: Path | None = None) -> None:
+        self.root = root or home.vault
         self._cipher = AESGCM(keys.derive("vault"))
 
     def path(self, name: str) -> Path:
         """The file of that name, such as `student_assessment/LA-2016.identity`."""
-        return self.root / f"{name}.vault"
+        return self.root / f"{name}{SUFFIX}"
 
-    def log(self, what: str, **counts: int) -> None:
-        """Put on record that somebody has looked at, or changed, what is in the vault; counts only, never a value."""
+    def partitions(self, feed: str) -> list[Partition]:
+        """The state and school years of which the vault has identities of a feed."""
+        found = (self.root / feed).glob(f"*.identity{SUFFIX}")
+        return sorted(Partition.parse(path.name.removesuffix(f".identity{SUFFIX}")) for path in found)
+
+    def names(self, ending: str) -> list[str]:
+        """Names of the vault files with that ending."""
+        found = self.root.glob(f"*/*{ending}{SUFFIX}")
+        return sorted(path.relative_to(self.root).as_posix().removesuffix(SUFFIX) for path in found)
+
+    def stamp(self, name: str) -> list[int] | None:
+        """What tells this version of a vault file from another: its size and time; None where there is no file."""
+        path = self.path(name)
+        return [path.stat().st_size, path.stat().st_mtime_ns] if path.exists() else None
+
+    def log(self, what: str, **said: int | str) -> None:
+        """Put on record that somebody has looked at, or changed, what is in the vault: counts and keys, no value."""
         entry = {"at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "who": getpass.getuser()}
         with (self.root / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry | {"what": what} | counts) + "\n")
+            file.write(json.dumps(entry | {"what": what} | said) + "\n")
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[VaultWriter]:

@@ -16,7 +16,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from le_pipeline.request import words
 from schemas import template as asked_for
-from schemas.registry import Table
+from schemas.registry import Field, Table
 
 COVER = (
     "Each sheet that is named after a feed takes the rows of that feed, below its header.",
@@ -77,20 +77,20 @@ def _explain(
     sheet.autofilter(0, 0, len(lines), len(columns) - 1)
 
 
-def _lists(sheet: Worksheet, tables: Iterable[Table], head: Format) -> dict[str, str]:
+def _lists(sheet: Worksheet, tables: Iterable[Table], head: Format) -> dict[Field, str]:
     """The values that fields may hold, a column for each, and where: Excel takes no long list in a rule."""
-    fields = {field.name: field for table in tables for field in asked_for.asked(table).values() if field.values}
-    places: dict[str, str] = {}
-    for place, (name, field) in enumerate(fields.items()):
-        sheet.write_column(0, place, [name, *(field.values or ())])
-        sheet.write_string(0, place, name, head)
+    fields = dict.fromkeys(field for table in tables for field in asked_for.asked(table).values() if field.values)
+    places: dict[Field, str] = {}
+    for place, field in enumerate(fields):
+        sheet.write_column(0, place, [field.name, *(field.values or ())])
+        sheet.write_string(0, place, field.name, head)
         column = xl_col_to_name(place, col_abs=True)
-        places[name] = f"=Lists!{column}$2:{column}${len(field.values or ()) + 1}"
+        places[field] = f"=Lists!{column}$2:{column}${len(field.values or ()) + 1}"
     sheet.set_column(0, len(fields) - 1, CELL_WIDTH)
     return places
 
 
-def _feed(sheet: Worksheet, table: Table, formats: dict[str, Format], lists: dict[str, str]) -> None:
+def _feed(sheet: Worksheet, table: Table, formats: dict[str, Format], lists: dict[Field, str]) -> None:
     """The header, and under it columns that keep what is typed as it is: ids text, dates dates."""
     fields = asked_for.asked(table)
     for place, (name, need, meaning, *_, example) in enumerate(words.field_rows(table)):
@@ -101,6 +101,6 @@ def _feed(sheet: Worksheet, table: Table, formats: dict[str, Format], lists: dic
         sheet.write_comment(0, place, f"{meaning}\n{need}; such as {example}", {"author": "", "x_scale": 2})
         if field.values:
             # a warning, not a stop: a word of the sender's own can still be mapped
-            choice = {"validate": "list", "source": lists[field.name], "error_type": "warning"}
+            choice = {"validate": "list", "source": lists[field], "error_type": "warning"}
             sheet.data_validation(1, place, LAST_ROW, place, choice)
     sheet.freeze_panes(1, 0)

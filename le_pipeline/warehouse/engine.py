@@ -26,6 +26,7 @@ from schemas import registry
 from schemas.registry import Table
 
 REFERENCE = "reference"
+MEMORY = "3GB"  # what does not fit goes to the lake's own disk; DuckDB alone would take four fifths of the machine
 Finish = Callable[[pl.DataFrame], pl.DataFrame]
 
 
@@ -49,8 +50,7 @@ class Step:
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names (`layer.table`) that the SQL reads, in order of name."""
-        parsed = sqlglot.parse_one(self.sql, dialect="duckdb")
-        return tuple(sorted({f"{t.db}.{t.name}" for t in parsed.find_all(exp.Table) if t.db}))
+        return inputs_of(self.sql)
 
     @property
     def version(self) -> str:
@@ -66,6 +66,12 @@ class TableReport:
     rows: int
     is_current: bool
     frame: pl.DataFrame | None = None
+
+
+def inputs_of(sql: str) -> tuple[str, ...]:
+    """Names (`layer.table`) that the SQL reads, in order of name."""
+    parsed = sqlglot.parse_one(sql, dialect="duckdb")
+    return tuple(sorted({f"{t.db}.{t.name}" for t in parsed.find_all(exp.Table) if t.db}))
 
 
 def step(name: str, module_file: str, finish: Finish | None = None, *, partitioned: bool = False) -> Step:
@@ -119,6 +125,7 @@ class Engine:
         con = duckdb.connect(config={"autoinstall_known_extensions": False, "preserve_insertion_order": False})
         try:
             con.execute(f"set temp_directory = {ddl.literal(str(self.home.lake / '.tmp'))}")
+            con.execute(f"set memory_limit = {ddl.literal(MEMORY)}")
             for name in names:
                 layer, _, table = name.partition(".")
                 con.execute(f"create schema if not exists {layer}")

@@ -132,5 +132,11 @@ class Lake:
         """Remember under a name what the last successful work was made from."""
         replace(self._note(name), lambda path: path.write_text(json.dumps(content), encoding="utf-8"))
 
+    def forget_notes(self, but: str) -> None:
+        """Forget what everything was made from, so that it is made anew; one note stays."""
+        for path in self._note("any").parent.rglob("*.json"):
+            if path != self._note(but):
+                path.unlink()
+
     def _note(self, name: str) -> Path:
         return self.root / ".notes" / f"{name}.json"

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from assets import automation
-from assets.columns import asset_key
+from assets.columns import asset_key, column_lineage
 from assets.definitions import build_defs
 from assets.failures import told_plainly
 from assets.resources import HomeResource
@@ -16,6 +16,7 @@ from le_pipeline import line
 from le_pipeline.errors import BusyError, EmptyFileError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.record import record_unclaimed
+from le_pipeline.warehouse.engine import Step
 from schemas import registry
 
 
@@ -210,3 +211,11 @@ def _schedule(instance: dg.DagsterInstance, home: Home) -> object:
         scheduled_execution_time=datetime.datetime(2031, 1, 1, tzinfo=datetime.UTC),
     ) as context:
         return automation.nightly(context)
+
+
+@pytest.mark.parametrize("step", line.STEPS, ids=lambda step: step.table.name)
+def test_every_column_that_the_sql_gives_is_traced_to_its_sources(step: Step) -> None:
+    traced = column_lineage(step).deps_by_column
+
+    assert set(traced) == set(step.table.column_names)
+    assert any(traced.values())

@@ -19,7 +19,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from bench.beside import beside_a_copy, beside_earthmover, with_bad_rows
+from bench.beside import beside_a_copy, beside_earthmover, linked, with_bad_rows
+from bench.people import matched
 from end_to_end.test_public_data import DATA, LINKS, SCORES
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +102,8 @@ def main() -> None:
         else:
             out.print(f"the public data are not at {DATA}; that part is left out")
         found += synthetic_state(Path(scratch))
-        compared = [line for case in (beside_a_copy, with_bad_rows, beside_earthmover) for line in case(Path(scratch))]
+        cases = (linked, beside_a_copy, with_bad_rows, beside_earthmover)
+        compared = [line for case in cases for line in case(Path(scratch))]
     table = Table("run", "rows", "seconds", "peak MB", "promised")
     for row in found:
         table.add_row(row.what, f"{row.rows:,}", f"{row.seconds:.1f}", f"{row.megabytes:,.0f}", row.promise)
@@ -117,6 +119,7 @@ def main() -> None:
         ratios = (f"{ratio:.2f}" if ratio else "" for ratio in (line.ratio, line.core_ratio))
         table.add_row(line.what, *figures, *ratios, line.promise)
     out.print(table)
+    out.print(matched())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from bench import links
 from bench.scale import FAULTS, FEED, LAYOUT, TOLD
 from le_pipeline.home import Home
 from le_pipeline.warehouse.lake import Lake
@@ -91,6 +92,17 @@ def in_its_own_process(*command: str | Path) -> Work:
 def scale(work: str, *words: str | Path | float) -> Work:
     """A work of `bench.scale`."""
     return in_its_own_process(sys.executable, "-m", "bench.scale", work, *map(str, words))
+
+
+def linked(scratch: Path) -> list[Line]:
+    """A state's rosters linked to teachers, every link held against the plan that the rosters were written from."""
+    root = scratch / "rosters"
+    root.mkdir()
+    in_its_own_process(sys.executable, "-m", "bench.links", "make", root, str(links.STUDENTS))
+    work = in_its_own_process(sys.executable, "-m", "bench.links", "link", root)
+    rows = links.check(root)
+    shutil.rmtree(root)
+    return [Line("rosters linked to teachers", rows, work.seconds, work.megabytes, "60 s, under 4,000 MB")]
 
 
 def ingested(home: Path, path: Path) -> Work:

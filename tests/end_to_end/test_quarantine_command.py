@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from landed import SCORES, Landed, account, scores, students
 from le_pipeline.cli import app
-from le_pipeline.errors import MendingError
+from le_pipeline.errors import HandoutError, MendingError
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import Keys
 
@@ -120,7 +120,7 @@ def test_a_mended_row_of_a_file_that_has_been_sent_anew_is_told(landed: Landed, 
     [("mend.csv", "give a name that ends in .xlsx"), ("home/lake/mend.xlsx", "lies where no name may be")],
 )
 def test_names_are_written_only_where_they_may_be(landed: Landed, tmp_path: Path, name: str, reason: str) -> None:
-    with pytest.raises(MendingError, match=reason):
+    with pytest.raises(HandoutError, match=reason):
         le(landed, "export", str(tmp_path / name))
 
 

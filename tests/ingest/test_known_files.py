@@ -293,6 +293,35 @@ def test_the_courses_of_the_louisiana_high_school_file_become_subjects(intake: I
     assert found.delivery()["unknown_columns"] is None
 
 
+def test_the_teacher_beside_each_tested_course_of_that_file_becomes_a_link(home: Home, keys: Keys) -> None:
+    english = {"E1ScaleScore": "742", "E1TeacherLastName": "Able", "E1TeacherFirstName": "Ruth"}
+    biology = {"BLScaleScore": "700", "BLTeacherLastName": "ABLE ", "BLTeacherFirstName": "ruth"}
+    history = {"USScaleScore": "", "USTeacherLastName": "Able", "USTeacherFirstName": "Ruth"}  # enrolled, not tested
+    voided = {"ALScaleScore": "", "ALVoidFlag": "Yes", "ALTeacherLastName": "Able", "ALTeacherFirstName": "Ruth"}
+    nameless = {"E2ScaleScore": "742", "GMScaleScore": "700", "GMTeacherLastName": "Able"}
+    elsewhere = english | {"SchoolCode": "036002"}
+    students = [english | biology | history, voided, nameless, elsewhere]
+    path = home.landing / "LA/2019/hs.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(csv(*(leap_student(number, **cells) for number, cells in enumerate(students))), encoding="utf-8")
+
+    report = ingest_feed(home, keys, "teacher_student_link", Partition("LA", 2019))
+
+    (delivery,) = report.deliveries.rows(named=True)
+    assert (delivery["layout"], delivery["rows_read"]) == ("la_leap_hs_teacher", 24)
+    assert delivery["excluded_by_reason"] == '{"no_first_name": 1, "not_tested": 19}'
+    assert (delivery["rows_quarantined"], delivery["unknown_columns"]) == (0, None)
+    links = Lake(home.lake).read(registry.feeds()["teacher_student_link"]).sort("source_row", "subject")
+    assert links.select("school_year", "school_id", "subject", "link_source", "weight", "staff_key").rows() == [
+        (2019, "036001", "biology", "test_file", None, None),
+        (2019, "036001", "english_1", "test_file", None, None),
+        (2019, "036001", "algebra_1", "test_file", None, None),
+        (2019, "036002", "english_1", "test_file", None, None),
+    ]
+    of_biology, of_english, of_algebra, of_elsewhere = links["name_key"]
+    assert of_biology == of_english == of_algebra != of_elsewhere  # a name is one person within a school
+
+
 def test_the_state_file_of_louisiana_grades_3_to_8_is_known_by_its_own_columns(intake: Intake) -> None:
     student = {"SchoolSystemNbr": "036", "SchoolNbr": "036001", "LastName": "Tester", "FirstName": "Ann"}
     student |= {"LASID": "7000001", "DOB": "02/03/2011", "Grade": "06", "EthnicityRace": "Black or African American"}

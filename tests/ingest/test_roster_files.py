@@ -312,6 +312,26 @@ def test_sections_of_a_clever_set_have_subject_and_term_and_link_all_their_teach
     }
 
 
+def test_a_homeroom_of_the_grades_to_5_is_a_class_of_all_subjects_where_the_file_tells_the_grade(
+    landed: Landed,
+) -> None:
+    header = CLEVER["sections"][0]
+    homeroom = "1,{0},701,,Room,1,{1},,,,{2},Year,08/10/2015,05/25/2016"
+    kinds = ("3,homeroom/advisory", "K,homeroom/advisory", "9,homeroom/advisory", "3,math", "3,Self-Contained", "3,")
+    sections = [homeroom.format(number, *kind.split(",")) for number, kind in enumerate(kinds)]
+    land(landed, "set", **(CLEVER | {"sections": (header, *sections, *[sections[3].replace(",3,", ",7,", 1)] * 20)}))
+    found = rows(landed, "section", "section_key", "subject", ids=tuple(f"017001/{number}" for number in range(8)))
+    assert found == {
+        ("017001/0", "all_subjects"),
+        ("017001/1", "all_subjects"),
+        ("017001/2", "other"),
+        ("017001/3", "mathematics"),
+        ("017001/4", "all_subjects"),
+        ("017001/7", "mathematics"),
+    }
+    assert landed.quarantine("rule", "source_column") == [("required", "Subject+Grade")]
+
+
 def test_every_file_of_a_clever_set_is_known_and_lacks_nothing_that_is_needed(clever: Landed) -> None:
     for feed in ("student_enrollment", "staff_assignment", "section", "staff_section", "student_section"):
         clever.run(feed)

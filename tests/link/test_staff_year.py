@@ -93,7 +93,7 @@ def test_the_school_directory_gives_poverty_and_the_lea_that_the_staff_file_leav
 def test_where_a_state_sends_no_staff_file_teachers_come_from_links_with_the_school_of_most_students(
     lake: Scenario,
 ) -> None:
-    link = {"subject": "ela", "raw_weight": 1.0, "weight": 1.0, "source": "reported", "is_under_claimed": False}
+    link = {"subject": "ela", "raw_weight": 1.0, "weight": 1.0, "source": "reported"}
     pupils = ("ann", "bob", "cid", "dan")
     lake.write(
         "teacher_student_link",
@@ -122,3 +122,20 @@ def test_where_a_state_sends_no_staff_file_teachers_come_from_links_with_the_sch
         ("MO", "tina", 2015, None, None, "yes", "teacher_student_link"),
         ("MO", "tom", 2015, "1", "8", "yes", "teacher_student_link"),
     ]
+
+
+def test_the_assignments_under_each_key_of_a_person_are_one_persons(lake: Scenario) -> None:
+    lake.write("person_alias", {"person_kind": "staff", "alias_key": "tom2", "person_key": "tom"})
+
+    found = primary(lake, assignment("1", 0.4), assignment("2", 0.6, staff_key="tom2"))
+
+    assert found == [("tom", 2015, "2", "teacher")]
+
+
+def test_the_school_of_a_student_is_looked_for_under_each_of_their_keys(lake: Scenario) -> None:
+    lake.write("person_alias", {"person_kind": "student", "alias_key": "ann2", "person_key": "ann"})
+    link = {"subject": "ela", "raw_weight": 1.0, "weight": 1.0, "source": "roster"}
+    lake.write("teacher_student_link", {"student_key": "ann", "staff_key": "tom"}, **link)
+    lake.write("student_school_association", {"student_key": "ann2", "school_id": "3"})
+
+    assert told(lake.run(STEP["staff_year"]), "staff_key", "school_id") == [("tom", "3")]

@@ -28,7 +28,7 @@ def post(name: str, school_id: str | None, frpl_share: float | None = None, **sa
 
 
 def link(student: str, staff: str, weight: float = 1, **said: Any) -> Row:
-    shares = {"raw_weight": weight, "weight": weight, "source": "roster", "is_under_claimed": False}
+    shares = {"raw_weight": weight, "weight": weight, "source": "roster"}
     return {"student_key": student, "staff_key": staff, "subject": "ela"} | shares | said
 
 

@@ -215,3 +215,28 @@ def test_mathematics_is_the_other_core_subject_of_every_test_of_language(lake: S
     found = scores(lake, *before, score("ann", 700, subject=subject), columns=("subject", "prior_other_z_score"))
 
     assert (subject, -1.0) in found
+
+
+def test_a_student_with_several_keys_has_one_score_a_prior_year_and_the_enrolments_of_all(lake: Scenario) -> None:
+    lake.write(
+        "person_alias",
+        *({"alias_key": key, "person_key": "ann"} for key in ("ann2", "ann3")),
+        person_kind="student",
+    )
+    lake.write("student_school_association", {"student_key": "ann3", "school_id": "1", "disability": "yes"})
+
+    found = scores(
+        lake,
+        *(score(name, value, school_year=2014) for name, value in (("ann2", 800), ("bob", 600))),
+        score("ann", 700, test_date=date(2015, 4, 1)),
+        score("ann2", 650, test_date=date(2015, 3, 1)),
+        score("bob", 800),
+        columns=("student_key", "school_year", "scale_score", "reference_n", "prior_percentile_rank", "disability"),
+    )
+
+    assert found == [
+        ("ann", 2014, 800.0, 2, None, None),
+        ("ann", 2015, 700.0, 2, 75.0, "yes"),
+        ("bob", 2014, 600.0, 2, None, None),
+        ("bob", 2015, 800.0, 2, 25.0, None),
+    ]

@@ -10,6 +10,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from delivered import delivery
 from le_pipeline.line import STEPS
 from le_pipeline.warehouse.contract import violations
 from le_pipeline.warehouse.engine import Step
@@ -145,6 +146,8 @@ def _small_state(lake: Scenario) -> Scenario:
             for year in years
         ),
     )
+    lake.write("delivery", delivery())
+    lake.write("applicant", {"staff_key": "unknown", "applied_year": 2016, "decision": "selected"})
     fellows = teachers[::5]
     lake.write(
         "fellowship",

@@ -1,0 +1,261 @@
+"""What is known of each key: spellings from the vault, and from the lake the lists and schools it stands in.
+
+Frames with names never leave the memory of the caller; nothing here writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from le_pipeline.home import Partition
+from le_pipeline.privacy.vault import Vault
+from le_pipeline.warehouse.engine import Engine
+from schemas import registry
+
+By = Literal["id", "claim", "name"]
+NAMES = {"last_name": pl.String(), "first_name": pl.String(), "middle_name": pl.String(), "birth_date": pl.Date()}
+SPELLING = {"key": pl.String(), "by": pl.String(), **NAMES, "email": pl.String()}
+OCCURRENCE = {
+    **SPELLING,
+    "id": pl.String(),
+    "domain": pl.String(),
+    "feed": pl.String(),
+    "state": pl.String(),
+    "school_year": pl.Int32(),
+}
+ABBREVIATIONS = {
+    "ELEM": "ELEMENTARY",
+    "MID": "MIDDLE",
+    "MS": "MIDDLE",
+    "HS": "HIGH",
+    "ES": "ELEMENTARY",
+    "ACAD": "ACADEMY",
+}
+MANY = 1_000_000  # rows that may wait to be compared with those before
+NO_PART_OF_A_NAME = ("SCHOOL", "SCH", "THE")
+
+# days on which whoever is enrolled is counted; two keys on the roll of one state on one day are two people by its word
+CENSUS = "(values (-1, 10, 1), (-1, 12, 1), (0, 2, 1), (0, 4, 1)) as census(year, month, day)"
+
+
+@dataclass(frozen=True)
+class Named:
+    """Where one feed's identities name people: the key, the id behind it, and the columns of the name.
+
+    `by`: what the key rests on. Somebody's own record has their `id`; an entry of a list has a `claim` to one, which
+    may be a typing error, and a `name`.
+    """
+
+    feed: str
+    key: str
+    by: By = "id"
+    last_name: str = "last_name"
+    first_name: str = "first_name"
+    email: str = "email"
+
+    @property
+    def id(self) -> str:
+        """The direct identifier that the key is made of."""
+        return str(registry.field_of(self.key).of)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of person, and where people of the kind are named.
+
+    `lists`: SQL of key and list; two keys of one list are two people. `contexts`: SQL of key, state, place and school
+    year; being in one place in one year, or the year after, speaks for one person.
+    """
+
+    name: str
+    named: tuple[Named, ...]
+    lists: str
+    contexts: str
+    inputs: tuple[str, ...]
+
+
+STUDENT = Kind(
+    name="student",
+    named=tuple(Named(feed, "student_key") for feed in ("student_enrollment", "student_assessment", "student_section")),
+    lists=f"""
+        select distinct student_key as key, concat_ws('|', 'roll', state, school_year, census.month) as list
+        from canonical.student_school_association, {CENSUS}
+        where make_date(school_year + census.year, census.month, census.day)
+            between coalesce(entry_date, date '1900-01-01') and coalesce(exit_date, date '9999-01-01')
+        union all
+        select distinct a.student_key, concat_ws('|', 'test', d.layout, a.state, a.school_year)
+        from canonical.student_assessment as a join canonical.delivery as d on d.delivery_id = a.delivery_id""",
+    contexts="""
+        select distinct student_key as key, state, school_id as place, school_year
+        from canonical.student_school_association
+        union
+        select distinct student_key, state, school_id, school_year
+        from canonical.student_assessment where school_id is not null""",
+    inputs=("canonical.student_school_association", "canonical.student_assessment", "canonical.delivery"),
+)
+LISTS = (
+    ("fellowship", "name_key"),
+    ("applicant", "name_key"),
+    ("mentorship", "fellow_name_key"),
+    ("mentorship", "mentee_name_key"),
+    ("reported_teacher_student_link", "name_key"),
+)
+MENTOR_KEYS: tuple[tuple[str, By], ...] = (("staff_key", "claim"), ("name_key", "name"))
+STAFF = Kind(
+    name="staff",
+    named=(
+        *(Named(feed, "staff_key") for feed in ("staff_assignment", "staff_section", "teacher_student_link")),
+        *(Named(feed, "staff_key", "claim") for feed in ("fellowship", "applicant")),
+        *(Named(feed, "name_key", "name") for feed in ("fellowship", "applicant", "teacher_student_link")),
+        *(
+            Named("mentorship", f"{side}_{key}", by, f"{side}_last_name", f"{side}_first_name", f"{side}_email")
+            for side in ("fellow", "mentee")
+            for key, by in MENTOR_KEYS
+        ),
+    ),
+    # a mentor list names a fellow once for each mentee, a test file a teacher once for each student: in other spellings
+    # perhaps, so that these lists do not tell people apart
+    lists="""
+        select distinct staff_key as key, concat_ws('|', 'staff', state, school_year) as list
+        from canonical.staff_assignment
+        union all
+        select distinct staff_key, concat_ws('|', 'section', state, school_year)
+        from canonical.staff_section_association
+        union all
+        select distinct name_key, concat_ws('|', 'fellow', delivery_id)
+        from canonical.fellowship where name_key is not null
+        union all
+        select distinct name_key, concat_ws('|', 'applicant', delivery_id)
+        from canonical.applicant where name_key is not null
+        union all
+        select distinct mentee_name_key, concat_ws('|', 'mentee', delivery_id)
+        from canonical.mentorship where mentee_name_key is not null""",
+    contexts=" union ".join(
+        [
+            """
+        select distinct a.staff_key as key, a.state, p.place, a.school_year
+        from canonical.staff_assignment as a
+        join (
+            select state, school_year, school_id, school_id as place from canonical.school
+            union
+            select state, school_year, school_id, school_name from canonical.school where school_name is not null
+        ) as p on p.state = a.state and p.school_year = a.school_year and p.school_id = a.school_id
+        union
+        select distinct staff_key, state, school_id, school_year
+        from canonical.staff_assignment where school_id is not null
+        union
+        select distinct t.staff_key, t.state, s.school_id, t.school_year
+        from canonical.staff_section_association as t
+        join canonical.section as s on s.section_key = t.section_key and s.school_year = t.school_year
+        where s.school_id is not null""",
+            *(
+                f"select distinct {key}, state, {place}, school_year from canonical.{table}"
+                f" where {key} is not null and {place} is not null"
+                for table, key in LISTS
+                for place in ("school_id", "school_name")
+                if place in registry.tables()[table].column_names
+            ),
+        ]
+    ),
+    inputs=tuple(
+        f"canonical.{name}"
+        for name in (
+            "staff_assignment",
+            "staff_section_association",
+            "section",
+            "school",
+            *dict.fromkeys(table for table, _ in LISTS),
+        )
+    ),
+)
+KINDS = (STUDENT, STAFF)
+
+
+def spellings(vault: Vault, kind: Kind) -> pl.DataFrame:
+    """One row per key, spelling and what the key rests on (`SPELLING`), from every file; for memory only."""
+    found, more = pl.DataFrame(schema=SPELLING), []
+    for frame in _all(vault, kind):  # people are mostly spelt alike from year to year, so that little is held
+        more.append(frame.select(*SPELLING))
+        if sum(each.height for each in more) > max(found.height, MANY):
+            found, more = pl.concat([found, *more]).unique(), []
+    return pl.concat([found, *more]).unique()
+
+
+def occurrences(vault: Vault, kind: Kind, keys: pl.Series) -> pl.DataFrame:
+    """One row per key, spelling, feed, state and school year (`OCCURRENCE`), of these keys; for memory only."""
+    frames = [frame.filter(pl.col("key").is_in(keys.implode())) for frame in _all(vault, kind)]
+    return pl.concat([pl.DataFrame(schema=OCCURRENCE), *frames]).unique(maintain_order=True)
+
+
+def records(engine: Engine, kind: Kind, spelt: pl.DataFrame) -> pl.DataFrame:
+    """One row per key and spelling with `lists`, `context` and `is_known`, as `matching.match` wants it."""
+    with engine.connection(kind.inputs) as con:
+        lists = con.sql(f"select key, list_sort(list(list)) as lists from ({kind.lists}) group by key").pl()
+        places = con.sql(kind.contexts).pl()
+    here = pl.concat_str("state", plain_place(pl.col("place")), separator="|")
+    context = (
+        places.filter(pl.col("place").is_not_null())
+        .select("key", context=pl.format("{}@{}", here, "school_year"))
+        .unique()
+        .group_by("key")
+        .agg(pl.col("context").sort())
+    )
+    return (
+        spelt.filter(pl.col("by") != "claim")
+        .select("key", *NAMES, "email", is_known=pl.col("by") == "id")
+        .unique()
+        .join(lists, on="key", how="left")
+        .join(context, on="key", how="left")
+        .with_columns(pl.col("lists").fill_null([]), pl.col("context").fill_null([]))
+        .sort("key", *NAMES, "email", nulls_last=True)
+    )
+
+
+def plain_place(name: pl.Expr) -> pl.Expr:
+    """A school's name or code as it is compared: capitals, no signs, words written out, without `School`."""
+    words = (
+        name.str.to_uppercase().str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.replace_all("[^A-Z0-9]+", " ")
+    )
+    split = words.str.strip_chars().str.split(" ")
+    whole = split.list.eval(pl.element().replace(ABBREVIATIONS))
+    return whole.list.eval(pl.element().filter(~pl.element().is_in(list(NO_PART_OF_A_NAME)))).list.join(" ")
+
+
+def _all(vault: Vault, kind: Kind) -> Iterator[pl.DataFrame]:
+    for named in kind.named:
+        for partition in vault.partitions(named.feed):
+            for frame in vault.read(f"{named.feed}/{partition}.identity"):
+                if named.key in frame.columns:
+                    yield _spelt(frame, named, partition)
+
+
+def _spelt(frame: pl.DataFrame, named: Named, partition: Partition) -> pl.DataFrame:
+    columns = {
+        "key": named.key,
+        "id": named.id,
+        "last_name": named.last_name,
+        "first_name": named.first_name,
+        "email": named.email,
+    }
+    there = {ours: theirs for ours, theirs in columns.items() if theirs in frame.columns}
+    alike = {name: name for name in ("middle_name", "birth_date") if name in frame.columns}
+    return (
+        frame.select(pl.col(theirs).alias(ours) for ours, theirs in (there | alike).items())
+        .filter(pl.col("key").is_not_null())
+        .unique(maintain_order=True)
+        .with_columns(
+            pl.lit(None, type_).alias(name) for name, type_ in OCCURRENCE.items() if name not in there | alike
+        )
+        .with_columns(
+            domain=pl.lit(registry.field_of(named.key).domain),
+            by=pl.lit(named.by),
+            feed=pl.lit(named.feed),
+            state=pl.lit(partition.state),
+            school_year=pl.lit(partition.school_year, pl.Int32),
+        )
+        .select(pl.col(name).cast(type_) for name, type_ in OCCURRENCE.items())
+    )

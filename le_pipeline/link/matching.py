@@ -1,0 +1,260 @@
+"""Which keys stand for the same person: exact name and birth date first, then by weight of evidence, one to one.
+
+Frames in, frames out. The work is Splink's on DuckDB, in memory. What is compared and how much it says is in
+`comparisons` and `frequency`, which pairs are looked at in `blocking`, who belongs together in `clustering`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import duckdb
+import polars as pl
+
+from le_pipeline.errors import MatchingError
+from le_pipeline.link.blocking import blocked
+from le_pipeline.link.clustering import People, components
+from le_pipeline.link.comparisons import Comparison
+from le_pipeline.link.evidence import judged
+from le_pipeline.link.learning import learned, reweighed
+from le_pipeline.link.outcome import ACCEPT, CERTAIN, EXACT, MARGIN, NODES, REVIEW, outcome, people_of
+from le_pipeline.link.people import columns_of, gathered, people
+from le_pipeline.link.prior import FEW, agreeing, allowed_comparisons, expected_matches
+from le_pipeline.link.scoring import PEOPLE, database, modelled, put, quiet
+from le_pipeline.link.spelling import Columns, Kind
+
+MOST_FOUND = 0.95
+ANCHOR = ("given_name_0", "surname_0", "birth_date_0")
+
+PAIRS: dict[str, type[pl.DataType]] = {
+    "left_key": pl.String,
+    "right_key": pl.String,
+    "method": pl.String,
+    "match_probability": pl.Float64,
+    "match_weight": pl.Float64,
+    "margin_weight": pl.Float64,
+    "match_status": pl.String,
+    "review_reason": pl.String,
+    "decision": pl.String,
+    "evidence": pl.String,
+}
+DECISIONS = ("left_key", "right_key", "decision")
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What was found.
+
+    Args:
+        pairs: one row per pair of keys that is at least as likely one person as not, or decided; left_key < right_key.
+            match_weight in bits, log2 of the odds; margin_weight in bits, null without rival; review_reason is null
+            where match_status is accepted; evidence names levels of agreement and never a value.
+        clusters: key and person_key, the smallest known key of its cluster; keys that are alone are left out.
+        model_hash: 16 hex digits over everything that decides.
+    """
+
+    pairs: pl.DataFrame
+    clusters: pl.DataFrame
+    model_hash: str
+
+
+def match(records: pl.DataFrame, fields: dict[str, Kind], decisions: pl.DataFrame | None = None) -> Matches:
+    """Find the keys that stand for one person.
+
+    Args:
+        records: one row per spelling of a person: `key`; `lists`, names of the lists that have the key; `is_known`,
+            false where the key is only a name on a list; and the columns of `fields`.
+        fields: the columns to compare, and what each of them is.
+        decisions: what people have decided: `left_key`, `right_key`, `decision` (yes, no, later).
+
+    Raises:
+        MatchingError: a column is missing or of another type, or the matching engine failed.
+    """
+    columns = columns_of(records, fields)
+    with quiet(), database() as connection:
+        rows = people(records, columns)
+        return _Matching(connection, rows, columns, _decided(decisions, rows)).matches()
+
+
+def match_lists(left: pl.DataFrame, right: pl.DataFrame, fields: dict[str, Kind]) -> Matches:
+    """Match two lists, each with a `key` and the columns of `fields`; nobody stands twice in one of them.
+
+    In the pairs, left_key is of the left list and right_key of the right one. In the clusters, keys begin with `left/`
+    or `right/`, since both lists may use the same ones.
+
+    Raises:
+        MatchingError: a column is missing or of another type, or the matching engine failed.
+    """
+    sides = []
+    for name, side in (("left", left), ("right", right)):
+        if missing := {"key", *fields} - set(side.columns):
+            raise MatchingError(f"the {name} list lacks {', '.join(sorted(missing))}")
+        key = pl.lit(f"{name}/") + pl.col("key").cast(pl.String)
+        told = (key.alias("key"), pl.lit([name]).alias("lists"), pl.lit(value=True).alias("is_known"))
+        sides.append(side.select(*told, *fields))
+    found = match(pl.concat(sides, how="vertical_relaxed"), fields)
+    keys = (pl.col("left_key").str.strip_prefix("left/"), pl.col("right_key").str.strip_prefix("right/"))
+    return Matches(found.pairs.with_columns(keys), found.clusters, found.model_hash)
+
+
+def _decided(decisions: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame:
+    """The last word on each pair of keys that are there: left_node < right_node, decision.
+
+    Raises:
+        MatchingError: a column is missing.
+    """
+    if decisions is None:
+        return pl.DataFrame(schema={"left_node": pl.Int64, "right_node": pl.Int64, "decision": pl.String})
+    if missing := set(DECISIONS) - set(decisions.columns):
+        raise MatchingError(f"decisions lack {', '.join(sorted(missing))}")
+    number = rows.select("key", "node").unique()
+    for side in ("left", "right"):
+        named = number.rename({"key": f"{side}_key", "node": f"{side}_node"})
+        decisions = decisions.join(named, on=f"{side}_key", maintain_order="left")
+    ordered = decisions.select(
+        pl.min_horizontal(NODES).alias("left_node"), pl.max_horizontal(NODES).alias("right_node"), "decision"
+    )
+    ordered = ordered.filter(pl.col("left_node") != pl.col("right_node"))
+    return ordered.unique(NODES, keep="last", maintain_order=True).sort(NODES)
+
+
+class _Matching:
+    """One matching, step by step."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, columns: Columns, decided: pl.DataFrame
+    ) -> None:
+        self.connection, self.columns, self.decided = connection, columns, decided
+        self.rows, self.scorer = modelled(connection, rows, columns)
+        self.keys = rows.select("node", "key", "lists", "is_known").unique("node", maintain_order=True)
+        self.expected, agreeing_ones = expected_matches(connection, self.rows, self.scorer.compared, self.scorer.found)
+        self.found_share = min(2 * agreeing_ones / max(self.keys.height, 1), MOST_FOUND)
+        self.prior = self._prior(self.expected)
+
+    def matches(self) -> Matches:
+        """The pairs and clusters."""
+        exact = self._exact()
+        yes = self._agreed()
+        sure = self._sure(exact, yes)
+        joined = components(pl.concat([sure.select(NODES), yes]))
+        decided = self._scored(self.decided.select(NODES))  # while each key stands for itself
+        rest, rules = blocked(gathered(self.rows, joined), self.columns)
+        put(self.connection, PEOPLE, rest)
+        prior = self._prior(max(self.expected - sure.height, 1.0))
+        shift = _weight(prior) - _weight(self.prior)
+        before = exact.join(sure, on=NODES, how="anti", maintain_order="left")
+        before = pl.concat([before, decided], how="diagonal")
+        before = before.with_columns(pl.col("match_weight") + shift)
+        likely = (
+            self._best(judged(self.scorer.of_rules(rules, prior), self.scorer.compared)) if rules else before.clear()
+        )
+        pairs = pl.concat([before, likely], how="diagonal").unique(NODES, keep="first", maintain_order=True)
+        sure = sure.join(exact, on=NODES, maintain_order="left")
+        compared = self.scorer.compared
+        certain = (pl.col("match_weight") >= CERTAIN) & pl.col("held_back").is_null()
+        after = learned(compared, pl.concat([sure, pairs.filter(certain)], how="diagonal"))
+        pairs = reweighed(pairs, compared, after)
+        settled_pairs = outcome(self.keys, joined, self.decided, pairs)
+        sure = sure.with_columns(method=pl.lit(EXACT), match_status=pl.lit("accepted"))
+        told = pl.concat([sure, settled_pairs], how="diagonal")
+        return Matches(self._told(told), self._clusters(told, yes), self._hash(after, prior))
+
+    def _prior(self, expected: float) -> float:
+        """Share of one person's pairs among those that the lists allow; of a handful it is one in `FEW` at most."""
+        comparisons = allowed_comparisons(self.connection)
+        return min(max(expected, 1.0), comparisons + 1) / (comparisons + FEW)
+
+    def _best(self, scored: pl.DataFrame) -> pl.DataFrame:
+        """Of the spellings of two keys, those that agree best."""
+        number = self.rows.select("row", "node")
+        for side in ("left", "right"):
+            scored = scored.join(number.rename({"row": side, "node": f"{side}_node"}), on=side, maintain_order="left")
+        scored = scored.sort("match_weight", "left", "right", descending=[True, False, False])
+        return scored.unique(NODES, keep="first", maintain_order=True).drop("left", "right")
+
+    def _scored(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """Pairs of keys with weight and evidence, before anything is joined."""
+        number = self.rows.select("row", "node")
+        pairs = keys
+        for side in ("left", "right"):
+            pairs = pairs.join(number.rename({"row": side, "node": f"{side}_node"}), on=f"{side}_node")
+        scored = self.scorer.of_pairs(pairs.select("left", "right"), self.prior)
+        return self._best(judged(scored, self.scorer.compared))
+
+    def _exact(self) -> pl.DataFrame:
+        """Pairs of keys with one name and birth date, of which `group` tells them apart."""
+        on = [column for column in ANCHOR if column in self.columns]
+        pairs = agreeing(self.connection, self.rows, on) if len(on) == len(ANCHOR) else None
+        if pairs is None or pairs.is_empty():
+            return self._scored(pl.DataFrame(schema=dict.fromkeys(NODES, pl.Int64))).with_columns(
+                group=pl.lit(0), is_allowed=pl.lit(value=True)
+            )
+        scored = self._best(judged(self.scorer.of_pairs(pairs, self.prior), self.scorer.compared))
+        groups = pairs.group_by(NODES).agg(pl.col("group").min(), pl.col("is_allowed").all())
+        scored = scored.join(groups, on=NODES, maintain_order="left")
+        # Two that nobody else is called and born like are a coincidence only if neither has its own counterpart there,
+        # and most people do.
+        is_only = pl.col("is_allowed") & (pl.len().over("group") == 1)
+        bits = pl.when(is_only).then(-2 * math.log2(1 - self.found_share)).otherwise(0.0)
+        return scored.with_columns(match_weight=pl.col("match_weight") + bits)
+
+    def _agreed(self) -> pl.DataFrame:
+        """The pairs that people have found to be one person, without those that the lists or other decisions forbid."""
+        deciders = people_of(self.keys, components(self.decided.clear()), self.decided, self.decided)
+        yes = [
+            pair for pair in self.decided.filter(decision="yes").select(NODES).iter_rows() if _joins(deciders, *pair)
+        ]
+        return pl.DataFrame(yes, schema=dict.fromkeys(NODES, pl.Int64), orient="row")
+
+    def _sure(self, exact: pl.DataFrame, yes: pl.DataFrame) -> pl.DataFrame:
+        """The pairs of groups in which nothing speaks against one person."""
+        against = self.decided.filter(pl.col("decision") != "yes").select(*NODES, is_decided=pl.lit(value=True))
+        fit = exact.join(against, on=NODES, how="left", maintain_order="left").with_columns(
+            is_fit=pl.col("is_allowed")
+            & (pl.col("match_weight") >= CERTAIN)
+            & pl.col("held_back").is_null()
+            & pl.col("is_decided").is_null()
+        )
+        fit = fit.filter(pl.col("is_fit").all().over("group"))
+        joined = components(pl.concat([fit.select(NODES), yes]))
+        lists = joined.join(self.keys.select("node", "lists"), on="node").explode("lists")
+        twice = lists.filter(pl.col("lists").is_not_null() & pl.struct("cluster", "lists").is_duplicated())["cluster"]
+        sides = [joined.rename({"node": node, "cluster": f"{node}_cluster"}) for node in NODES]
+        apart = against.join(sides[0], on=NODES[0]).join(sides[1], on=NODES[1])
+        inside = apart.filter(pl.col("left_node_cluster") == pl.col("right_node_cluster"))["left_node_cluster"]
+        broken = pl.concat([twice, inside]).unique()
+        bad = joined.filter(pl.col("cluster").is_in(broken.implode()))["node"]
+        return fit.filter(~pl.col("left_node").is_in(bad.implode())).select(NODES)
+
+    def _told(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        number = self.keys.select("key", "node")
+        for side in ("left", "right"):
+            named = number.rename({"key": f"{side}_key", "node": f"{side}_node"})
+            pairs = pairs.join(named, on=f"{side}_node", maintain_order="left")
+        odds = pl.lit(2.0).pow(-pl.col("match_weight"))
+        pairs = pairs.with_columns(pl.col("match_weight", "margin_weight").round(6), match_probability=1 / (1 + odds))
+        return pairs.select(pl.col(name).cast(dtype) for name, dtype in PAIRS.items()).sort("left_key", "right_key")
+
+    def _clusters(self, told: pl.DataFrame, yes: pl.DataFrame) -> pl.DataFrame:
+        accepted = told.filter(match_status="accepted").select(NODES)
+        joined = components(pl.concat([accepted, yes]))
+        keys = joined.join(self.keys, on="node").sort("node")
+        person = pl.col("key").filter("is_known").first().over("cluster").alias("person_key")
+        return keys.select("key", person)
+
+    def _hash(self, after: list[Comparison], prior: float) -> str:
+        told = [[asdict(one) for one in (*self.scorer.compared, *after)], self.prior, prior, ACCEPT, REVIEW, MARGIN]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _weight(probability: float) -> float:
+    return math.log2(probability / (1 - probability))
+
+
+def _joins(grown: People, left: int, right: int) -> bool:
+    if is_open := grown.is_open(left, right):
+        grown.join(left, right)
+    return is_open

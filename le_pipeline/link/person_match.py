@@ -1,0 +1,133 @@
+"""Who is who: which keys stand for one person.
+
+Belongs here: names out of the vault, compared in memory; what goes into the lake are pairs of keys with method, weight
+and model (`linked.person_match`), the keys that follow from them (`linked.person_alias`), and ids that are at odds with
+the names beside them (`linked.identity_conflict`). Does not belong here: how names are compared (`matching`), what a
+person decides (`decision`, `review`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from le_pipeline.home import Home
+from le_pipeline.link import decision, spelling
+from le_pipeline.link.conflict import conflicts
+from le_pipeline.link.individual import KINDS, Kind, records, spellings
+from le_pipeline.link.matching import Matches, match
+from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.vault import Vault
+from le_pipeline.warehouse.engine import Engine, code_version
+from le_pipeline.warehouse.lake import Lake, polars_schema
+from schemas import registry
+from schemas.registry import Table
+
+MATCH, ALIAS, CONFLICT = (registry.tables()[name] for name in ("person_match", "person_alias", "identity_conflict"))
+TABLES = (MATCH, ALIAS, CONFLICT)
+NOTE = "people"
+FIELDS: dict[str, spelling.Kind] = {
+    "last_name": "surname",
+    "first_name": "given_name",
+    "middle_name": "middle_name",
+    "birth_date": "birth_date",
+    "email": "email",
+    "context": "context",
+}
+INPUTS = tuple(dict.fromkeys(name for kind in KINDS for name in kind.inputs))
+
+
+@dataclass(frozen=True)
+class PeopleReport:
+    """What came of it: rows by table; `is_current` says that nothing had changed, so nothing was done."""
+
+    rows: dict[str, int]
+    is_current: bool
+
+    @property
+    def waiting(self) -> int:
+        """Pairs that somebody has to look at."""
+        return self.rows["review"]
+
+
+def told(pairs: int) -> str:
+    """What to do about pairs that wait for somebody."""
+    return f"{pairs:,} pairs of records may be one person: `le review` shows them side by side"
+
+
+def resolve(home: Home, keys: Keys) -> PeopleReport:
+    """Bring the tables of who is who up to date.
+
+    Raises:
+        VaultError: a vault file cannot be opened.
+        MatchingError: the comparison failed.
+    """
+    engine, vault = Engine(home), Vault(home, keys)
+    with home.lock("linked.people"):
+        made_from = _made_from(engine.lake, vault, keys)
+        note = engine.lake.note(NOTE)
+        if note and note["from"] == made_from and note["files"] == _stamps(engine.lake):
+            return PeopleReport(note["rows"], is_current=True)
+        found = [_resolved(engine, vault, kind) for kind in KINDS]
+        frames = {table: pl.concat(frame[table] for frame in found) for table in TABLES}
+        for table, frame in frames.items():
+            _replace(engine.lake, table, frame)
+        review = frames[MATCH].filter(pl.col("match_status") == "review").height
+        rows = {table.name: frame.height for table, frame in frames.items()} | {"review": review}
+        engine.lake.write_note(NOTE, {"from": made_from, "files": _stamps(engine.lake), "rows": rows})
+        return PeopleReport(rows, is_current=False)
+
+
+def is_current(home: Home, keys: Keys) -> bool:
+    """Whether doing it again would change nothing."""
+    lake = Lake(home.lake)
+    note = lake.note(NOTE)
+    return bool(note and note["from"] == _made_from(lake, Vault(home, keys), keys) and note["files"] == _stamps(lake))
+
+
+def _resolved(engine: Engine, vault: Vault, kind: Kind) -> dict[Table, pl.DataFrame]:
+    spelt = spellings(vault, kind)
+    found = match(records(engine, kind, spelt), FIELDS, decision.decided(vault, kind.name))
+    return {
+        MATCH: _rows(MATCH, _pairs(found), kind),
+        ALIAS: _rows(
+            ALIAS, found.clusters.rename({"key": "alias_key"}).remove(pl.col("alias_key") == pl.col("person_key")), kind
+        ),
+        CONFLICT: conflicts(vault, kind, spelt),
+    }
+
+
+def _pairs(found: Matches) -> pl.DataFrame:
+    named = {"method": "match_method", "decision": "match_decision"}
+    return found.pairs.rename(named).with_columns(model_hash=pl.lit(found.model_hash))
+
+
+def _rows(table: Table, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    told = frame.with_columns(person_kind=pl.lit(kind.name))
+    return told.select(pl.col(name).cast(type_) for name, type_ in polars_schema(table).items()).sort(table.key)
+
+
+def _replace(lake: Lake, table: Table, frame: pl.DataFrame) -> None:
+    """Write the table unless it is there as it should be: what is made from it is then not made again."""
+    if not lake.files(table) or not lake.read(table).equals(frame):
+        lake.write(table, "all", frame)
+
+
+def _stamps(lake: Lake) -> list[Any]:
+    return [lake.stamp(table) for table in TABLES]
+
+
+def _made_from(lake: Lake, vault: Vault, keys: Keys) -> list[Any]:
+    feeds = dict.fromkeys(named.feed for kind in KINDS for named in kind.named)
+    identities = [
+        [name, vault.stamp(name)]
+        for feed in feeds
+        for name in (f"{feed}/{partition}.identity" for partition in vault.partitions(feed))
+    ]
+    tables = [lake.stamp(registry.tables()[name.partition(".")[2]]) for name in INPUTS]
+    nicknames = registry.HERE / "reference" / "nickname.csv"
+    code = code_version(Path(__file__).parent, nicknames)
+    return [code, keys.key_id, identities, tables, vault.stamp(decision.FILE)]

@@ -1,0 +1,306 @@
+-- One row per student, staff member, subject, school year and source: what each source says by itself.
+-- Responsibility = enrollment share x contribution share. Days count both ends; a day is its number since 1970.
+-- Shares are summed as decimals, which add up alike in whatever order an engine takes them.
+with section_day as (  -- the dates of a section; the school year is at least as long as the term
+    select
+        section_key, school_year, state, school_id, subject,
+        coalesce(excluded, 'no') = 'yes' as is_excluded,
+        date_diff('day', date '1970-01-01', term_begin_date) as term_first,
+        date_diff('day', date '1970-01-01', term_end_date) as term_last,
+        date_diff('day', date '1970-01-01', least(term_begin_date, coalesce(
+            year_begin_date, min(term_begin_date) over (partition by state, lea_id, school_year)))) as year_first,
+        date_diff('day', date '1970-01-01', greatest(term_end_date, coalesce(
+            year_end_date, max(term_end_date) over (partition by state, lea_id, school_year)))) as year_last
+    from canonical.section
+),
+section_subject as (  -- a section of all subjects is one of each core subject
+    select * exclude (subject), subject, false as is_of_all
+    from section_day
+    where subject <> 'all_subjects'
+    union all
+    select d.* exclude (subject), c.subject, true
+    from section_day as d
+    cross join reference.self_contained_subject as c
+    where d.subject = 'all_subjects'
+),
+lesson as (  -- where the roster names no school year, the terms of the LEA span it
+    select
+        *, 1 + year_last - year_first as year_days,
+        row_number() over (order by section_key, school_year, subject) as lesson_no,
+        dense_rank() over (order by subject, school_year) as subject_no
+    from section_subject
+),
+taught as (
+    select
+        s.lesson_no, coalesce(a.person_key, t.staff_key) as staff_key,
+        dense_rank() over (order by coalesce(a.person_key, t.staff_key)) as staff_no, t.position,
+        t.contribution_percent / 100 as given_share,
+        coalesce(t.excluded, 'no') = 'yes' as is_excluded,
+        greatest(s.term_first, coalesce(date_diff('day', date '1970-01-01', t.begin_date), s.term_first)) as first_day,
+        least(s.term_last, coalesce(date_diff('day', date '1970-01-01', t.end_date), s.term_last)) as last_day
+    from canonical.staff_section_association as t
+    join lesson as s on s.section_key = t.section_key and s.school_year = t.school_year
+    left join linked.person_alias as a on a.alias_key = t.staff_key
+),
+taught_cut as (  -- the days on which the teachers of a section change
+    select lesson_no, first_day as cut_day from taught where first_day <= last_day
+    union
+    select lesson_no, last_day + 1 from taught where first_day <= last_day
+),
+taught_piece as (
+    select
+        lesson_no, cut_day as first_day, lead(cut_day) over (partition by lesson_no order by cut_day) - 1 as last_day
+    from taught_cut
+),
+present as (  -- who teaches the section in a piece of time, each once, with the larger share where listed twice
+    select
+        p.lesson_no, p.first_day, p.last_day, t.staff_no,
+        max(t.given_share) as given_share, bool_or(t.is_excluded) as is_excluded,
+        max(t.given_share) is null and bool_or(t.position = 'teacher_of_record') as shares_the_rest
+    from taught_piece as p
+    join taught as t
+        on t.lesson_no = p.lesson_no and t.first_day <= p.first_day and t.last_day >= p.last_day
+    group by p.lesson_no, p.first_day, p.last_day, t.staff_no
+),
+contribution as (  -- the roster's own percentage, else an equal part of what the percentages leave
+    select
+        lesson_no, first_day, last_day, staff_no, is_excluded,
+        case
+            when given_share is not null then given_share
+            when shares_the_rest then greatest(0, 1 - coalesce(sum(given_share) over piece_of_section, 0))
+                / count_if(shares_the_rest) over piece_of_section
+        end as contribution_share
+    from present
+    window piece_of_section as (partition by lesson_no, first_day)
+),
+unsteady as (  -- sections with a teacher who is there in several pieces of time
+    select distinct lesson_no from contribution group by lesson_no, staff_no having count(*) > 1
+),
+person as (  -- numbers stand for keys: millions of stays take a third of the room
+    select
+        e.student_key as listed_key, coalesce(a.person_key, e.student_key) as student_key,
+        dense_rank() over (order by coalesce(a.person_key, e.student_key)) as student_no
+    from (select distinct student_key from canonical.student_section_association) as e
+    left join linked.person_alias as a on a.alias_key = e.student_key
+),
+student as (
+    select distinct student_no, student_key from person
+),
+teacher as (
+    select distinct staff_no, staff_key from taught
+),
+stay as (  -- a student in a section, as one row of the roster has it
+    select
+        p.student_no, s.lesson_no, s.subject_no, s.is_of_all,
+        s.is_excluded or coalesce(e.excluded, 'no') = 'yes' as is_excluded,
+        greatest(s.term_first, coalesce(date_diff('day', date '1970-01-01', e.begin_date), s.term_first)) as first_day,
+        least(s.term_last, coalesce(date_diff('day', date '1970-01-01', e.end_date), s.term_last)) as last_day
+    from canonical.student_section_association as e
+    join person as p on p.listed_key = e.student_key
+    join lesson as s on s.section_key = e.section_key and s.school_year = e.school_year
+),
+subject_stay as (
+    select
+        student_no, subject_no, count(*) as n_rows, min(lesson_no) as lesson_no, min(first_day) as first_day,
+        max(last_day) as last_day, bool_or(is_excluded) as is_excluded
+    from stay
+    group by student_no, subject_no
+),
+sorted_stay as (  -- most students have one row of a subject, with teachers who stay: nothing there has to be cut
+    select g.*, g.n_rows = 1 and u.lesson_no is null as is_plain
+    from subject_stay as g
+    left join unsteady as u on u.lesson_no = g.lesson_no
+),
+several_span as (
+    select e.*
+    from stay as e
+    join sorted_stay as g on g.student_no = e.student_no and g.subject_no = e.subject_no
+    where not g.is_plain and e.first_day <= e.last_day
+),
+several_cut as (  -- rosters list one stay in several rows that may overlap; no day may count twice
+    select student_no, lesson_no, first_day as cut_day from several_span
+    union
+    select student_no, lesson_no, last_day + 1 from several_span
+),
+several_piece as (
+    select
+        student_no, lesson_no, cut_day as first_day,
+        lead(cut_day) over (partition by student_no, lesson_no order by cut_day) - 1 as last_day
+    from several_cut
+),
+several as (  -- a day is excluded where any of the rows that have it says so
+    select
+        p.student_no, p.lesson_no, p.first_day, p.last_day, e.subject_no, e.is_of_all,
+        bool_or(e.is_excluded) as is_excluded
+    from several_piece as p
+    join several_span as e
+        on e.student_no = p.student_no and e.lesson_no = p.lesson_no
+        and e.first_day <= p.first_day and e.last_day >= p.last_day
+    group by p.student_no, p.lesson_no, p.first_day, p.last_day, e.subject_no, e.is_of_all
+),
+homeroom as (
+    select * from several where is_of_all
+),
+own_time as (  -- when students of a homeroom have a section of the subject itself, with a teacher
+    select
+        e.student_no, e.subject_no, greatest(e.first_day, c.first_day) as first_day,
+        least(e.last_day, c.last_day) as last_day
+    from several as e
+    join contribution as c
+        on c.lesson_no = e.lesson_no and c.first_day <= e.last_day and c.last_day >= e.first_day
+    where not e.is_of_all and c.contribution_share is not null
+),
+homeroom_cut as (
+    select student_no, lesson_no, first_day as cut_day from homeroom
+    union
+    select student_no, lesson_no, last_day + 1 from homeroom
+    union
+    select h.student_no, h.lesson_no, o.first_day
+    from homeroom as h
+    join own_time as o on o.student_no = h.student_no and o.subject_no = h.subject_no
+    where o.first_day between h.first_day and h.last_day
+    union
+    select h.student_no, h.lesson_no, o.last_day + 1
+    from homeroom as h
+    join own_time as o on o.student_no = h.student_no and o.subject_no = h.subject_no
+    where o.last_day between h.first_day and h.last_day
+),
+homeroom_piece as (
+    select
+        student_no, lesson_no, cut_day as first_day,
+        lead(cut_day) over (partition by student_no, lesson_no order by cut_day) - 1 as last_day
+    from homeroom_cut
+),
+enrolled as (
+    select true as is_plain, student_no, lesson_no, first_day, last_day, is_excluded
+    from sorted_stay
+    where is_plain and first_day <= last_day
+    union all
+    select false, student_no, lesson_no, first_day, last_day, is_excluded
+    from several
+    where not is_of_all
+    union all
+    select false, h.student_no, h.lesson_no, p.first_day, p.last_day, h.is_excluded
+    from homeroom_piece as p
+    join homeroom as h
+        on h.student_no = p.student_no and h.lesson_no = p.lesson_no
+        and h.first_day <= p.first_day and h.last_day >= p.last_day
+    where not exists (  -- a specialist's section takes the subject over
+        select 1 from own_time as o
+        where o.student_no = h.student_no and o.subject_no = h.subject_no
+            and o.first_day <= p.first_day and o.last_day >= p.last_day)
+),
+partial_year as (  -- a file says that the student was not in the school for the full academic year
+    select coalesce(a.person_key, e.student_key) as student_key, e.school_id, e.school_year
+    from canonical.student_school_association as e
+    left join linked.person_alias as a on a.alias_key = e.student_key
+    where e.full_academic_year = 'no'
+    union
+    select coalesce(a.person_key, t.student_key), t.school_id, t.school_year
+    from canonical.student_assessment as t
+    left join linked.person_alias as a on a.alias_key = t.student_key
+    where t.full_academic_year = 'no'
+),
+partial_stay as (
+    select p.student_no, f.school_id, f.school_year
+    from partial_year as f
+    join student as p on p.student_key = f.student_key
+),
+shared as (
+    select
+        e.is_plain, e.student_no, c.staff_no, s.subject_no, e.lesson_no, c.contribution_share,
+        (1 + least(e.last_day, c.last_day) - greatest(e.first_day, c.first_day)) / s.year_days as time_share,
+        case
+            when e.is_excluded or c.is_excluded then 'teacher_student_data_link_exclusion'
+            when f.student_no is not null then 'not_full_academic_year'
+            when c.contribution_share is null then 'no_share_declared'
+        end as excluded_reason
+    from enrolled as e
+    join lesson as s on s.lesson_no = e.lesson_no
+    join contribution as c
+        on c.lesson_no = e.lesson_no and c.first_day <= e.last_day and c.last_day >= e.first_day
+    left join partial_stay as f
+        on f.student_no = e.student_no and f.school_id = s.school_id and f.school_year = s.school_year
+),
+roster_claim as (  -- a claim is excluded when all of it is; else only the time that counts makes its shares
+    select
+        h.student_no, h.staff_no, min(h.lesson_no) as lesson_no,
+        count(*) = count(s.school_id) and min(s.school_id) = max(s.school_id) as is_of_one_school,
+        case
+            when count_if(h.excluded_reason is null) > 0
+                then sum(cast(h.time_share as decimal(18, 15))) filter (h.excluded_reason is null)
+            else sum(cast(h.time_share as decimal(18, 15)))
+        end as enrollment_share,
+        sum(cast(h.time_share * h.contribution_share as decimal(18, 15))) filter (h.excluded_reason is null)
+            as raw_weight,
+        case when count_if(h.excluded_reason is null) = 0 then min(h.excluded_reason) end as excluded_reason
+    from shared as h
+    join lesson as s on s.lesson_no = h.lesson_no
+    where not h.is_plain
+    group by h.student_no, h.staff_no, h.subject_no
+    union all
+    select
+        student_no, staff_no, lesson_no, true, cast(time_share as decimal(18, 15)),
+        case when excluded_reason is null then cast(time_share * contribution_share as decimal(18, 15)) end,
+        excluded_reason
+    from shared
+    where is_plain
+),
+named as (  -- whom a list names as a student's teacher; a teacher known by name alone counts among the others
+    select
+        coalesce(s.person_key, r.student_key) as student_key, coalesce(t.person_key, r.staff_key) as staff_key,
+        coalesce(t.person_key, r.staff_key, r.name_key) as named_key, r.subject, r.school_year, r.state,
+        coalesce(r.link_source, 'reported') as source, r.school_id, r.weight, r.enrolled
+    from canonical.reported_teacher_student_link as r
+    left join linked.person_alias as s on s.alias_key = r.student_key
+    left join linked.person_alias as t on t.alias_key = coalesce(r.staff_key, r.name_key)
+),
+named_once as (
+    select
+        n.student_key, n.named_key, n.subject, n.school_year, n.source, min(n.staff_key) as staff_key,
+        min(n.state) as state,
+        case when count(*) = count(n.school_id) and min(n.school_id) = max(n.school_id) then min(n.school_id) end
+            as school_id,
+        sum(cast(n.weight as decimal(18, 15))) as given_weight, max(n.enrolled) as enrolled,
+        bool_and(f.student_key is not null) as is_partial_year
+    from named as n
+    left join partial_year as f
+        on f.student_key = n.student_key and f.school_id = n.school_id and f.school_year = n.school_year
+    group by n.student_key, n.named_key, n.subject, n.school_year, n.source
+),
+named_claim as (  -- who has no weight shares equally what the weights leave
+    select
+        *,
+        case
+            when given_weight is not null then cast(given_weight as double)
+            else cast(greatest(0, 1 - coalesce(sum(given_weight) over subject_of_source, 0)) as double)
+                / count_if(given_weight is null) over subject_of_source
+        end as raw_weight
+    from named_once
+    window subject_of_source as (partition by student_key, subject, school_year, source)
+)
+select
+    s.state, s.school_year, p.student_key, t.staff_key, s.subject, 'roster' as source,
+    case when r.is_of_one_school then s.school_id end as school_id,
+    round(cast(r.enrollment_share as double), 12) as enrollment_share,
+    case when r.excluded_reason is null
+        then round(cast(r.raw_weight as double) / nullif(cast(r.enrollment_share as double), 0), 12) end
+        as contribution_share,
+    round(cast(coalesce(r.raw_weight, 0) as double), 12) as raw_weight, true as is_weighted,
+    cast(null as varchar) as enrolled, r.excluded_reason
+from roster_claim as r
+join lesson as s on s.lesson_no = r.lesson_no
+join student as p on p.student_no = r.student_no
+join teacher as t on t.staff_no = r.staff_no
+union all
+select
+    state, school_year, student_key, staff_key, subject, source, school_id, cast(null as double) as enrollment_share,
+    cast(null as double) as contribution_share, round(raw_weight, 12) as raw_weight,
+    given_weight is not null as is_weighted, enrolled,
+    case
+        when source = 'verified' and raw_weight = 0 then 'removed_by_verification'
+        when enrolled = 'no' then 'not_enrolled_with_teacher'
+        when is_partial_year then 'not_full_academic_year'
+    end as excluded_reason
+from named_claim
+where staff_key is not null

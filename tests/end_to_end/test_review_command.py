@@ -1,0 +1,169 @@
+"""Somebody looks at pairs that may be one person, and what they decide stays decided."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import fastexcel
+import polars as pl
+import pytest
+import xlsxwriter
+from typer.testing import CliRunner
+
+from le_pipeline import line
+from le_pipeline.cli import app
+from le_pipeline.errors import HandoutError, ReviewError
+from le_pipeline.home import Home
+from le_pipeline.link import decision
+from le_pipeline.privacy.keys import Keys, load_keys
+from le_pipeline.privacy.vault import Vault
+from le_pipeline.warehouse.lake import Lake
+from link.test_person_match import FELLOWS, FELLOWS_HEADER, STAFF, STAFF_HEADER, csv, staff
+from schemas import registry
+
+UNSURE = ["S1,Quillfeather,Oriane,,,7,teacher", "S2,Underbrook,Tamsin,,,6,teacher"]
+LISTED = [",Quillfeather,Oriane,8,2016,2015-07-01", ",Underbrook,Tamsin,8,2016,2015-07-01"]
+
+
+@pytest.fixture
+def reviewed(home: Home, keys: Keys, land: Callable[[str, str], Path]) -> Home:
+    """A home in which two fellows are found by name alone."""
+    (home.layouts / "staff.yaml").write_text(STAFF)
+    (home.layouts / "fellows.yaml").write_text(FELLOWS)
+    land("LA/2016/staff.csv", csv(STAFF_HEADER, *staff(200), *UNSURE))
+    land("LA/2016/fellows.csv", csv(FELLOWS_HEADER, *LISTED))
+    run(home, keys)
+    return home
+
+
+def run(home: Home, keys: Keys) -> None:
+    for _ in line.run(home, keys, home.partitions()):
+        pass
+
+
+def le(home: Home, *words: str, typed: str | None = None) -> str:
+    """What `le` says; whatever it raises is raised here."""
+    result = CliRunner().invoke(app, [*words, "--home", str(home.root)], input=typed, catch_exceptions=False)
+    return " ".join(result.output.split())
+
+
+def statuses(home: Home) -> dict[str, int]:
+    frame = Lake(home.lake).read(registry.tables()["person_match"])
+    return dict(frame.group_by("match_status").len().iter_rows())
+
+
+def looks(home: Home) -> list[dict[str, object]]:
+    return [json.loads(text) for text in (home.vault / "access.jsonl").read_text().splitlines()]
+
+
+def test_pairs_are_counted_without_a_name(reviewed: Home) -> None:
+    said = le(reviewed, "review", "list")
+    assert "names_alone" in said and "2" in said
+    assert "Quillfeather" not in said
+
+
+def test_a_pair_is_shown_side_by_side_each_look_is_logged_and_the_answer_counts_from_the_next_run(
+    reviewed: Home, keys: Keys
+) -> None:
+    said = le(reviewed, "review", typed="yes\nno\n")
+    assert "Quillfeather" in said and "Underbrook" in said
+    seen = [entry for entry in looks(reviewed) if entry["what"] == "review look"]
+    assert len(seen) == 2 and all({"who", "at", "left_key", "right_key"} <= set(entry) for entry in seen)
+    assert "Quillfeather" not in json.dumps(looks(reviewed))
+    assert statuses(reviewed) == {"review": 2}
+    run(reviewed, keys)
+    assert statuses(reviewed) == {"accepted": 1, "rejected": 1}
+
+
+def test_later_keeps_a_pair_waiting_and_shows_it_last(reviewed: Home, keys: Keys) -> None:
+    first = le(reviewed, "review", typed="later\nquit\n")
+    run(reviewed, keys)
+    assert statuses(reviewed) == {"review": 2}
+    again = le(reviewed, "review", typed="quit\n")
+    name = "Quillfeather" if first.index("Quillfeather") < (first + "Underbrook").index("Underbrook") else "Underbrook"
+    assert name not in again
+
+
+def test_whoever_stops_in_the_middle_loses_nothing(reviewed: Home) -> None:
+    le(reviewed, "review", typed="yes\n")
+    assert decision.read(Vault(reviewed, load_keys(reviewed))).height == 1
+
+
+def exported(home: Home, tmp_path: Path, *said: str) -> Path:
+    """The workbook of what waits, with the decisions typed in."""
+    le(home, "review", "export", str(tmp_path / "pairs.xlsx"))
+    rows = fastexcel.read_excel(tmp_path / "pairs.xlsx").load_sheet(0, dtypes="string").to_polars()
+    with xlsxwriter.Workbook(tmp_path / "decided.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, rows.columns)
+        for place, row in enumerate(rows.iter_rows(named=True)):
+            cells = row | {"decision": said[place] if place < len(said) else ""}
+            sheet.write_row(place + 1, 0, [cells[name] or "" for name in rows.columns])
+    return tmp_path / "decided.xlsx"
+
+
+def test_pairs_are_exported_for_the_owner_alone_and_the_decisions_are_taken_back(
+    reviewed: Home, keys: Keys, tmp_path: Path
+) -> None:
+    source = exported(reviewed, tmp_path, "Yes", " no ")
+    assert stat.S_IMODE((tmp_path / "pairs.xlsx").stat().st_mode) == 0o600
+    assert "2 decisions" in le(reviewed, "review", "import", str(source))
+    run(reviewed, keys)
+    assert statuses(reviewed) == {"accepted": 1, "rejected": 1}
+
+
+def test_decisions_may_come_as_csv_in_either_order_of_the_pair(reviewed: Home, keys: Keys, tmp_path: Path) -> None:
+    pairs = Lake(reviewed.lake).read(registry.tables()["person_match"])
+    pairs.select(left_key="right_key", right_key="left_key", decision=pl.lit("yes")).write_csv(tmp_path / "d.csv")
+    le(reviewed, "review", "import", str(tmp_path / "d.csv"))
+    run(reviewed, keys)
+    assert statuses(reviewed) == {"accepted": 2}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [(("perhaps",), "row 2: a decision is yes, no, later"), (("", "si"), "row 3")]
+)
+def test_another_word_is_refused_with_its_row_and_nothing_is_taken(
+    reviewed: Home, tmp_path: Path, said: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(ReviewError, match=told):
+        le(reviewed, "review", "import", str(exported(reviewed, tmp_path, *said)))
+    assert decision.read(Vault(reviewed, load_keys(reviewed))).is_empty()
+
+
+def test_a_pair_that_nobody_asked_about_is_refused(reviewed: Home, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("left_key,right_key,decision\naaa,bbb,yes\n")
+    with pytest.raises(ReviewError, match="no such pair"):
+        le(reviewed, "review", "import", str(tmp_path / "d.csv"))
+
+
+def test_names_are_not_exported_into_the_lake(reviewed: Home) -> None:
+    with pytest.raises(HandoutError, match="no name may be"):
+        le(reviewed, "review", "export", str(reviewed.lake / "pairs.xlsx"))
+
+
+def test_decisions_survive_a_rebuilt_warehouse_and_a_lake_that_is_gone(reviewed: Home, keys: Keys) -> None:
+    le(reviewed, "review", typed="yes\nno\n")
+    shutil.rmtree(reviewed.lake)
+    shutil.rmtree(reviewed.warehouse.parent)
+    reviewed.create()
+    run(reviewed, load_keys(reviewed))
+    assert statuses(reviewed) == {"accepted": 1, "rejected": 1}
+
+
+def test_decisions_survive_another_key(reviewed: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    le(reviewed, "review", typed="yes\nno\n")
+    run(reviewed, load_keys(reviewed))
+    before = Lake(reviewed.lake).read(registry.tables()["person_match"])
+    said = le(reviewed, "keys", "rotate", "--to", str(tmp_path / "other.key"))
+    assert "2 decisions" in said
+    monkeypatch.setenv("LE_KEY_FILE", str(tmp_path / "other.key"))
+    run(reviewed, load_keys(reviewed))
+    assert statuses(reviewed) == {"accepted": 1, "rejected": 1}
+    after = Lake(reviewed.lake).read(registry.tables()["person_match"])
+    assert not set(before["left_key"]) & {*after["left_key"], *after["right_key"]}
+    assert looks(reviewed)[0]["what"] == "review look"

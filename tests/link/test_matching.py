@@ -1,0 +1,490 @@
+"""Record matching: who is one person, who is not, and who has to be asked."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from le_pipeline.errors import MatchingError
+from le_pipeline.link import scoring
+from le_pipeline.link.matching import Matches, match, match_lists
+from le_pipeline.link.spelling import Kind, nicknames
+
+FEBRL = Path(__file__).parents[3] / "shared" / "data" / "febrl4"
+FIELDS: dict[str, Kind] = {
+    "given": "given_name",
+    "surname": "surname",
+    "middle": "middle_name",
+    "born": "birth_date",
+    "email": "email",
+    "id": "identifier",
+    "place": "place",
+    "schools": "context",
+}
+SCHEMA = dict.fromkeys(FIELDS, pl.String) | {"schools": pl.List(pl.String)}
+NAMES = ("given", "surname")
+
+
+def people(*rows: dict[str, Any], fields: dict[str, Kind] = FIELDS) -> pl.DataFrame:
+    """Rows as records; a list named by its letter at the head of the key: `a1` stands in list a."""
+    told = [{"lists": [row["key"][0]], "is_known": True} | row for row in rows]
+    schema = {"key": pl.String, "lists": pl.List(pl.String), "is_known": pl.Boolean}
+    return pl.DataFrame(told, schema=schema | {name: SCHEMA[name] for name in fields})
+
+
+def found(matches: Matches) -> dict[tuple[str, str], tuple[str, str | None]]:
+    """Status and reason of each pair."""
+    columns = ("left_key", "right_key", "match_status", "review_reason")
+    return {
+        (left, right): (status, reason) for left, right, status, reason in matches.pairs.select(columns).iter_rows()
+    }
+
+
+def accepted(matches: Matches) -> set[tuple[str, str]]:
+    return {pair for pair, (status, _) in found(matches).items() if status == "accepted"}
+
+
+def evidence(*rows: dict[str, Any]) -> str:
+    """The evidence of the only pair, which is accepted."""
+    pairs = match(people(*rows), FIELDS).pairs
+    assert pairs["match_status"].to_list() == ["accepted"]
+    told: str = pairs["evidence"].item()
+    return told
+
+
+def ann(key: str, **said: Any) -> dict[str, Any]:
+    return {"key": key, "given": "Annabel", "surname": "Fairweather", "born": "1984-03-07"} | said
+
+
+def town(list_name: str, count: int, **said: Any) -> list[dict[str, Any]]:
+    """People who are nobody else's double: so many of one list, so that frequencies can be told."""
+    number = {"a": 0, "b": 1}[list_name]
+    return [
+        {
+            "key": f"{list_name}{index:05}",
+            "given": word(index * 7 + number * 3, 3),
+            "surname": word(index * 31 + number * 17, 4),
+            "born": date(1950 + (index * 13 + number * 29) % 50, 1 + index % 12, 1 + index * 5 % 28).isoformat(),
+        }
+        | said
+        for index in range(count)
+    ]
+
+
+def word(number: int, length: int) -> str:
+    syllables = [onset + vowel for onset in "bdfgklmnprst" for vowel in "aeiou"]
+    return "".join(
+        syllables[(number * 7919 // 61**place + number * (place + 1)) % len(syllables)] for place in range(length)
+    )
+
+
+# who is one person
+
+
+def test_the_same_name_and_birth_date_are_one_person_whatever_way_they_are_written() -> None:
+    matches = match(
+        people(
+            ann("a1", given="José", surname="O'Neil", born="1984-03-07"),
+            ann("b1", given="JOSE ", surname="ONEIL", born="19840307"),
+        ),
+        FIELDS,
+    )
+    assert accepted(matches) == {("a1", "b1")}
+    assert matches.pairs["method"].to_list() == ["exact_name_birth_date"]
+    assert matches.clusters.rows() == [("a1", "a1"), ("b1", "a1")]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "told"),
+    [
+        ({"given": "Bob"}, {"given": "Robert"}, "given nickname"),
+        ({"given": "Bob"}, {"given": "Rob"}, "given nickname"),
+        ({"given": "Pepe"}, {"given": "José"}, "given nickname"),
+        ({"given": "Anabel"}, {}, "given typing error"),
+        ({"given": "A."}, {}, "given initial"),
+        ({"given": "Mary Ann"}, {"given": "Mary"}, "given part"),
+        ({"surname": "Fairwaether"}, {}, "surname typing error"),
+        ({"surname": "Smith-Fairweather"}, {}, "surname part"),
+        ({"surname": "de la Cruz"}, {"surname": "Cruz"}, "surname part"),
+        ({"surname": "de la Cruz"}, {"surname": "Delacruz"}, "surname exact"),
+        ({"surname": "Fairweather Jr."}, {}, "surname exact"),
+        ({"given": "Fairweather", "surname": "Annabel"}, {}, "given swapped; surname swapped"),
+        ({"born": "1984-07-03"}, {}, "born day and month swapped"),
+        ({"born": "1984-03-17"}, {}, "born one digit"),
+        ({"born": date(1984, 3, 7).isoformat() + "T00:00:00"}, {}, "born exact"),
+    ],
+)
+def test_one_person_is_found_over_a_difference_of_spelling(
+    left: dict[str, str], right: dict[str, str], told: str
+) -> None:
+    shared = {"place": "Baton Rouge"}
+    assert told in evidence(ann("a1", **shared, **left), ann("b1", **shared, **right))
+
+
+def test_a_maiden_name_is_bridged_by_the_e_mail_address() -> None:
+    said = {"email": "Annabel84@mail.org", "born": None}
+    assert evidence(ann("a1", **said), ann("b1", surname="Okafor", **said | {"email": "annabel84@MAIL.org"})) == (
+        "given exact; surname differs; middle missing; born missing; email exact; id missing; place missing; "
+        "schools missing"
+    )
+
+
+def test_a_maiden_name_is_bridged_by_the_birth_date_and_the_school() -> None:
+    said = {"schools": ["P S 12@2014"]}
+    told = evidence(ann("a1", **said), ann("b1", surname="Okafor", **said))
+    assert "born exact" in told and "schools shared" in told
+
+
+def test_a_school_of_the_year_after_is_weaker_than_the_same_year() -> None:
+    told = {}
+    for year in (2014, 2015, 2016):
+        records = people(
+            ann("a1", born=None, place="x", schools=["12@2014"]),
+            ann("b1", born=None, place="x", schools=[f"12@{year}"]),
+        )
+        told[year] = match(records, FIELDS).pairs.select("match_weight", "evidence").row(0)
+    assert "schools shared" in told[2014][1] and "schools adjacent year" in told[2015][1]
+    assert told[2014][0] > told[2015][0] > told[2016][0]
+
+
+def test_an_identifier_with_a_typing_error_still_says_much() -> None:
+    assert "id typing error" in evidence(ann("a1", born=None, id="433-54-3937"), ann("b1", born=None, id="433543973"))
+
+
+def test_the_local_part_of_an_address_says_less_than_the_address() -> None:
+    weights = [
+        match(people(ann("a1", email="bell84@x.org"), ann("b1", email=other)), FIELDS).pairs["match_weight"].item()
+        for other in ("bell84@x.org", "bell84@y.org", "fair@y.org")
+    ]
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_a_key_with_two_spellings_is_found_by_either() -> None:
+    records = people(ann("a1"), ann("a1", surname="Okafor"), ann("b1", surname="Okafor"))
+    assert accepted(match(records, FIELDS)) == {("a1", "b1")}
+
+
+# who is not
+
+
+def test_twins_are_two_people() -> None:
+    said = {"place": "Ruston", "email": "family@mail.org"}
+    matches = match(people(ann("a1", **said), ann("b1", given="Rosalind", **said)), FIELDS)
+    assert not accepted(matches)
+    assert {reason for _, reason in found(matches).values()} <= {"given_name_differs"}
+
+
+def test_father_and_son_are_two_people() -> None:
+    said = {"place": "Ruston"}
+    matches = match(people(ann("a1", **said), ann("b1", born="1951-11-22", **said)), FIELDS)
+    assert not accepted(matches)
+
+
+def test_junior_and_senior_are_two_people_even_without_a_birth_date() -> None:
+    said = {"place": "Ruston", "born": None}
+    matches = match(
+        people(ann("a1", surname="Fairweather Sr", **said), ann("b1", surname="Fairweather Jr", **said)), FIELDS
+    )
+    assert not accepted(matches)
+
+
+def test_two_keys_of_one_list_are_never_one_person() -> None:
+    matches = match(people(ann("a1"), ann("a2"), ann("b1")), FIELDS)
+    assert not accepted(matches)
+    assert matches.clusters.is_empty()
+    assert found(matches)["a1", "a2"] == ("review", "in_one_list")
+    assert found(matches)["a1", "b1"] == found(matches)["a2", "b1"] == ("review", "ambiguous")
+
+
+def test_middle_names_that_contradict_go_to_review_and_an_initial_does_not_contradict() -> None:
+    assert accepted(match(people(ann("a1", middle="Q."), ann("b1", middle="Quincy")), FIELDS))
+    matches = match(people(ann("a1", middle="Rose"), ann("b1", middle="Quincy")), FIELDS)
+    assert found(matches) == {("a1", "b1"): ("review", "middle_name_differs")}
+
+
+def test_a_name_alone_is_never_enough() -> None:
+    matches = match(people(ann("a1", born=None), ann("b1", born=None), *town("a", 200), *town("b", 200)), FIELDS)
+    assert ("a1", "b1") not in accepted(matches)
+    assert all(reason == "names_alone" for pair, (_, reason) in found(matches).items() if pair == ("a1", "b1"))
+
+
+def test_a_rare_name_in_a_big_school_is_accepted_and_a_common_name_is_not() -> None:
+    school = {"schools": ["big@2014"], "born": None}
+    james = {"given": "James", "surname": "Smith", "born": None}
+    rows = []
+    for side in "ab":
+        rows += [{"key": f"{side}j{index}", "schools": [f"{side}{index}@2014"]} | james for index in range(20)]
+        both = [row | {"key": side + row["key"], "schools": ["small@2014"], "born": None} for row in town("a", 100)]
+        rows += [*both, *(row | (school if index % 4 == 0 else {}) for index, row in enumerate(town(side, 300)))]
+        rows += [{"key": f"{side}common"} | james | school, ann(f"{side}rare", **school)]
+    matches = match(people(*rows), FIELDS)
+    assert ("arare", "brare") in accepted(matches)
+    assert ("acommon", "bcommon") not in accepted(matches)
+
+
+def test_a_near_rival_sends_both_to_review() -> None:
+    rows = [
+        ann("a1", email="bell84@x.org"),
+        ann("b1", surname="Fairwether", email="bell84@x.org"),
+        ann("b2", surname="Fairweathr", email="bell84@x.org"),
+    ]
+    matches = match(people(*rows), FIELDS)
+    assert found(matches) == {("a1", "b1"): ("review", "near_rival"), ("a1", "b2"): ("review", "near_rival")}
+    assert all(abs(margin) < 1 for margin in matches.pairs["margin_weight"])
+
+
+def test_the_better_of_two_is_accepted_where_it_is_far_better_and_the_other_is_rejected() -> None:
+    said = {"id": "433543937", "surname": "Fairwether"}
+    rows = [
+        ann("a1", **said),
+        ann("b1", **said | {"born": "1984-03-17"}),
+        ann("b2", born="1984-03-08", **said | {"id": None}),
+    ]
+    matches = match(people(*rows), FIELDS)
+    assert found(matches)["a1", "b1"] == ("accepted", None)
+    assert found(matches)["a1", "b2"] == ("rejected", "matched_elsewhere")
+
+
+# mere names
+
+
+def test_two_mere_names_are_never_compared_and_one_has_at_most_one_person() -> None:
+    names = [ann("x1", lists=["fellows"], is_known=False), ann("y1", lists=["mentees"], is_known=False)]
+    assert found(match(people(*names), FIELDS)) == {}
+    matches = match(people(*names, ann("a1")), FIELDS)
+    assert accepted(matches) == {("a1", "x1"), ("a1", "y1")}
+    assert matches.clusters.rows() == [("a1", "a1"), ("x1", "a1"), ("y1", "a1")]
+    two = [ann("a1", given="Bella", lists=[]), ann("b1", given="Belle", lists=[]), names[0]]
+    matches = match(people(*two), FIELDS)
+    assert not {("a1", "x1"), ("b1", "x1")} <= accepted(matches)
+
+
+# decisions
+
+
+def decided(*rows: tuple[str, str, str]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=["left_key", "right_key", "decision"], orient="row")
+
+
+def test_yes_makes_one_person_of_two_that_nothing_speaks_for() -> None:
+    records = people(ann("a1"), {"key": "b1", "given": "Quentin", "surname": "Zorn", "born": "1950-01-01"})
+    matches = match(records, FIELDS, decided(("b1", "a1", "yes")))
+    assert found(matches) == {("a1", "b1"): ("accepted", None)}
+    assert matches.pairs["decision"].to_list() == ["yes"]
+    assert matches.clusters.rows() == [("a1", "a1"), ("b1", "a1")]
+
+
+def test_yes_does_not_overrule_a_list() -> None:
+    matches = match(people(ann("a1"), ann("a2")), FIELDS, decided(("a1", "a2", "yes")))
+    assert found(matches) == {("a1", "a2"): ("review", "in_one_list")}
+    assert matches.clusters.is_empty()
+
+
+def test_no_rejects_and_later_leaves_in_review() -> None:
+    records = people(ann("a1"), ann("b1"))
+    rejected = match(records, FIELDS, decided(("a1", "b1", "no")))
+    assert found(rejected) == {("a1", "b1"): ("rejected", "decided_no")}
+    later = match(records, FIELDS, decided(("a1", "b1", "later")))
+    assert found(later) == {("a1", "b1"): ("review", "decided_later")}
+    assert rejected.clusters.is_empty() and later.clusters.is_empty()
+
+
+def test_no_frees_the_rival() -> None:
+    records = people(ann("a1"), ann("b1"), ann("b2"))
+    matches = match(records, FIELDS, decided(("a1", "b2", "no")))
+    assert found(matches)["a1", "b1"] == ("accepted", None)
+
+
+def test_no_between_two_keeps_a_third_from_joining_them() -> None:
+    records = people(ann("a1"), ann("b1"), ann("c1"))
+    matches = match(records, FIELDS, decided(("a1", "b1", "no")))
+    assert not {("a1", "c1"), ("b1", "c1")} <= accepted(matches)
+
+
+def test_decisions_on_keys_that_are_gone_do_nothing() -> None:
+    records = people(ann("a1"), ann("b1"))
+    assert match(records, FIELDS, decided(("a1", "z9", "no"))).pairs.equals(match(records, FIELDS).pairs)
+
+
+# laws
+
+ROWS = [
+    *(ann(f"{side}1") for side in "ab"),
+    ann("a2", given="Bob", surname="Zorn"),
+    ann("b2", given="Robert", surname="Zorn"),
+    ann("a3", surname="Okafor", email="x@y.z"),
+    ann("b3", surname="Fairwether", email="x@y.z"),
+    ann("c4", lists=["c", "d"], is_known=False),
+    ann("e5", lists=[], surname="Okafor", schools=["1@2014"]),
+    ann("e5", lists=[], surname="Smith-Okafor", schools=["1@2014", "2@2015"]),
+]
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.permutations(ROWS))
+def test_the_order_of_the_rows_changes_nothing(rows: list[dict[str, Any]]) -> None:
+    expected, turned = match(people(*ROWS), FIELDS), match(people(*rows), FIELDS)
+    assert turned.pairs.equals(expected.pairs)
+    assert turned.clusters.equals(expected.clusters)
+    assert turned.model_hash == expected.model_hash
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "key": st.sampled_from([f"{side}{number}" for side in "abc" for number in range(4)]),
+                "lists": st.lists(st.sampled_from("abc"), max_size=2),
+                "given": st.sampled_from(["Ann", "Anne", "Bob", None]),
+                "surname": st.sampled_from(["Lee", "Leigh", "Lee-Cruz", None]),
+                "born": st.sampled_from(["1984-03-07", "1984-07-03", "x", None]),
+                "email": st.sampled_from(["ann@x.org", "ann@y.org", None]),
+            }
+        ),
+        max_size=12,
+    )
+)
+def test_no_person_has_two_keys_of_one_list(rows: list[dict[str, Any]]) -> None:
+    records = people(*rows)
+    clusters = match(records, FIELDS).clusters
+    lists = records.explode("lists", empty_as_null=False).select("key", "lists").drop_nulls().unique()
+    per_person = clusters.join(lists, on="key").group_by("person_key", "lists").len()
+    assert per_person.filter(pl.col("len") > 1).is_empty()
+
+
+def test_lists_that_have_nobody_in_common_give_nothing() -> None:
+    matches = match(people(*town("a", 2000), *town("b", 2000)), FIELDS)
+    assert accepted(matches) == set()
+
+
+def test_the_hash_is_that_of_the_model() -> None:
+    one, same, other = (
+        match(people(ann("a1"), ann("b1", given=name)), FIELDS).model_hash for name in ("Annabel", "Annabel", "Zoe")
+    )
+    assert len(one) == 16 and int(one, 16) >= 0
+    assert one == same != other
+
+
+# small and damaged
+
+
+def test_lists_of_three() -> None:
+    left = pl.DataFrame(
+        {"key": [1, 2, 3], "g": ["Ann", "Bob", "Cy"], "s": ["Lee", "Zorn", "Fox"], "b": [date(2000, 1, 5)] * 3}
+    )
+    right = left.with_columns(g=pl.Series(["Ann", "Robert", "Di"]))
+    matches = match_lists(left, right, {"g": "given_name", "s": "surname", "b": "birth_date"})
+    assert accepted(matches) == {("1", "1"), ("2", "2")}
+    assert matches.clusters.rows()[0] == ("left/1", "left/1")
+
+
+@pytest.mark.parametrize("rows", [[], [ann("a1")]])
+def test_nobody_to_compare(rows: list[dict[str, Any]]) -> None:
+    matches = match(people(*rows), FIELDS)
+    assert matches.pairs.is_empty() and matches.clusters.is_empty()
+    assert matches.pairs.schema == match(people(ann("a1"), ann("b1")), FIELDS).pairs.schema
+
+
+def test_columns_without_a_value() -> None:
+    records = pl.DataFrame({"key": ["a", "b"], "lists": [None, None], "is_known": [True, True]}).with_columns(
+        *(pl.lit(None).alias(name) for name in FIELDS)
+    )
+    assert match(records, FIELDS).pairs.is_empty()
+
+
+def test_damaged_dates_are_no_dates() -> None:
+    for damaged in ("", "13/13/2013", "1984-99-99", "unknown", "0000-00-00", "19840", "1984-03-07x"):
+        match(people(ann("a1", born=damaged), ann("b1", born=damaged, place="x")), FIELDS)
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(MatchingError, match="records lack born"):
+        match(people(ann("a1")).drop("born"), FIELDS)
+    with pytest.raises(MatchingError, match="the left list lacks key"):
+        match_lists(pl.DataFrame({"g": ["x"]}), pl.DataFrame({"g": ["x"]}), {"g": "given_name"})
+
+
+def test_the_trouble_of_an_engine_is_told_without_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise duckdb.ConversionException("Could not convert string 'Fairweather'")
+
+    monkeypatch.setattr(scoring.Scorer, "of_rules", fails)
+    with pytest.raises(MatchingError) as caught:
+        match(people(ann("a1"), ann("b1", given="Bella")), FIELDS)
+    assert "Fairweather" not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_no_value_is_told(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    with caplog.at_level(logging.DEBUG):
+        matches = match(people(ann("a1", place="Ruston"), ann("b1", given="Annabell", place="Ruston")), FIELDS)
+    told = matches.pairs["evidence"].item() + caplog.text + "".join(capfd.readouterr())
+    assert not [value for value in ("nnabel", "airweather", "1984", "uston") if value in told]
+
+
+def test_nothing_can_reach_the_disk() -> None:
+    with scoring.quiet(), scoring.database() as connection:
+        assert connection.sql("select current_setting('temp_directory')").fetchone() == ("",)
+        with pytest.raises(duckdb.PermissionException):
+            connection.execute("copy (select 1) to '/tmp/x.csv'")
+
+
+def test_nicknames_stand_for_names() -> None:
+    told = dict(nicknames().iter_rows())
+    assert len(told) >= 200
+    assert "robert" in told["bob"] and "jose" in told["pepe"]
+
+
+# public data
+
+
+def febrl(name: str) -> pl.DataFrame:
+    rows = pl.read_csv(FEBRL / f"dataset4{name}.csv", infer_schema=False)
+    rows = rows.rename({column: column.strip() for column in rows.columns}).with_columns(pl.all().str.strip_chars())
+    return rows.with_columns(pl.when(pl.all() != "").then(pl.all())).rename({"rec_id": "key"})
+
+
+def precision_and_recall(matches: Matches) -> tuple[float, float]:
+    pairs = matches.pairs.filter(match_status="accepted")
+    right = (pairs["left_key"].str.extract(r"(\d+)") == pairs["right_key"].str.extract(r"(\d+)")).sum()
+    return right / pairs.height, right / 5000
+
+
+FEBRL_FIELDS: dict[str, Kind] = {
+    "given_name": "given_name",
+    "surname": "surname",
+    "street_number": "text",
+    "address_1": "text",
+    "address_2": "text",
+    "suburb": "place",
+    "postcode": "place",
+    "state": "place",
+    "date_of_birth": "birth_date",
+    "soc_sec_id": "identifier",
+}
+needs_febrl = pytest.mark.skipif(not FEBRL.exists(), reason=f"the FEBRL lists are not at {FEBRL}")
+
+
+@needs_febrl
+def test_febrl_with_all_fields() -> None:
+    precision, recall = precision_and_recall(match_lists(febrl("a"), febrl("b"), FEBRL_FIELDS))
+    assert 2 * precision * recall / (precision + recall) >= 0.999
+
+
+@needs_febrl
+def test_febrl_with_names_and_place_only() -> None:
+    fields = {name: FEBRL_FIELDS[name] for name in ("given_name", "surname", "suburb", "postcode", "state")}
+    matches = match_lists(febrl("a"), febrl("b"), fields)
+    precision, recall = precision_and_recall(matches)
+    assert precision >= 0.999 and recall > 0.7
+    pairs = matches.pairs.filter(match_status="accepted")
+    assert pairs["left_key"].is_unique().all() and pairs["right_key"].is_unique().all()
