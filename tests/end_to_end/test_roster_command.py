@@ -116,4 +116,5 @@ def test_a_sheet_that_comes_back_as_it_went_changes_no_weight(home: Home, sample
     both = counted.join(after, on=registry.tables()["teacher_student_link"].key, suffix="_now")
     assert after.filter(pl.col("source") == "verified").height > 1000
     assert both.height == counted.height
-    assert both.filter((pl.col("weight") - pl.col("weight_now")).abs() > 0.0001).height == 0
+    moved = (pl.col("weight") - pl.col("weight_now")).abs()
+    assert both.filter(moved > 0.0003).height == 0  # percentages have two decimals
