@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from le_pipeline.link.comparisons import comparisons
 from le_pipeline.link.individual import Kind, occurrences
-from le_pipeline.link.scoring import database, put, quiet
-from le_pipeline.link.spelling import Columns, spelt
+from le_pipeline.link.matching.comparisons import comparisons
+from le_pipeline.link.matching.scoring import database, put, quiet
+from le_pipeline.link.matching.spelling import Columns, spelt
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.lake import polars_schema
 from schemas import registry

@@ -68,10 +68,12 @@ class Kind:
     """One kind of person, and where people of the kind are named.
 
     `lists`: SQL of key and list; two keys of one list are two people. `contexts`: SQL of key, state, place and school
-    year; being in one place in one year, or the year after, speaks for one person.
+    year; being in one place in one year, or the year after, speaks for one person. `is_of_a_state`: people are looked for
+    among those of their state, since its lists name its own people.
     """
 
     name: str
+    is_of_a_state: bool
     named: tuple[Named, ...]
     lists: str
     contexts: str
@@ -80,6 +82,7 @@ class Kind:
 
 STUDENT = Kind(
     name="student",
+    is_of_a_state=False,
     named=tuple(Named(feed, "student_key") for feed in ("student_enrollment", "student_assessment", "student_section")),
     lists=f"""
         select distinct student_key as key, concat_ws('|', 'roll', state, school_year, census.month) as list
@@ -107,6 +110,7 @@ LISTS = (
 MENTOR_KEYS: tuple[tuple[str, By], ...] = (("staff_key", "claim"), ("name_key", "name"))
 STAFF = Kind(
     name="staff",
+    is_of_a_state=True,
     named=(
         *(Named(feed, "staff_key") for feed in ("staff_assignment", "staff_section", "teacher_student_link")),
         *(Named(feed, "staff_key", "claim") for feed in ("fellowship", "applicant")),
@@ -175,10 +179,20 @@ STAFF = Kind(
 KINDS = (STUDENT, STAFF)
 
 
-def spellings(vault: Vault, kind: Kind) -> pl.DataFrame:
-    """One row per key, spelling and what the key rests on (`SPELLING`), from every file; for memory only."""
+def scopes(vault: Vault, kind: Kind) -> list[str | None]:
+    """The states among whose people each person is looked for, one after the other; None for all of them together."""
+    if not kind.is_of_a_state:
+        return [None]
+    return sorted({partition.state for named in kind.named for partition in vault.partitions(named.feed)})
+
+
+def spellings(vault: Vault, kind: Kind, state: str | None = None) -> pl.DataFrame:
+    """One row per key, spelling and what the key rests on (`SPELLING`), from every file of a state, or of all.
+
+    For memory only.
+    """
     found, more = pl.DataFrame(schema=SPELLING), []
-    for frame in _all(vault, kind):  # people are mostly spelt alike from year to year, so that little is held
+    for frame in _all(vault, kind, state):  # people are mostly spelt alike from year to year, so that little is held
         more.append(frame.select(*SPELLING))
         if sum(each.height for each in more) > max(found.height, MANY):
             found, more = pl.concat([found, *more]).unique(), []
@@ -225,9 +239,11 @@ def plain_place(name: pl.Expr) -> pl.Expr:
     return whole.list.eval(pl.element().filter(~pl.element().is_in(list(NO_PART_OF_A_NAME)))).list.join(" ")
 
 
-def _all(vault: Vault, kind: Kind) -> Iterator[pl.DataFrame]:
+def _all(vault: Vault, kind: Kind, state: str | None = None) -> Iterator[pl.DataFrame]:
     for named in kind.named:
         for partition in vault.partitions(named.feed):
+            if state not in (None, partition.state):
+                continue
             for frame in vault.read(f"{named.feed}/{partition}.identity"):
                 if named.key in frame.columns:
                     yield _spelt(frame, named, partition)

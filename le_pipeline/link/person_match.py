@@ -15,10 +15,9 @@ from typing import Any
 import polars as pl
 
 from le_pipeline.home import Home
-from le_pipeline.link import decision, spelling
+from le_pipeline.link import decision, matching
 from le_pipeline.link.conflict import conflicts
-from le_pipeline.link.individual import KINDS, Kind, records, spellings
-from le_pipeline.link.matching import Matches, match
+from le_pipeline.link.individual import KINDS, Kind, records, scopes, spellings
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.engine import Engine, code_version
@@ -29,7 +28,7 @@ from schemas.registry import Table
 MATCH, ALIAS, CONFLICT = (registry.tables()[name] for name in ("person_match", "person_alias", "identity_conflict"))
 TABLES = (MATCH, ALIAS, CONFLICT)
 NOTE = "people"
-FIELDS: dict[str, spelling.Kind] = {
+FIELDS: dict[str, matching.Kind] = {
     "last_name": "surname",
     "first_name": "given_name",
     "middle_name": "middle_name",
@@ -71,8 +70,8 @@ def resolve(home: Home, keys: Keys) -> PeopleReport:
         note = engine.lake.note(NOTE)
         if note and note["from"] == made_from and note["files"] == _stamps(engine.lake):
             return PeopleReport(note["rows"], is_current=True)
-        found = [_resolved(engine, vault, kind) for kind in KINDS]
-        frames = {table: pl.concat(frame[table] for frame in found) for table in TABLES}
+        found = [_resolved(engine, vault, kind, scope) for kind in KINDS for scope in scopes(vault, kind)]
+        frames = {table: pl.concat(frame[table] for frame in found).sort(table.key) for table in TABLES}
         for table, frame in frames.items():
             _replace(engine.lake, table, frame)
         review = frames[MATCH].filter(pl.col("match_status") == "review").height
@@ -88,19 +87,18 @@ def is_current(home: Home, keys: Keys) -> bool:
     return bool(note and note["from"] == _made_from(lake, Vault(home, keys), keys) and note["files"] == _stamps(lake))
 
 
-def _resolved(engine: Engine, vault: Vault, kind: Kind) -> dict[Table, pl.DataFrame]:
-    spelt = spellings(vault, kind)
-    found = match(records(engine, kind, spelt), FIELDS, decision.decided(vault, kind.name))
+def _resolved(engine: Engine, vault: Vault, kind: Kind, scope: str | None) -> dict[Table, pl.DataFrame]:
+    spelt = spellings(vault, kind, scope)
+    found = matching.match(records(engine, kind, spelt), FIELDS, decision.decided(vault, kind.name))
+    aliases = found.clusters.rename({"key": "alias_key"}).filter(pl.col("alias_key") != pl.col("person_key"))
     return {
         MATCH: _rows(MATCH, _pairs(found), kind),
-        ALIAS: _rows(
-            ALIAS, found.clusters.rename({"key": "alias_key"}).remove(pl.col("alias_key") == pl.col("person_key")), kind
-        ),
+        ALIAS: _rows(ALIAS, aliases, kind),
         CONFLICT: conflicts(vault, kind, spelt),
     }
 
 
-def _pairs(found: Matches) -> pl.DataFrame:
+def _pairs(found: matching.Matches) -> pl.DataFrame:
     named = {"method": "match_method", "decision": "match_decision"}
     return found.pairs.rename(named).with_columns(model_hash=pl.lit(found.model_hash))
 
@@ -129,5 +127,5 @@ def _made_from(lake: Lake, vault: Vault, keys: Keys) -> list[Any]:
     ]
     tables = [lake.stamp(registry.tables()[name.partition(".")[2]]) for name in INPUTS]
     nicknames = registry.HERE / "reference" / "nickname.csv"
-    code = code_version(Path(__file__).parent, nicknames)
+    code = code_version(Path(__file__).parent, nicknames, *Path(matching.__file__).parent.glob("*.py"))
     return [code, keys.key_id, identities, tables, vault.stamp(decision.FILE)]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from le_pipeline.link.matching import Matches, match, match_lists
-from le_pipeline.link.spelling import Kind
+from le_pipeline.link.matching.spelling import Kind
 
 TOLD = "matched:"
 SEED = 20161

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from le_pipeline.link.spelling import Columns, Kind
+from le_pipeline.link.matching.spelling import Columns, Kind
 
 DIFFERS = "differs"
 LOCAL_PART = 0.1

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from le_pipeline.link.comparisons import CONTEXT_U, SIZES, WHERE, Comparison, Level, same, terms
-from le_pipeline.link.people import NO_LIST
+from le_pipeline.link.matching.comparisons import CONTEXT_U, SIZES, WHERE, Comparison, Level, same, terms
+from le_pipeline.link.matching.people import NO_LIST
 
 # what a declared u is worth: so many pairs, and so many keys in the frequency of a single value
 DECLARED_PAIRS = 20_000

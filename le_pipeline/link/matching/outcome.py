@@ -6,8 +6,8 @@ import math
 
 import polars as pl
 
-from le_pipeline.link.clustering import People, settled
-from le_pipeline.link.evidence import RELATIVES
+from le_pipeline.link.matching.clustering import People, settled
+from le_pipeline.link.matching.evidence import RELATIVES
 
 ACCEPT, REVIEW = 0.99, 0.5
 CERTAIN = math.log2(ACCEPT / (1 - ACCEPT))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import duckdb
 import polars as pl
 
-from le_pipeline.link.comparisons import Comparison
-from le_pipeline.link.frequency import Frequencies
-from le_pipeline.link.scoring import ALLOWED, PEOPLE, put
+from le_pipeline.link.matching.comparisons import Comparison
+from le_pipeline.link.matching.frequency import Frequencies
+from le_pipeline.link.matching.scoring import ALLOWED, PEOPLE, put
 
 LARGEST_GROUP = 20  # keys that agree in all of a group of fields; more of them are a default value, not a person
 FEW = 1_000  # comparisons that are added, so that a handful of rows is no certainty

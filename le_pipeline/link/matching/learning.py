@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from le_pipeline.link.comparisons import Comparison
+from le_pipeline.link.matching.comparisons import Comparison
 
 DECLARED_MATCHES = 500  # certain pairs that the declared m are worth
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from le_pipeline.errors import MatchingError
-from le_pipeline.link.spelling import Columns, Kind, spelt
+from le_pipeline.link.matching.spelling import Columns, Kind, spelt
 
 NO_LIST = -1  # stands for the lists of a key that is in none
 RECORDS = {"key": pl.String, "lists": pl.List(pl.String), "is_known": pl.Boolean}

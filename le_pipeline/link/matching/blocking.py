@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from le_pipeline.link.spelling import Columns
+from le_pipeline.link.matching.spelling import Columns
 
 BUDGET = 5_000_000
 Rung = pl.Expr

@@ -15,16 +15,16 @@ import duckdb
 import polars as pl
 
 from le_pipeline.errors import MatchingError
-from le_pipeline.link.blocking import blocked
-from le_pipeline.link.clustering import People, components
-from le_pipeline.link.comparisons import Comparison
-from le_pipeline.link.evidence import judged
-from le_pipeline.link.learning import learned, reweighed
-from le_pipeline.link.outcome import ACCEPT, CERTAIN, EXACT, MARGIN, NODES, REVIEW, outcome, people_of
-from le_pipeline.link.people import columns_of, gathered, people
-from le_pipeline.link.prior import FEW, agreeing, allowed_comparisons, expected_matches
-from le_pipeline.link.scoring import PEOPLE, database, modelled, put, quiet
-from le_pipeline.link.spelling import Columns, Kind
+from le_pipeline.link.matching.blocking import blocked
+from le_pipeline.link.matching.clustering import People, components
+from le_pipeline.link.matching.comparisons import Comparison
+from le_pipeline.link.matching.evidence import judged
+from le_pipeline.link.matching.learning import learned, reweighed
+from le_pipeline.link.matching.outcome import ACCEPT, CERTAIN, EXACT, MARGIN, NODES, REVIEW, outcome, people_of
+from le_pipeline.link.matching.people import columns_of, gathered, people
+from le_pipeline.link.matching.prior import FEW, agreeing, allowed_comparisons, expected_matches
+from le_pipeline.link.matching.scoring import PEOPLE, database, modelled, put, quiet
+from le_pipeline.link.matching.spelling import Columns, Kind
 
 MOST_FOUND = 0.95
 ANCHOR = ("given_name_0", "surname_0", "birth_date_0")

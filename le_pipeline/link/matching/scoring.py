@@ -15,9 +15,9 @@ import duckdb
 import polars as pl
 
 from le_pipeline.errors import MatchingError
-from le_pipeline.link.comparisons import Comparison, comparisons
-from le_pipeline.link.frequency import DECLARED_PAIRS, Frequencies, frequencies, nested, with_sizes, with_u
-from le_pipeline.link.spelling import Columns
+from le_pipeline.link.matching.comparisons import Comparison, comparisons
+from le_pipeline.link.matching.frequency import DECLARED_PAIRS, Frequencies, frequencies, nested, with_sizes, with_u
+from le_pipeline.link.matching.spelling import Columns
 
 if TYPE_CHECKING:
     from splink import DuckDBAPI, Linker

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from le_pipeline.link.comparisons import DIFFERS, Comparison
+from le_pipeline.link.matching.comparisons import DIFFERS, Comparison
 
 # an agreement that one person's records have less than three times as often as two people's, such as that of a state,
 # tells nobody apart
