@@ -68,8 +68,8 @@ class Kind:
     """One kind of person, and where people of the kind are named.
 
     `lists`: SQL of key and list; two keys of one list are two people. `contexts`: SQL of key, state, place and school
-    year; being in one place in one year, or the year after, speaks for one person. `is_of_a_state`: people are looked for
-    among those of their state, since its lists name its own people.
+    year; being in one place in one year, or the year after, speaks for one person. `is_of_a_state`: people are looked
+    for among those of their state, since its lists name its own people.
     """
 
     name: str
@@ -183,7 +183,7 @@ def scopes(vault: Vault, kind: Kind) -> list[str | None]:
     """The states among whose people each person is looked for, one after the other; None for all of them together."""
     if not kind.is_of_a_state:
         return [None]
-    return sorted({partition.state for named in kind.named for partition in vault.partitions(named.feed)})
+    return [*sorted({partition.state for named in kind.named for partition in vault.partitions(named.feed)})]
 
 
 def spellings(vault: Vault, kind: Kind, state: str | None = None) -> pl.DataFrame:

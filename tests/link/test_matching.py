@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from le_pipeline.errors import MatchingError
-from le_pipeline.link import scoring
-from le_pipeline.link.matching import Matches, match, match_lists
+from le_pipeline.link.matching import Matches, match, match_lists, scoring
 from le_pipeline.link.matching.spelling import Kind, nicknames
 
 FEBRL = Path(__file__).parents[3] / "shared" / "data" / "febrl4"
