@@ -76,7 +76,6 @@ def key_of(keys: Keys, domain: str, state: str, ids: list[str]) -> dict[str, str
     return dict(zip(unique, pseudonyms(unique, domain=domain, issuer=state, keys=keys), strict=True))
 
 
-@pytest.mark.usefixtures("who_is_who")
 def test_every_retention_rate_equals_the_one_counted_from_the_careers(
     warehouse: duckdb.DuckDBPyConnection, truth: Truth
 ) -> None:
@@ -94,7 +93,6 @@ def test_every_retention_rate_equals_the_one_counted_from_the_careers(
         assert close(row["retention_share"], retained / n if n else None), key
 
 
-@pytest.mark.usefixtures("who_is_who")
 def test_differences_stand_beside_the_teachers_whom_the_programme_never_reached(
     warehouse: duckdb.DuckDBPyConnection, truth: Truth
 ) -> None:
@@ -111,7 +109,6 @@ def test_differences_stand_beside_the_teachers_whom_the_programme_never_reached(
             assert close(row["risk_difference_percentage_points"], difference), key
 
 
-@pytest.mark.usefixtures("who_is_who")
 def test_every_outcome_and_role_is_the_planted_one(
     warehouse: duckdb.DuckDBPyConnection, truth: Truth, sample_keys: Keys
 ) -> None:
@@ -153,7 +150,6 @@ def test_links_and_weights_are_those_of_the_rosters(
         assert close(link["enrollment_share"], row["enrollment_share"])
 
 
-@pytest.mark.usefixtures("who_is_who")
 def test_gaps_equal_those_computed_from_the_planted_scores(warehouse: duckdb.DuckDBPyConnection, truth: Truth) -> None:
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for score in truth.taught_scores():
@@ -202,7 +198,6 @@ def _proficient(truth: Truth, scores: list[Row]) -> float:
     return good / len(scores)
 
 
-@pytest.mark.usefixtures("who_is_who")
 def test_reach_counts_each_person_and_student_once(warehouse: duckdb.DuckDBPyConnection, truth: Truth) -> None:
     active: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
     for row in truth.staff:
