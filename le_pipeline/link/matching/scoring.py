@@ -61,6 +61,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
     }
     connection = duckdb.connect(":memory:", config=config)
     try:
+        connection.execute("set enable_progress_bar = false")
         connection.execute("set enable_external_access = false")
         yield connection
     finally:
