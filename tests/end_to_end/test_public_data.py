@@ -128,6 +128,9 @@ def test_links_without_enrolment_status_are_kept_and_reported(warehouse: duckdb.
     assert notices(Engine(home), registry.tables()["teacher_student_link"]) == {
         "without_enrollment_status": 1_701,
         "under_claimed": 0,
+        "over_claimed": 0,
+        "disputed": 0,
+        "removed_by_verification": 0,
         "excluded": 0,
     }
 
