@@ -39,7 +39,8 @@ def conflicts(vault: Vault, kind: Kind, spellings: pl.DataFrame) -> pl.DataFrame
     Raises:
         MatchingError: the comparison failed.
     """
-    told = _named(spellings).filter(pl.struct(SAID).n_unique().over("key") > 1)
+    differs = pl.any_horizontal(pl.col(column).drop_nulls().n_unique().over("key") > 1 for column in SAID)
+    told = _named(spellings).filter(differs)
     if told.is_empty():
         return pl.DataFrame(schema=polars_schema(TABLE))
     found = _named(occurrences(vault, kind, told["key"].unique()))

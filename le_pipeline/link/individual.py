@@ -192,8 +192,9 @@ def spellings(vault: Vault, kind: Kind, state: str | None = None) -> pl.DataFram
     For memory only.
     """
     found, more = pl.DataFrame(schema=SPELLING), []
+    is_named = pl.any_horizontal(pl.col("last_name", "first_name").is_not_null())
     for frame in _all(vault, kind, state):  # people are mostly spelt alike from year to year, so that little is held
-        more.append(frame.select(*SPELLING))
+        more.append(frame.filter(is_named).select(*SPELLING))
         if sum(each.height for each in more) > max(found.height, MANY):
             found, more = pl.concat([found, *more]).unique(), []
     return pl.concat([found, *more]).unique()

@@ -26,7 +26,11 @@ PEOPLE = "people"
 RARE = 2e-5  # share of keys up to which a name may be a typing error of another
 SAMPLE = 1_500  # keys that are compared each with each, to count the u of levels
 # two records may be of one person: other clusters, not both mere names, and no list that has both
-ALLOWED = "l.cluster <> r.cluster and (l.is_known or r.is_known) and not list_has_any(l.lists, r.lists)"
+# most people of a roster stand on all of its lists, so that it is quickly seen
+ALLOWED = (
+    "l.cluster <> r.cluster and (l.is_known or r.is_known) and (l.lists <> r.lists or len(l.lists) = 0)"
+    " and not list_has_any(l.lists, r.lists)"
+)
 
 
 @contextmanager
