@@ -20,7 +20,7 @@ from le_pipeline.link.matching.clustering import People, components
 from le_pipeline.link.matching.comparisons import Comparison
 from le_pipeline.link.matching.evidence import judged
 from le_pipeline.link.matching.learning import learned, reweighed
-from le_pipeline.link.matching.outcome import ACCEPT, CERTAIN, EXACT, MARGIN, NODES, REVIEW, outcome, people_of
+from le_pipeline.link.matching.outcome import ACCEPT, CERTAIN, EXACT, GUESS, MARGIN, NODES, REVIEW, outcome, people_of
 from le_pipeline.link.matching.people import columns_of, gathered, people
 from le_pipeline.link.matching.prior import FEW, agreeing, allowed_comparisons, expected_matches
 from le_pipeline.link.matching.scoring import PEOPLE, database, modelled, put, quiet
@@ -49,7 +49,8 @@ class Matches:
     """What was found.
 
     Args:
-        pairs: one row per pair of keys that is at least as likely one person as not, or decided; left_key < right_key.
+        pairs: one row per pair of keys that is at least as likely one person as not, or decided, or the best guess for
+            a mere name that has none; left_key < right_key.
             match_weight in bits, log2 of the odds; margin_weight in bits, null without rival; review_reason is null
             where match_status is accepted; evidence names levels of agreement and never a value.
         clusters: key and person_key, the smallest known key of its cluster; keys that are alone are left out.
@@ -148,9 +149,10 @@ class _Matching:
         before = exact.join(sure, on=NODES, how="anti", maintain_order="left")
         before = pl.concat([before, decided], how="diagonal")
         before = before.with_columns(pl.col("match_weight") + shift)
-        likely = (
-            self._best(judged(self.scorer.of_rules(rules, prior), self.scorer.compared)) if rules else before.clear()
-        )
+        least = 0.0 if self.keys["is_known"].all() else GUESS
+        likely = before.clear()
+        if rules:
+            likely = self._best(judged(self.scorer.of_rules(rules, prior, least), self.scorer.compared))
         pairs = pl.concat([before, likely], how="diagonal").unique(NODES, keep="first", maintain_order=True)
         sure = sure.join(exact, on=NODES, maintain_order="left")
         compared = self.scorer.compared

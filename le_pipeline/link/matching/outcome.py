@@ -12,6 +12,7 @@ from le_pipeline.link.matching.evidence import RELATIVES
 ACCEPT, REVIEW = 0.99, 0.5
 CERTAIN = math.log2(ACCEPT / (1 - ACCEPT))
 MARGIN = math.log2(99)
+GUESS = -5.0  # bits: one in 33; from there on the best pair of a name that has no other is shown to a person
 # One in thirty people is a twin; a given name or birth date is quite another in one of 250 records of a person. With
 # this share of keys left over on both sides, the latter is 99 times likelier: 0.004 / (0.03 x 0.035^2).
 LEFT_OVER = 0.035
@@ -57,10 +58,12 @@ def outcome(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, pai
         pairs: with weight and evidence; a group where names and birth date agree.
 
     Returns:
-        The pairs that are likely or decided, with method, match_status, review_reason and margin_weight.
+        The pairs that are likely or decided, with method, match_status, review_reason and margin_weight; and of each
+        mere name that has none to be accepted or looked at, the best pair that it has.
     """
     pairs = pairs.join(decided, on=NODES, how="left", maintain_order="left")
     pairs = pairs.with_columns(pl.col("is_allowed").fill_null(value=True))
+    every = pairs
     pairs = pairs.filter(
         (pl.col("match_weight") >= pl.when("is_allowed").then(0.0).otherwise(CERTAIN))
         | pl.col("decision").is_in(["yes", "later"])
@@ -68,7 +71,8 @@ def outcome(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, pai
     pairs = pairs.with_columns(is_fit=pl.col("held_back").is_null() & pl.col("decision").is_null()).sort(
         "match_weight", *NODES, descending=[True, False, False]
     )
-    pairs = _with_left_over(pairs, people_of(keys, joined, decided, pairs), keys.height, joined.height)
+    grown = people_of(keys, joined, decided, every)
+    pairs = _with_left_over(pairs, grown, keys.height, joined.height)
     decision, is_joined, is_exact = pl.col("decision"), pl.col("is_joined"), pl.col("group").is_not_null()
     reason = (
         pl.when(is_joined)
@@ -97,7 +101,26 @@ def outcome(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, pai
         .otherwise(pl.lit("review"))
     )
     method = pl.when(is_exact & ~is_joined).then(pl.lit(EXACT)).otherwise(pl.lit(PROBABILISTIC))
-    return pairs.with_columns(review_reason=reason, match_status=status, method=method)
+    pairs = pairs.with_columns(review_reason=reason, match_status=status, method=method)
+    return pl.concat([pairs, _guesses(keys, every, pairs, grown)], how="diagonal")
+
+
+def _guesses(keys: pl.DataFrame, every: pl.DataFrame, pairs: pl.DataFrame, grown: People) -> pl.DataFrame:
+    """For each mere name that nobody was found for, nor anybody to look at, the likeliest pair below even odds."""
+    names = keys.filter(~pl.col("is_known")).select("node")
+    looked_at = pairs.filter(pl.col("match_status") != "rejected")
+    for side in NODES:
+        names = names.join(looked_at, left_on="node", right_on=side, how="anti")
+    unlikely = every.filter(
+        pl.col("is_allowed"), pl.col("decision").is_null(), pl.col("match_weight").is_between(GUESS, 0)
+    )
+    sides = [unlikely.join(names, left_on=side, right_on="node", how="semi").with_columns(name=side) for side in NODES]
+    found = pl.concat(sides).sort("match_weight", *NODES, descending=[True, False, False])
+    is_open = pl.Series([grown.is_open(*pair) for pair in found.select(NODES).iter_rows()], dtype=pl.Boolean)
+    best = found.filter(is_open).unique("name", keep="first", maintain_order=True).drop("name")
+    return best.with_columns(
+        review_reason=pl.lit("best_guess"), match_status=pl.lit("review"), method=pl.lit(PROBABILISTIC)
+    )
 
 
 def _with_left_over(pairs: pl.DataFrame, grown: People, keys: int, joined: int) -> pl.DataFrame:

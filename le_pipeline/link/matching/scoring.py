@@ -155,12 +155,12 @@ class Scorer:
         linker.table_management.register_blocked_pairs_for_predict(api.register("given_pair"))
         return self._predicted(linker, None)
 
-    def of_rules(self, rules: list[str], prior: float) -> pl.DataFrame:
-        """The weights, from even odds on, of the pairs that a blocking rule brings together."""
+    def of_rules(self, rules: list[str], prior: float, least: float) -> pl.DataFrame:
+        """The weights, from the least on, of the pairs that a blocking rule brings together."""
         from splink import DuckDBAPI
 
         api = DuckDBAPI(self.connection)
-        return self._predicted(self._linker(api, prior, [f"{rule} and {ALLOWED}" for rule in rules]), 0.0)
+        return self._predicted(self._linker(api, prior, [f"{rule} and {ALLOWED}" for rule in rules]), least)
 
     def _linker(self, api: DuckDBAPI, prior: float, rules: list[str]) -> Linker:
         from splink import Linker, SettingsCreator
