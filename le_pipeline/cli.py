@@ -276,7 +276,7 @@ def rotate(
     from le_pipeline.rotation import rotate as rotated
 
     place = Home.at(home)
-    counts = rotated(place, load_keys(place), new_keys(to.expanduser(), place))
+    counts = rotated(place, load_keys(place, is_changing=True), new_keys(to.expanduser(), place))
     out.print(
         f"{counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows were carried over."
         f" Set LE_KEY_FILE to {to}, then `le run`; the old key opens nothing of this home any more.",

@@ -68,6 +68,11 @@ class Home:
         return self.root / "vault"
 
     @property
+    def old_vault(self) -> Path:
+        """The vault under the old key, while a change of keys is under way."""
+        return self.root / "vault.old"
+
+    @property
     def lake(self) -> Path:
         """Every table as Parquet, pseudonyms only."""
         return self.root / "lake"

@@ -31,15 +31,15 @@ def rotate(home: Home, old: Keys, new: Keys) -> dict[str, int]:
         KeyFileError: both keys are the same.
         VaultError: the vault cannot be opened with the old key.
     """
-    before, after = home.vault.with_name("vault.old"), home.vault.with_name("vault.new")
+    before, after = home.old_vault, home.vault.with_name("vault.new")
     if old.key_id == new.key_id and not before.exists():
         raise KeyFileError("the new key is the one that this home has; `le keys rotate` needs another")
     with home.lock("rotation"):
-        if not before.exists():  # else the vaults have changed places already
+        if not before.exists():  # else the vaults are changing places already
             shutil.rmtree(after, ignore_errors=True)
             _carry_over(Vault(home, old), Vault(home, new, after), new)
             home.vault.rename(before)
-        if not home.vault.exists():
+        if after.exists():
             after.rename(home.vault)
         _forget(home, new)
         shutil.rmtree(before)

@@ -16,7 +16,7 @@ from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.engine import Engine
 from schemas import registry
 
-By = Literal["id", "claim", "name"]
+By = Literal["id", "name"]
 NAMES = {"last_name": pl.String(), "first_name": pl.String(), "middle_name": pl.String(), "birth_date": pl.Date()}
 SPELLING = {"key": pl.String(), "by": pl.String(), **NAMES, "email": pl.String()}
 OCCURRENCE = {
@@ -46,8 +46,7 @@ CENSUS = "(values (-1, 10, 1), (-1, 12, 1), (0, 2, 1), (0, 4, 1)) as census(year
 class Named:
     """Where one feed's identities name people: the key, the id behind it, and the columns of the name.
 
-    `by`: what the key rests on. Somebody's own record has their `id`; an entry of a list has a `claim` to one, which
-    may be a typing error, and a `name`.
+    `by`: what the key rests on: the `id` of somebody's own record, or the `name` that a list gives.
     """
 
     feed: str
@@ -107,18 +106,24 @@ LISTS = (
     ("mentorship", "mentee_name_key"),
     ("reported_teacher_student_link", "name_key"),
 )
-MENTOR_KEYS: tuple[tuple[str, By], ...] = (("staff_key", "claim"), ("name_key", "name"))
+MENTIONS = " union ".join(  # an entry names somebody, and may give an id or an e-mail address that is said to be theirs
+    f"select '{feed}' as feed, state, school_year, {side}name_key as name_key, {side}staff_key as staff_key,"
+    f" {side}email_key as email_key from canonical.{feed} where {side}name_key is not null"
+    for feed, side in (("fellowship", ""), ("applicant", ""), ("mentorship", "fellow_"), ("mentorship", "mentee_"))
+)
+ADDRESSES = f"""
+    select staff_key, email_key from canonical.staff_assignment where email_key is not null
+    union
+    select staff_key, email_key from ({MENTIONS}) where staff_key is not null and email_key is not null"""
 STAFF = Kind(
     name="staff",
     is_of_a_state=True,
     named=(
         *(Named(feed, "staff_key") for feed in ("staff_assignment", "staff_section", "teacher_student_link")),
-        *(Named(feed, "staff_key", "claim") for feed in ("fellowship", "applicant")),
         *(Named(feed, "name_key", "name") for feed in ("fellowship", "applicant", "teacher_student_link")),
         *(
-            Named("mentorship", f"{side}_{key}", by, f"{side}_last_name", f"{side}_first_name", f"{side}_email")
+            Named("mentorship", f"{side}_name_key", "name", f"{side}_last_name", f"{side}_first_name", f"{side}_email")
             for side in ("fellow", "mentee")
-            for key, by in MENTOR_KEYS
         ),
     ),
     # a mentor list names a fellow once for each mentee, a test file a teacher once for each student: in other spellings
@@ -220,8 +225,7 @@ def records(engine: Engine, kind: Kind, spelt: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("context").sort())
     )
     return (
-        spelt.filter(pl.col("by") != "claim")
-        .select("key", *NAMES, "email", is_known=pl.col("by") == "id")
+        spelt.select("key", *NAMES, "email", is_known=pl.col("by") == "id")
         .unique()
         .join(lists, on="key", how="left")
         .join(context, on="key", how="left")

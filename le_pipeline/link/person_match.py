@@ -16,8 +16,8 @@ import polars as pl
 
 from le_pipeline.home import Home
 from le_pipeline.link import decision, matching
-from le_pipeline.link.conflict import conflicts
-from le_pipeline.link.individual import KINDS, Kind, records, scopes, spellings
+from le_pipeline.link.conflict import listed_conflicts, own_conflicts
+from le_pipeline.link.individual import KINDS, STAFF, Kind, records, scopes, spellings
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.engine import Engine, code_version
@@ -89,13 +89,17 @@ def is_current(home: Home, keys: Keys) -> bool:
 
 def _resolved(engine: Engine, vault: Vault, kind: Kind, scope: str | None) -> dict[Table, pl.DataFrame]:
     spelt = spellings(vault, kind, scope)
-    found = matching.match(records(engine, kind, spelt), FIELDS, decision.decided(vault, kind.name))
+    decided = decision.decided(vault, kind.name)
+    found = matching.match(records(engine, kind, spelt), FIELDS, decided)
+    pairs, conflicts = _pairs(found), [own_conflicts(vault, kind, spelt)]
+    if kind == STAFF:
+        listed, tied = listed_conflicts(engine, spelt, found, decided)
+        conflicts.append(listed)
+        # whom an id or an address has told, nobody has to be asked about
+        is_tied = pl.col("left_key").is_in(tied.implode()) | pl.col("right_key").is_in(tied.implode())
+        pairs = pairs.filter((pl.col("match_status") != "review") | ~is_tied | pl.col("match_decision").is_not_null())
     aliases = found.clusters.rename({"key": "alias_key"}).filter(pl.col("alias_key") != pl.col("person_key"))
-    return {
-        MATCH: _rows(MATCH, _pairs(found), kind),
-        ALIAS: _rows(ALIAS, aliases, kind),
-        CONFLICT: conflicts(vault, kind, spelt),
-    }
+    return {MATCH: _rows(MATCH, pairs, kind), ALIAS: _rows(ALIAS, aliases, kind), CONFLICT: pl.concat(conflicts)}
 
 
 def _pairs(found: matching.Matches) -> pl.DataFrame:

@@ -1,35 +1,40 @@
 -- One row per entry of a fellow, mentor or applicant list and role, with the staff member it stands for.
--- By staff id, unless it is somebody else's; else by e-mail address where that is one person's; else by name, where the
--- vault's comparison of names, birth dates and schools has tied it to one person (linked.person_alias).
+-- By staff id; else by e-mail address where that is one person's; neither where it is that of somebody with another name
+-- (linked.identity_conflict). Else by name, where the vault's comparison of names, birth dates and schools, or a
+-- person's decision, has tied it to one person (linked.person_alias).
 with mention as (  -- whom an entry names; a mentor list names the mentee, and the fellow as the mentor beside
     select
-        state, school_year, delivery_id, source_row, 'fellowship' as feed, 'fellow' as side, staff_key as id_key,
+        state, school_year, delivery_id, source_row, 'fellow' as side, staff_key as id_key,
         email_key, name_key
     from canonical.fellowship
     union all
     select
-        state, school_year, delivery_id, source_row, 'mentorship', 'mentee', mentee_staff_key, mentee_email_key,
+        state, school_year, delivery_id, source_row, 'mentee', mentee_staff_key, mentee_email_key,
         mentee_name_key
     from canonical.mentorship
     union all
     select
-        state, school_year, delivery_id, source_row, 'mentorship', 'mentor', fellow_staff_key, fellow_email_key,
+        state, school_year, delivery_id, source_row, 'mentor', fellow_staff_key, fellow_email_key,
         fellow_name_key
     from canonical.mentorship
     union all
-    select state, school_year, delivery_id, source_row, 'applicant', 'applicant', staff_key, email_key, name_key
+    select state, school_year, delivery_id, source_row, 'applicant', staff_key, email_key, name_key
     from canonical.applicant
 ),
-claim as (  -- a person is known by one key; an id that stands beside somebody else's name must be a typing error
+disbelieved as (  -- an id or address that stands beside somebody else's name must be a typing error
+    select distinct person_key, name_key, claimed_by
+    from linked.identity_conflict
+    where not is_linked and name_key is not null
+),
+claim as (  -- a person is known by one key
     select
         m.state, m.school_year, m.delivery_id, m.source_row, m.side, m.email_key, m.name_key,
-        c.person_key is not null as is_of_somebody_else,
-        case when c.person_key is null then coalesce(a.person_key, m.id_key) end as id_key
+        d.person_key is not null as is_of_somebody_else,
+        case when d.person_key is null then coalesce(a.person_key, m.id_key) end as id_key
     from mention as m
-    left join linked.identity_conflict as c
-        on c.person_key = m.id_key and c.feed = m.feed and c.state = m.state and c.school_year = m.school_year
-        and not c.is_linked
     left join linked.person_alias as a on a.alias_key = m.id_key
+    left join disbelieved as d
+        on d.person_key = coalesce(a.person_key, m.id_key) and d.name_key = m.name_key and d.claimed_by = 'id'
 ),
 known as (
     select distinct state, staff_key from linked.staff_year
@@ -57,11 +62,14 @@ waiting as (
 ),
 candidate as (
     select
-        c.delivery_id, c.source_row, c.side, c.is_of_somebody_else, i.staff_key as by_id, o.staff_key as by_email,
+        c.delivery_id, c.source_row, c.side, c.is_of_somebody_else or d.person_key is not null as is_of_somebody_else,
+        i.staff_key as by_id, case when d.person_key is null then o.staff_key end as by_email,
         n.staff_key as by_name, w.name_key is not null as is_waiting, o.email_key is not null as has_owners
     from claim as c
     left join known as i on i.state = c.state and i.staff_key = c.id_key
     left join owner as o on o.state = c.state and o.email_key = c.email_key
+    left join disbelieved as d
+        on d.person_key = o.staff_key and d.name_key = c.name_key and d.claimed_by = 'email'
     left join linked.person_alias as a on a.alias_key = c.name_key
     left join known as n on n.state = c.state and n.staff_key = a.person_key
     left join waiting as w on w.name_key = c.name_key
@@ -113,13 +121,13 @@ select
         when coalesce(p.unresolved_reason, f.unresolved_reason) = 'waits_for_review'
             then 'Waits for review: decide with `le review`'
         when p.is_of_somebody_else
-            then 'The staff id is that of somebody with another name: correct it'
+            then 'The staff id or e-mail address is that of somebody with another name: correct it'
         when p.unresolved_reason = 'several_people'
             then 'Several staff members have this e-mail address: give the staff id'
         when p.unresolved_reason = 'not_on_staff'
             then 'No staff record has this staff id, e-mail address or name: correct the entry, or land the staff file that has the person'
         when f.is_of_somebody_else
-            then 'The fellow''s staff id is that of somebody with another name: correct it'
+            then 'The fellow''s staff id or e-mail address is that of somebody with another name: correct it'
         when f.unresolved_reason = 'several_people'
             then 'Several staff members have the fellow''s e-mail address: give the fellow''s staff id'
         when f.unresolved_reason = 'not_on_staff'

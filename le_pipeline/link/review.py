@@ -146,7 +146,6 @@ class Reviewer:
         values = pl.col(*NAMES, "email", "id", "found_in").cast(pl.String).drop_nulls()
         told = (
             occurrences(self.vault, kind, keys)
-            .filter(pl.col("by") != "claim")
             .with_columns(found_in)
             .group_by("key")
             .agg(values.unique().sort().str.join(" / "))
@@ -163,7 +162,7 @@ class Reviewer:
             if about.is_empty():
                 continue
             keys = pl.concat([about["left_key"], about["right_key"]]).unique()
-            mine = occurrences(self.vault, kind, keys).filter(pl.col("by") != "claim")
+            mine = occurrences(self.vault, kind, keys)
             for (domain, state), part in mine.group_by("domain", "state", maintain_order=True):
                 for issuer in dict.fromkeys((str(state), layout.ANY_ISSUER, *issuers)):
                     made = pseudonyms(part["id"], domain=str(domain), issuer=issuer, keys=self._keys)

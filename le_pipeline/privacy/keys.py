@@ -62,12 +62,22 @@ def create_key_file(home: Home) -> Path:
     return path
 
 
-def load_keys(home: Home) -> Keys:
+def load_keys(home: Home, *, is_changing: bool = False) -> Keys:
     """The keys from LE_KEY (64 hexadecimal digits) or from the key file, checked against the lake.
 
+    Args:
+        home: whose keys.
+        is_changing: whether they are asked for to change them.
+
     Raises:
-        KeyFileError: no key, a weak or readable one, or not the one that this home was made with.
+        KeyFileError: no key, a weak or readable one, not the one that this home was made with, or a change of keys was
+            cut off.
     """
+    if home.old_vault.exists() and not is_changing:  # to go on would be the end of what people have decided
+        raise KeyFileError(
+            "a change of keys was cut off; nothing was written. Run `le keys rotate` again with the same --to; where it"
+            " says that the home was made with another key, set LE_KEY_FILE to the new one first"
+        )
     keys = Keys(_decode(os.environ["LE_KEY"], "LE_KEY") if "LE_KEY" in os.environ else _from_file(key_file(), home))
     lake = Lake(home.lake)
     known = lake.note(KEY_ID)

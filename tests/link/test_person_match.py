@@ -12,8 +12,10 @@ import pytest
 
 from le_pipeline import line
 from le_pipeline.home import Home
-from le_pipeline.link import person_match
+from le_pipeline.link import decision, person_match
 from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.pseudonym import pseudonyms
+from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.lake import Lake
 from schemas import registry
 
@@ -236,3 +238,75 @@ def test_a_fellow_named_at_two_schools_in_two_years_is_found_both_times(home: Ho
     run(home, keys)
     assert [row["match_status"] for row in rows(home, "person_match")] == ["accepted", "accepted"]
     assert len({row["person_key"] for row in rows(home, "person_alias")}) == 1
+
+
+SCHOOL = [
+    "P1,Ostrander,Philip,,philip@ex.org,7,principal",
+    "T1,Brackenridge,Horace,,horace@ex.org,7,teacher",
+    "T2,Castellanos,Lucia,,,7,teacher",
+    "T3,Castellanos,Maria,,,7,teacher",
+    "T4,Wrightman,Maria,,,7,teacher",
+]
+MAILED = FELLOWS.replace("fellows_by_name", "fellows_by_mail").replace(
+    "cohort: Cohort", "cohort: Cohort\n  email: Mail"
+)
+
+
+def fellows(home: Home, keys: Keys, landing: Land, *listed: str) -> list[tuple[Any, ...]]:
+    """Who the entries of a fellow list are tied to, by what, or why not; staff ids in the place of keys."""
+    (home.layouts / "fellows.yaml").write_text(MAILED.replace("[Fellow Last,", "[Mail, Fellow Last,"))
+    landing("LA/2016/staff.csv", csv(STAFF_HEADER, *staff(200), *SCHOOL))
+    landing("LA/2016/fellows.csv", csv(f"{FELLOWS_HEADER},Mail", *listed))
+    run(home, keys)
+    return told(home, keys)
+
+
+def told(home: Home, keys: Keys) -> list[tuple[Any, ...]]:
+    ids = [row.partition(",")[0] for row in SCHOOL]
+    known = dict(zip(pseudonyms(pl.Series(ids), domain="staff", issuer="LA", keys=keys), ids, strict=True))
+    found = sorted(rows(home, "program_participant"), key=lambda row: row["source_row"])
+    return [(known.get(row["staff_key"]), row["resolved_by"], row["unresolved_reason"]) for row in found]
+
+
+def test_an_address_beside_somebody_elses_name_ties_nobody(home: Home, keys: Keys, landing: Land) -> None:
+    ((who, by, why),) = fellows(home, keys, landing, ",Brackenridge,Horace,7,2016,2015-07-01,philip@ex.org")
+    assert who in (None, "T1") and by != "email"
+    assert who or why == "waits_for_review"
+    (conflict,) = rows(home, "identity_conflict")
+    assert (conflict["claimed_by"], conflict["is_linked"]) == ("email", False)
+
+
+def test_an_id_beside_the_name_of_a_colleague_with_the_same_surname_is_not_believed(
+    home: Home, keys: Keys, landing: Land
+) -> None:
+    ((who, by, why),) = fellows(home, keys, landing, "T2,Castellanos,Maria,7,2016,2015-07-01,")
+    assert (who, by) in ((None, None), ("T3", "name"))
+    assert who or why == "waits_for_review"
+
+
+def test_an_id_beside_a_name_that_nobody_else_has_is_believed_after_a_marriage(
+    home: Home, keys: Keys, landing: Land
+) -> None:
+    assert fellows(home, keys, landing, "T4,Delahoussaye,Maria,7,2016,2015-07-01,") == [("T4", "staff_id", None)]
+    assert [row for row in rows(home, "person_match") if row["match_status"] == "review"] == []
+
+
+def test_what_a_person_decides_comes_before_id_and_address(home: Home, keys: Keys, landing: Land) -> None:
+    fellows(home, keys, landing, "T4,Delahoussaye,Maria,7,2016,2015-07-01,")
+    (entry,) = Lake(home.lake).read(registry.tables()["fellowship"])["name_key"]
+    (t4, t1) = pseudonyms(pl.Series(["T4", "T1"]), domain="staff", issuer="LA", keys=keys)
+    for word, expected in (("no", (None, None, "waits_for_review")), ("yes", ("T4", "staff_id", None))):
+        decide(home, keys, entry, t4, word)
+        run(home, keys)
+        assert told(home, keys) == [expected]
+    decide(home, keys, entry, t1, "yes")
+    decide(home, keys, entry, t4, "no")
+    run(home, keys)
+    assert told(home, keys) == [("T1", "name", None)]
+
+
+def decide(home: Home, keys: Keys, left: str, right: str, word: str) -> None:
+    """Keep a decision as the review does."""
+    row = {"person_kind": "staff", "left_key": left, "right_key": right, "decision": word}
+    of = {f"{side}_{what}": "" for side in ("left", "right") for what in ("domain", "issuer", "id")}
+    decision.keep(Vault(home, keys), decision.in_order(pl.DataFrame([row | of])))

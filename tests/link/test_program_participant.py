@@ -57,8 +57,10 @@ def aliases(lake: Scenario, **person_of: str) -> None:
     lake.write("person_alias", *({"alias_key": name, "person_key": person} for name, person in person_of.items()))
 
 
-def conflict(lake: Scenario, name: str, feed: str, **said: Any) -> None:
-    lake.write("identity_conflict", {"person_key": name, "feed": feed, "is_linked": False} | said)
+def conflict(lake: Scenario, name: str, *entries: str, **said: Any) -> None:
+    """The id of somebody stands beside the names of these entries."""
+    conflicting = {"person_key": name, "feed": "fellowship", "claimed_by": "id", "is_linked": False} | said
+    lake.write("identity_conflict", *({"name_key": entry} for entry in entries), **conflicting)
 
 
 def review(lake: Scenario, *pairs: tuple[str, str], **said: Any) -> None:
@@ -216,19 +218,19 @@ def test_a_person_of_two_ids_is_one_person_whichever_of_them_a_list_gives(lake: 
 
 def test_an_id_beside_somebody_elses_name_ties_nobody_and_the_entry_goes_by_address_or_name(lake: Scenario) -> None:
     aliases(lake, tara_by_name="tara")
-    conflict(lake, "tom", "fellowship")
+    conflict(lake, "tom", "una", "tara_by_name")
 
     found = entries(
         lake,
         fellowship=[
-            fellow("tom"),
-            fellow("tom", "tina@", cohort="2"),
+            fellow("tom", name_key="una"),
+            fellow("tom", "tina@", name_key="una", cohort="2"),
             fellow("tom", name_key="tara_by_name", cohort="3"),
         ],
         applicant=[{"staff_key": "tom", "applied_year": 2015, "decision": "selected"}],
     )
 
-    wrong = "The staff id is that of somebody with another name: correct it"
+    wrong = "The staff id or e-mail address is that of somebody with another name: correct it"
     assert told(found, *REASON, "fix") == [
         ("applicant", "tom", "staff_id", None, None),
         ("fellow", None, None, "id_of_somebody_else", wrong),
@@ -237,21 +239,21 @@ def test_an_id_beside_somebody_elses_name_ties_nobody_and_the_entry_goes_by_addr
     ]
 
 
-@pytest.mark.parametrize("elsewhere", [{"state": "MO"}, {"school_year": 2014}, {"is_linked": True}])
-def test_a_conflict_counts_in_its_own_list_alone_and_only_where_the_id_is_not_linked(
+@pytest.mark.parametrize("elsewhere", [{"name_key": "una"}, {"claimed_by": "email"}, {"is_linked": True}])
+def test_a_conflict_counts_for_its_own_name_and_claim_alone_and_only_where_they_are_not_linked(
     lake: Scenario, elsewhere: Row
 ) -> None:
-    conflict(lake, "tom", "fellowship", **elsewhere)
+    conflict(lake, "tom", elsewhere.pop("name_key", "tim"), **elsewhere)
 
-    found = entries(lake, fellowship=[fellow("tom")])
+    found = entries(lake, fellowship=[fellow("tom", name_key="tim")])
 
     assert told(found, *REASON) == [("fellow", "tom", "staff_id", None)]
 
 
 def test_an_address_that_stands_beside_somebody_elses_id_is_not_that_ones(lake: Scenario) -> None:
-    conflict(lake, "tara", "fellowship")
+    conflict(lake, "tara", "una")
 
-    found = entries(lake, fellowship=[fellow("tara", "new@"), fellow(None, "new@", cohort="2")])
+    found = entries(lake, fellowship=[fellow("tara", "new@", name_key="una"), fellow(None, "new@", cohort="2")])
 
     assert told(found, *REASON) == [
         ("fellow", None, None, "id_of_somebody_else"),
@@ -259,12 +261,20 @@ def test_an_address_that_stands_beside_somebody_elses_id_is_not_that_ones(lake: 
     ]
 
 
+def test_an_address_beside_somebody_elses_name_ties_nobody(lake: Scenario) -> None:
+    conflict(lake, "tina", "una", claimed_by="email")
+
+    found = entries(lake, fellowship=[fellow(None, "tina@", name_key="una"), fellow(None, "tina@", cohort="2")])
+
+    assert told(found, *REASON) == [("fellow", None, None, "id_of_somebody_else"), ("fellow", "tina", "email", None)]
+
+
 def test_the_fellows_id_of_a_mentor_list_may_be_somebody_elses_too(lake: Scenario) -> None:
-    conflict(lake, "tom", "mentorship")
+    conflict(lake, "tom", "una", feed="mentorship")
 
-    found = entries(lake, mentorship=[mentorship("tom", "tina")])
+    found = entries(lake, mentorship=[mentorship("tom", "tina") | {"fellow_name_key": "una"}])
 
-    wrong = "The fellow's staff id is that of somebody with another name: correct it"
+    wrong = "The fellow's staff id or e-mail address is that of somebody with another name: correct it"
     assert told(found, *REASON, "fellow_key", "fix") == [
         ("mentee", "tina", "staff_id", "id_of_somebody_else", None, wrong)
     ]
@@ -272,7 +282,7 @@ def test_the_fellows_id_of_a_mentor_list_may_be_somebody_elses_too(lake: Scenari
 
 def test_a_name_that_may_be_somebodys_waits_for_review_before_anything_has_to_be_corrected(lake: Scenario) -> None:
     staff(lake, {"tom": "office@", "tina": "office@"})
-    conflict(lake, "tom", "fellowship")
+    conflict(lake, "tom", "una_perhaps")
     review(lake, ("tina", "tina_perhaps"), ("una_perhaps", "tom"))
 
     found = entries(
