@@ -202,10 +202,11 @@ def side_by_side(context: typer.Context, home: HomeOption = None) -> None:
 
     from le_pipeline import summary
     from le_pipeline.home import Home
-    from le_pipeline.link.review import Reviewer, waiting
+    from le_pipeline.link.review import Reviewer, require_made, waiting
     from le_pipeline.privacy.keys import load_keys
 
     place = Home.at(home)
+    require_made(place)
     rows = waiting(place)
     if rows.is_empty():
         out.print("No pair waits for review.")
@@ -226,9 +227,11 @@ def list_pairs(home: HomeOption = None) -> None:
     """How many pairs wait, by kind of person and reason; no name is shown."""
     from le_pipeline import summary
     from le_pipeline.home import Home
-    from le_pipeline.link.review import waiting
+    from le_pipeline.link.review import require_made, waiting
 
-    out.print(summary.pairs_waiting(waiting(Home.at(home))))
+    place = Home.at(home)
+    require_made(place)
+    out.print(summary.pairs_waiting(waiting(place)))
 
 
 @review.command("export")

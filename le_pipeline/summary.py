@@ -82,7 +82,8 @@ class Outcome:
                 self.reasons += [reason for reason in refused if reason not in self.reasons]
             case PeopleReport():
                 self.last = "who is who"
-                self.noted += [person_match.told(report.waiting)] if report.waiting and not report.is_current else []
+                conflicts = report.rows[person_match.CONFLICT.name]
+                self.noted += [] if report.is_current else person_match.told(report.waiting, conflicts)
             case TableReport():
                 self.last = report.table.qualified_name
             case WarehouseReport():
@@ -141,8 +142,8 @@ def open_troubles(home: Home) -> list[str]:
     files = Lake(home.lake).read(registry.tables()["delivery"])
     waiting = files.filter(pl.col("delivery_status").is_in(["refused", "held"]))
     reasons = [*misplaced(home), *held_back(home), *waiting["delivery_reason"].drop_nulls(), *left_out(files)]
-    pairs = review.waiting(home).height
-    return list(dict.fromkeys([*reasons, *([person_match.told(pairs)] if pairs else [])]))
+    conflicts = Lake(home.lake).read(person_match.CONFLICT).height
+    return list(dict.fromkeys([*reasons, *person_match.told(review.waiting(home).height, conflicts)]))
 
 
 def misplaced(home: Home) -> list[str]:

@@ -52,9 +52,14 @@ class PeopleReport:
         return self.rows["review"]
 
 
-def told(pairs: int) -> str:
-    """What to do about pairs that wait for somebody."""
-    return f"{pairs:,} pairs of records may be one person: `le review` shows them side by side"
+def told(pairs: int, conflicts: int) -> list[str]:
+    """What to do about pairs that wait for somebody, and about ids at odds with the names beside them."""
+    found = {
+        f"{pairs:,} pairs of records may be one person: `le review` shows them side by side": pairs,
+        f"{conflicts:,} ids or addresses stand beside somebody else's name: linked.identity_conflict says in which"
+        " files of which year; ask the sender": conflicts,
+    }
+    return [text for text, count in found.items() if count]
 
 
 def resolve(home: Home, keys: Keys) -> PeopleReport:

@@ -17,7 +17,7 @@ from le_pipeline.errors import ReviewError
 from le_pipeline.home import Home
 from le_pipeline.link import decision
 from le_pipeline.link.individual import KINDS, NAMES, Kind, occurrences
-from le_pipeline.link.person_match import MATCH
+from le_pipeline.link.person_match import ALIAS, MATCH
 from le_pipeline.privacy import handout
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.privacy.pseudonym import pseudonyms
@@ -54,6 +54,16 @@ def waiting(home: Home) -> pl.DataFrame:
         pl.col("match_decision").is_not_null(), "person_kind", "match_probability", *PAIR,
         descending=[False, True, True, False, False],
     )  # fmt: skip
+
+
+def require_made(home: Home) -> None:
+    """Stop where it has not been worked out yet who is who.
+
+    Raises:
+        ReviewError: no run has done so since the tables were last taken away.
+    """
+    if not Lake(home.lake).files(MATCH):
+        raise ReviewError("who is who has not been worked out yet: run `le run` first")
 
 
 class Reviewer:
@@ -106,12 +116,32 @@ class Reviewer:
         for side in SIDES:
             of = made_of.rename({name: f"{side}_{name}" for name in made_of.columns})
             found = found.join(of, on=f"{side}_key", how="left", maintain_order="left")
+        self._one_person_a_name(found)
         if found.select("left_id", "right_id").null_count().sum_horizontal()[0]:
             raise ReviewError("a key of a pair is no longer in the vault; run `le run`, then decide again")
         decision.keep(self.vault, found)
         counts = dict(found["decision"].value_counts().iter_rows())
         self.vault.log("review decisions", **counts)
         return found.height
+
+    def _one_person_a_name(self, found: pl.DataFrame) -> None:
+        """A name on a list is one person's, so that two yes about it that name two people cannot both be right."""
+        sides = [
+            found.filter(pl.col("decision") == "yes", pl.col(f"{one}_domain") == "staff_name").select(
+                name=f"{one}_key", key=f"{other}_key"
+            )
+            for one, other in (("left", "right"), ("right", "left"))
+        ]
+        aliases = Lake(self.home.lake).read(ALIAS).select(key="alias_key", person="person_key")
+        people = (
+            pl.concat(sides).join(aliases, on="key", how="left").with_columns(pl.col("person").fill_null(pl.col("key")))
+        )
+        twice = people.group_by("name").agg(pl.col("person").n_unique()).filter(pl.col("person") > 1)
+        if twice.height:
+            raise ReviewError(
+                f"{twice.height} names on lists are said to be two people; say yes to one of them, and no to the other."
+                " Nothing was taken"
+            )
 
     def export(self, target: Path) -> int:
         """Write what waits into a workbook (mode 0600) with a column for the decision; the look is logged.
@@ -123,12 +153,15 @@ class Reviewer:
             ReviewError: nothing waits.
             HandoutError: the target lies where names must not be.
         """
+        require_made(self.home)
         pairs = self.pairs(waiting(self.home))
         if not pairs:
             raise ReviewError("no pair waits for review")
         handout.make_room(self.home, target)
         _write(pairs, target)
         self.vault.log("review export", pairs=len(pairs))
+        for pair in pairs:
+            self.looked_at(pair)
         return len(pairs)
 
     def _known(self, kind: Kind, keys: pl.Series) -> dict[str, dict[str, str]]:
@@ -179,7 +212,9 @@ def read_decisions(source: Path) -> pl.DataFrame:
     """
     try:
         if source.suffix.lower() == ".csv":
-            rows = pl.read_csv(source, infer_schema=False)
+            with source.open(encoding="utf-8", errors="replace") as file:
+                separator = ";" if file.readline().count(";") else ","  # as Excel writes it in many countries
+            rows = pl.read_csv(source, infer_schema=False, separator=separator, encoding="utf8-lossy")
         else:
             rows = fastexcel.read_excel(source).load_sheet(0, dtypes="string").to_polars()
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError, OSError):

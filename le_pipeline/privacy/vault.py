@@ -63,6 +63,7 @@ class Vault:
     def log(self, what: str, **said: int | str) -> None:
         """Put on record that somebody has looked at, or changed, what is in the vault: counts and keys, no value."""
         entry = {"at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "who": getpass.getuser()}
+        (self.root / LOG).touch(mode=0o600)
         with (self.root / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry | {"what": what} | said) + "\n")
 

@@ -110,6 +110,8 @@ def test_pairs_are_exported_for_the_owner_alone_and_the_decisions_are_taken_back
     reviewed: Home, keys: Keys, tmp_path: Path
 ) -> None:
     source = exported(reviewed, tmp_path, "Yes", " no ")
+    assert [entry["what"] for entry in looks(reviewed)] == ["review export", "review look", "review look"]
+    assert stat.S_IMODE((reviewed.vault / "access.jsonl").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "pairs.xlsx").stat().st_mode) == 0o600
     assert "2 decisions" in le(reviewed, "review", "import", str(source))
     run(reviewed, keys)
@@ -139,6 +141,26 @@ def test_a_pair_that_nobody_asked_about_is_refused(reviewed: Home, tmp_path: Pat
     (tmp_path / "d.csv").write_text("left_key,right_key,decision\naaa,bbb,yes\n")
     with pytest.raises(ReviewError, match="no such pair"):
         le(reviewed, "review", "import", str(tmp_path / "d.csv"))
+
+
+def test_a_name_that_is_said_to_be_two_people_is_refused(reviewed: Home, tmp_path: Path) -> None:
+    pairs = Lake(reviewed.lake).read(registry.tables()["person_match"])
+    names = set(Lake(reviewed.lake).read(registry.tables()["fellowship"])["name_key"])
+    name = min(names)
+    people = [key for key in (*pairs["left_key"], *pairs["right_key"]) if key not in names]
+    lake = Lake(reviewed.lake)
+    both = [pairs.with_columns(left_key=pl.lit(name), right_key=pl.lit(key)).head(1) for key in people]
+    lake.write(registry.tables()["person_match"], "all", decision.in_order(pl.concat(both)))
+    lines = [f"{name};{key};yes" for key in people]
+    (tmp_path / "d.csv").write_bytes("\n".join(["left_key;right_key;decision", *lines]).encode("cp1252"))
+    with pytest.raises(ReviewError, match="two people"):
+        le(reviewed, "review", "import", str(tmp_path / "d.csv"))
+
+
+def test_nobody_is_told_that_nothing_waits_before_anything_was_compared(home: Home) -> None:
+    for words in (("list",), ("export",), ()):
+        with pytest.raises(ReviewError, match="run `le run` first"):
+            le(home, "review", *words)
 
 
 def test_names_are_not_exported_into_the_lake(reviewed: Home) -> None:
