@@ -281,10 +281,42 @@ def test_yes_makes_one_person_of_two_that_nothing_speaks_for() -> None:
     assert matches.clusters.rows() == [("a1", "a1"), ("b1", "a1")]
 
 
-def test_yes_does_not_overrule_a_list() -> None:
-    matches = match(people(ann("a1"), ann("a2")), FIELDS, decided(("a1", "a2", "yes")))
-    assert found(matches) == {("a1", "a2"): ("review", "in_one_list")}
-    assert matches.clusters.is_empty()
+def test_yes_overrules_a_list_for_its_two_keys_and_no_third() -> None:
+    records = people(ann("a1"), ann("a2"), ann("a3"))
+    waiting = match(records, FIELDS)
+    matches = match(records, FIELDS, decided(("a1", "a2", "yes")))
+    assert found(matches)["a1", "a2"] == ("accepted", None)
+    assert found(matches)["a1", "a3"] == found(matches)["a2", "a3"] == ("review", "in_one_list")
+    assert matches.clusters.rows() == [("a1", "a1"), ("a2", "a1")]
+    evidence = [one.pairs.filter(left_key="a1", right_key="a2")["evidence"].item() for one in (waiting, matches)]
+    assert evidence[0] == evidence[1]
+
+
+def test_two_keys_of_one_list_that_somebody_made_one_have_the_lists_of_both() -> None:
+    yes = decided(("a1", "a2", "yes"))
+    listed = [ann("a1"), ann("a2", lists=["a", "b"])]
+    assert match(people(*listed, ann("b1")), FIELDS, yes).clusters.rows() == [("a1", "a1"), ("a2", "a1")]
+    joined = match(people(*listed, ann("c1")), FIELDS, yes)
+    assert joined.clusters.rows() == [("a1", "a1"), ("a2", "a1"), ("c1", "a1")]
+
+
+@pytest.mark.parametrize(("one", "other"), [("a1", "a2"), ("a2", "a1")])
+def test_of_two_decisions_that_contradict_each_other_the_later_counts(one: str, other: str) -> None:
+    records = people(ann("a1"), ann("a2", given="Bella"), ann("x1", lists=["f"], is_known=False, born=None))
+    matches = match(records, FIELDS, decided((one, "x1", "yes"), ("x1", other, "yes")))
+    assert found(matches)[other, "x1"] == ("accepted", None)
+    assert found(matches)[one, "x1"] == ("rejected", "contradicted")
+    assert matches.clusters.rows() == [(other, other), ("x1", other)]
+
+
+def test_a_later_yes_overrules_an_earlier_no_that_it_contradicts() -> None:
+    records = people(ann("a1"), ann("b1"), ann("c1"))
+    yes = [("a1", "b1", "yes"), ("b1", "c1", "yes")]
+    matches = match(records, FIELDS, decided(("a1", "c1", "no"), *yes))
+    assert {person for _, person in matches.clusters.rows()} == {"a1"} and matches.clusters.height == 3
+    matches = match(records, FIELDS, decided(*yes, ("a1", "c1", "no")))
+    assert found(matches)["a1", "b1"] == ("rejected", "contradicted")
+    assert matches.clusters.rows() == [("b1", "b1"), ("c1", "b1")]
 
 
 def test_no_rejects_and_later_leaves_in_review() -> None:
