@@ -252,6 +252,43 @@ def test_the_better_of_two_is_accepted_where_it_is_far_better_and_the_other_is_r
     assert found(matches)["a1", "b2"] == ("rejected", "matched_elsewhere")
 
 
+def taught(key: str, given: str, surname: str, school: str, **said: Any) -> dict[str, Any]:
+    return {"key": key, "given": given, "surname": surname, "schools": [school]} | said
+
+
+@pytest.mark.parametrize("given", ["Dina", "Dan", "Danna"])
+def test_an_exact_name_never_weighs_less_than_one_with_a_typing_error(given: str) -> None:
+    staff = [row | {"schools": [f"{index % 20}@2015"]} for index, row in enumerate(town("a", 600))]
+    danas = [taught(f"ad{index}", "Dana", word(index, 4), f"{index % 20}@2015") for index in range(40)]
+    entry = taught("x1", "Dana", "Oglethorpe", "7@2015", is_known=False)
+    two = [taught("a1", given, "Oglethorpe", "7@2015"), taught("a2", "Dana", "Oglethorpe", "7@2015")]
+    pairs = match(people(*staff, *danas, *two, entry), FIELDS).pairs.filter(right_key="x1")
+    weights = dict(pairs.select("left_key", "match_weight").iter_rows())
+    assert weights["a2"] >= weights.get("a1", 0)
+    assert "a1" not in pairs.filter(match_status="accepted")["left_key"]
+
+
+@pytest.mark.parametrize(("others", "status"), [(5, "review"), (0, "accepted")])
+def test_names_one_letter_apart_are_two_people_where_others_are_called_so_too(others: int, status: str) -> None:
+    rows = [*town("a", 200), *town("b", 200)]
+    for list_name, given in (("a", "Jaden"), ("b", "Jayden")):
+        said = {"born": "2004-05-06", "schools": ["s@2015"]}
+        rows.append({"key": f"{list_name}x", "given": given, "surname": "Wrzesniewski"} | said)
+        rows += [row | {"key": f"{list_name}o{row['key']}", "given": given} for row in town(list_name, others)]
+    assert found(match(people(*rows), FIELDS))["ax", "bx"][0] == status
+
+
+@pytest.mark.parametrize(("schools", "is_enough"), [(2, False), (100, True)])
+def test_a_school_of_the_year_after_is_not_enough_where_half_of_all_are_in_it(schools: int, is_enough: bool) -> None:
+    rows = [
+        row | {"schools": [f"{index % schools}@{year}"]}
+        for list_name, year in (("a", 2015), ("b", 2016))
+        for index, row in enumerate([*town(list_name, 300), ann(f"{list_name}x", born=None)])
+    ]
+    rows += [row | {"key": f"bs{row['key']}", "lists": ["b"], "schools": ["s@2016"]} for row in town("a", 60)]
+    assert (("ax", "bx") in accepted(match(people(*rows), FIELDS))) is is_enough
+
+
 # mere names
 
 
