@@ -33,8 +33,14 @@ def read(vault: Vault) -> pl.DataFrame:
 
 
 def decided(vault: Vault, person_kind: str) -> pl.DataFrame:
-    """The decisions about one kind of person, as `matching.match` takes them: left_key, right_key, decision."""
-    return read(vault).filter(pl.col("person_kind") == person_kind).select("left_key", "right_key", "decision")
+    """The decisions about one kind of person, the oldest first, as `matching.match` takes them: the latest counts.
+
+    Those of one moment are in the order of their ids, which other keys do not change.
+    """
+    both = [pl.concat_str(f"{side}_domain", f"{side}_issuer", f"{side}_id", separator="|") for side in SIDES]
+    mine = read(vault).filter(pl.col("person_kind") == person_kind)
+    in_time = mine.sort("decided_at", pl.min_horizontal(both), pl.max_horizontal(both))
+    return in_time.select("left_key", "right_key", "decision")
 
 
 def keep(vault: Vault, decisions: pl.DataFrame) -> None:

@@ -33,6 +33,14 @@ def test_the_last_decision_about_a_pair_counts(home: Home, keys: Keys) -> None:
     assert decision.decided(vault, "staff").is_empty()
 
 
+def test_decisions_are_handed_over_in_the_order_of_time_whatever_the_key_is(home: Home, keys: Keys) -> None:
+    vault = Vault(home, keys)
+    words = ["no", "later", "yes", "later", "no", "yes"]
+    for number, word in enumerate(words):
+        decision.keep(vault, decided(keys, f"A{number}", f"B{number}", word))
+    assert decision.decided(vault, "student")["decision"].to_list() == words
+
+
 def test_another_key_changes_the_pseudonyms_and_no_decision(home: Home, keys: Keys, tmp_path: Path) -> None:
     other = new_keys(tmp_path / "other.key", home)
     mine = pl.concat(decided(keys, f"A{n}", f"B{n}", "yes") for n in range(20))

@@ -252,6 +252,43 @@ def test_the_better_of_two_is_accepted_where_it_is_far_better_and_the_other_is_r
     assert found(matches)["a1", "b2"] == ("rejected", "matched_elsewhere")
 
 
+def taught(key: str, given: str, surname: str, school: str, **said: Any) -> dict[str, Any]:
+    return {"key": key, "given": given, "surname": surname, "schools": [school]} | said
+
+
+@pytest.mark.parametrize("given", ["Dina", "Dan", "Danna"])
+def test_an_exact_name_never_weighs_less_than_one_with_a_typing_error(given: str) -> None:
+    staff = [row | {"schools": [f"{index % 20}@2015"]} for index, row in enumerate(town("a", 600))]
+    danas = [taught(f"ad{index}", "Dana", word(index, 4), f"{index % 20}@2015") for index in range(40)]
+    entry = taught("x1", "Dana", "Oglethorpe", "7@2015", is_known=False)
+    two = [taught("a1", given, "Oglethorpe", "7@2015"), taught("a2", "Dana", "Oglethorpe", "7@2015")]
+    pairs = match(people(*staff, *danas, *two, entry), FIELDS).pairs.filter(right_key="x1")
+    weights = dict(pairs.select("left_key", "match_weight").iter_rows())
+    assert weights["a2"] >= weights.get("a1", 0)
+    assert "a1" not in pairs.filter(match_status="accepted")["left_key"]
+
+
+@pytest.mark.parametrize(("others", "status"), [(5, "review"), (0, "accepted")])
+def test_names_one_letter_apart_are_two_people_where_others_are_called_so_too(others: int, status: str) -> None:
+    rows = [*town("a", 200), *town("b", 200)]
+    for list_name, given in (("a", "Jaden"), ("b", "Jayden")):
+        said = {"born": "2004-05-06", "schools": ["s@2015"]}
+        rows.append({"key": f"{list_name}x", "given": given, "surname": "Wrzesniewski"} | said)
+        rows += [row | {"key": f"{list_name}o{row['key']}", "given": given} for row in town(list_name, others)]
+    assert found(match(people(*rows), FIELDS))["ax", "bx"][0] == status
+
+
+@pytest.mark.parametrize(("schools", "is_enough"), [(2, False), (100, True)])
+def test_a_school_of_the_year_after_is_not_enough_where_half_of_all_are_in_it(schools: int, is_enough: bool) -> None:
+    rows = [
+        row | {"schools": [f"{index % schools}@{year}"]}
+        for list_name, year in (("a", 2015), ("b", 2016))
+        for index, row in enumerate([*town(list_name, 300), ann(f"{list_name}x", born=None)])
+    ]
+    rows += [row | {"key": f"bs{row['key']}", "lists": ["b"], "schools": ["s@2016"]} for row in town("a", 60)]
+    assert (("ax", "bx") in accepted(match(people(*rows), FIELDS))) is is_enough
+
+
 # mere names
 
 
@@ -281,10 +318,42 @@ def test_yes_makes_one_person_of_two_that_nothing_speaks_for() -> None:
     assert matches.clusters.rows() == [("a1", "a1"), ("b1", "a1")]
 
 
-def test_yes_does_not_overrule_a_list() -> None:
-    matches = match(people(ann("a1"), ann("a2")), FIELDS, decided(("a1", "a2", "yes")))
-    assert found(matches) == {("a1", "a2"): ("review", "in_one_list")}
-    assert matches.clusters.is_empty()
+def test_yes_overrules_a_list_for_its_two_keys_and_no_third() -> None:
+    records = people(ann("a1"), ann("a2"), ann("a3"))
+    waiting = match(records, FIELDS)
+    matches = match(records, FIELDS, decided(("a1", "a2", "yes")))
+    assert found(matches)["a1", "a2"] == ("accepted", None)
+    assert found(matches)["a1", "a3"] == found(matches)["a2", "a3"] == ("review", "in_one_list")
+    assert matches.clusters.rows() == [("a1", "a1"), ("a2", "a1")]
+    evidence = [one.pairs.filter(left_key="a1", right_key="a2")["evidence"].item() for one in (waiting, matches)]
+    assert evidence[0] == evidence[1]
+
+
+def test_two_keys_of_one_list_that_somebody_made_one_have_the_lists_of_both() -> None:
+    yes = decided(("a1", "a2", "yes"))
+    listed = [ann("a1"), ann("a2", lists=["a", "b"])]
+    assert match(people(*listed, ann("b1")), FIELDS, yes).clusters.rows() == [("a1", "a1"), ("a2", "a1")]
+    joined = match(people(*listed, ann("c1")), FIELDS, yes)
+    assert joined.clusters.rows() == [("a1", "a1"), ("a2", "a1"), ("c1", "a1")]
+
+
+@pytest.mark.parametrize(("one", "other"), [("a1", "a2"), ("a2", "a1")])
+def test_of_two_decisions_that_contradict_each_other_the_later_counts(one: str, other: str) -> None:
+    records = people(ann("a1"), ann("a2", given="Bella"), ann("x1", lists=["f"], is_known=False, born=None))
+    matches = match(records, FIELDS, decided((one, "x1", "yes"), ("x1", other, "yes")))
+    assert found(matches)[other, "x1"] == ("accepted", None)
+    assert found(matches)[one, "x1"] == ("rejected", "contradicted")
+    assert matches.clusters.rows() == [(other, other), ("x1", other)]
+
+
+def test_a_later_yes_overrules_an_earlier_no_that_it_contradicts() -> None:
+    records = people(ann("a1"), ann("b1"), ann("c1"))
+    yes = [("a1", "b1", "yes"), ("b1", "c1", "yes")]
+    matches = match(records, FIELDS, decided(("a1", "c1", "no"), *yes))
+    assert {person for _, person in matches.clusters.rows()} == {"a1"} and matches.clusters.height == 3
+    matches = match(records, FIELDS, decided(*yes, ("a1", "c1", "no")))
+    assert found(matches)["a1", "b1"] == ("rejected", "contradicted")
+    assert matches.clusters.rows() == [("b1", "b1"), ("c1", "b1")]
 
 
 def test_no_rejects_and_later_leaves_in_review() -> None:

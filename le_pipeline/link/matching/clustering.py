@@ -1,7 +1,7 @@
 """Who is one person, from pairs with weights: the most certain first, and never two keys of one list.
 
 A cluster is one person. Two clusters may be joined where no list has a key of both, no decision keeps them apart, and
-each mere name has at most one known person.
+each mere name has at most one known person. Only somebody's decision joins two keys of one list.
 """
 
 from __future__ import annotations
@@ -23,10 +23,19 @@ class People:
         names: clusters that are a mere name, each a single key, and have no person yet.
         of: the cluster of each key, where it is not a cluster of its own.
         bound: keys that are a mere name and have their person.
+        own: the lists of each key by itself.
     """
 
-    def __init__(self, lists: dict[int, frozenset[int]], names: set[int], of: dict[int, int], bound: set[int]) -> None:
+    def __init__(
+        self,
+        lists: dict[int, frozenset[int]],
+        names: set[int],
+        of: dict[int, int],
+        bound: set[int],
+        own: dict[int, frozenset[int]],
+    ) -> None:
         self._lists, self._names, self._of, self._bound = dict(lists), set(names), dict(of), set(bound)
+        self._own = own
         self._apart: defaultdict[int, dict[int, bool]] = defaultdict(dict)
         self._weights: defaultdict[int, dict[int, float]] = defaultdict(dict)
 
@@ -51,10 +60,11 @@ class People:
             if one != other and self.is_open(left, right):
                 self._note(one, other, weight)
 
-    def is_open(self, left: int, right: int) -> bool:
-        """Whether a pair of keys may still be joined."""
+    def is_open(self, left: int, right: int, *, is_decided: bool = False) -> bool:
+        """Whether a pair of keys may still be joined; a decision about it counts for more than the lists with both."""
         free = left not in self._bound and right not in self._bound
-        return free and self._may_join(self.cluster(left), self.cluster(right))
+        both = self._own[left] & self._own[right] if is_decided else frozenset[int]()
+        return free and self._may_join(self.cluster(left), self.cluster(right), both)
 
     def margin(self, left: int, right: int, certain: float) -> float | None:
         """Bits by which a pair is ahead of the best rival of either side; null without rival.
@@ -100,12 +110,12 @@ class People:
             if rival != one:
                 self._note(one, rival, weight)
 
-    def _may_join(self, one: int, other: int) -> bool:
+    def _may_join(self, one: int, other: int, overruled: frozenset[int] = frozenset()) -> bool:
         return (
             one != other
             and other not in self._apart.get(one, {})
             and not (one in self._names and other in self._names)
-            and self._lists[one].isdisjoint(self._lists[other])
+            and self._lists[one] & self._lists[other] <= overruled
         )
 
     def _may_both_be_names_of_one(self, one: int, other: int) -> bool:

@@ -7,12 +7,14 @@ u are counted over keys that share a list, who are two people by the list's own 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from le_pipeline.link.matching.spelling import Columns, Kind
 
 DIFFERS = "differs"
+ANOTHER_NAME = "one letter, both usual"  # given names that several people have each, so that neither is a typing error
 LOCAL_PART = 0.1
 CONTEXT_U = 0.01
 # an element of a context that few have says more than one that many have: bounds of the share of keys
@@ -99,7 +101,8 @@ def _given_name(c: str, other: str | None) -> Iterator[Level]:
     initial = f"least(length({c}_l), length({c}_r)) = 1 and {c}_l[1] = {c}_r[1]"
     yield Level("initial", initial, 0.02, 0.02)
     yield Level("part", shared(f"{c}_tokens"), 0.01, 0.002, c)
-    yield Level("similar", alike(c, 0.88), 0.015, 0.01, c)
+    yield Level(ANOTHER_NAME, edit(c), 0.005, 0.002, c)
+    yield Level("similar", alike(c, 0.88), 0.01, 0.01, c)
     yield Level(DIFFERS, "else", 0.015, 0.97, agrees=False)
 
 
@@ -126,7 +129,7 @@ def _surname(c: str, other: str | None) -> Iterator[Level]:
 def _middle_name(c: str) -> Iterator[Level]:
     yield Level("exact", same(c), 0.65, 0.02, c)
     yield Level("initial", f"least(length({c}_l), length({c}_r)) = 1 and {c}_l[1] = {c}_r[1]", 0.25, 0.07)
-    yield Level("typing error", edit(c), 0.04, 0.002)
+    yield Level("typing error", edit(c), 0.04, 0.002, c)
     yield Level(DIFFERS, "else", 0.05, 0.9, agrees=False)
 
 
@@ -189,6 +192,24 @@ LEVELS = {
     "text": _text,
     "context": _context,
 }
+
+
+def capped(compared: list[Comparison]) -> list[Comparison]:
+    """The comparisons with no level that would say more than an exact agreement in the same value.
+
+    Misspelt names are seldom a stranger's, so that by its shares alone Dina would speak more for Dana than Dana does.
+    """
+    found = []
+    for one in compared:
+        exact = next((level for level in one.levels if level.frequent and level.sql == same(level.frequent)), None)
+        most = exact.m / exact.u if exact else math.inf
+        levels = [
+            # the m of a swap of surnames is not its own
+            replace(level, m=level.u * most) if level.frequent and level.u * most < level.m < 1 else level
+            for level in one.levels
+        ]
+        found.append(replace(one, levels=tuple(levels)))
+    return found
 
 
 def terms(compared: list[Comparison]) -> dict[str, tuple[Kind, float]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from le_pipeline.link.matching.comparisons import CONTEXT_U, SIZES, WHERE, Comparison, Level, same, terms
+from le_pipeline.link.matching.comparisons import CONTEXT_U, SIZES, WHERE, Comparison, Level, capped, same, terms
 from le_pipeline.link.matching.people import NO_LIST
 
 # what a declared u is worth: so many pairs, and so many keys in the frequency of a single value
@@ -132,4 +132,4 @@ def with_u(compared: list[Comparison], counted: dict[tuple[str, str], float], fo
         is_counted = level.name not in ("exact", "local part") and not level.name.startswith("shared")
         return replace(level, u=counted[one.column, level.name]) if is_counted else level
 
-    return [replace(one, levels=tuple(measured(one, level) for level in one.levels)) for one in compared]
+    return capped([replace(one, levels=tuple(measured(one, level) for level in one.levels)) for one in compared])

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from le_pipeline.link.matching.comparisons import Comparison
+from le_pipeline.link.matching.comparisons import ANOTHER_NAME, Comparison, capped
 
 DECLARED_MATCHES = 500  # certain pairs that the declared m are worth
 
@@ -30,13 +30,13 @@ def learned(compared: list[Comparison], certain: pl.DataFrame) -> list[Compariso
         last = len(one.levels) - 1
         levels = [
             replace(level, m=(counts.get(last - index, 0) + DECLARED_MATCHES * level.m) / (total + DECLARED_MATCHES))
-            # the m of a swap stands with the given name alone
-            if level.m < 1
+            # the m of a swap stands with the given name alone; no certain pair has names of which both are usual
+            if level.m < 1 and level.name != ANOTHER_NAME
             else level
             for index, level in enumerate(one.levels)
         ]
         found.append(replace(one, levels=tuple(levels)))
-    return found
+    return capped(found)
 
 
 def reweighed(pairs: pl.DataFrame, before: list[Comparison], after: list[Comparison]) -> pl.DataFrame:

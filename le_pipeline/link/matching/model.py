@@ -16,7 +16,7 @@ import polars as pl
 
 from le_pipeline.errors import MatchingError
 from le_pipeline.link.matching.blocking import blocked
-from le_pipeline.link.matching.clustering import People, components
+from le_pipeline.link.matching.clustering import components
 from le_pipeline.link.matching.comparisons import Comparison
 from le_pipeline.link.matching.evidence import judged
 from le_pipeline.link.matching.learning import learned, reweighed
@@ -69,7 +69,7 @@ def match(records: pl.DataFrame, fields: dict[str, Kind], decisions: pl.DataFram
         records: one row per spelling of a person: `key`; `lists`, names of the lists that have the key; `is_known`,
             false where the key is only a name on a list; and the columns of `fields`.
         fields: the columns to compare, and what each of them is.
-        decisions: what people have decided: `left_key`, `right_key`, `decision` (yes, no, later).
+        decisions: what people have decided, the oldest first: `left_key`, `right_key`, `decision` (yes, no, later).
 
     Raises:
         MatchingError: a column is missing or of another type, or the matching engine failed.
@@ -102,7 +102,7 @@ def match_lists(left: pl.DataFrame, right: pl.DataFrame, fields: dict[str, Kind]
 
 
 def _decided(decisions: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame:
-    """The last word on each pair of keys that are there: left_node < right_node, decision.
+    """The last word on each pair of keys that are there, the oldest first: left_node < right_node, decision.
 
     Raises:
         MatchingError: a column is missing.
@@ -119,7 +119,7 @@ def _decided(decisions: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame
         pl.min_horizontal(NODES).alias("left_node"), pl.max_horizontal(NODES).alias("right_node"), "decision"
     )
     ordered = ordered.filter(pl.col("left_node") != pl.col("right_node"))
-    return ordered.unique(NODES, keep="last", maintain_order=True).sort(NODES)
+    return ordered.unique(NODES, keep="last", maintain_order=True)
 
 
 class _Matching:
@@ -138,8 +138,9 @@ class _Matching:
     def matches(self) -> Matches:
         """The pairs and clusters."""
         exact = self._exact()
-        yes = self._agreed()
-        sure = self._sure(exact, yes)
+        standing = self._standing()
+        yes = standing.filter(decision="yes").select(NODES)
+        sure = self._sure(exact, yes, standing)
         joined = components(pl.concat([sure.select(NODES), yes]))
         decided = self._scored(self.decided.select(NODES))  # while each key stands for itself
         rest, rules = blocked(gathered(self.rows, joined), self.columns)
@@ -159,7 +160,7 @@ class _Matching:
         certain = (pl.col("match_weight") >= CERTAIN) & pl.col("held_back").is_null()
         after = learned(compared, pl.concat([sure, pairs.filter(certain)], how="diagonal"))
         pairs = reweighed(pairs, compared, after)
-        settled_pairs = outcome(self.keys, joined, self.decided, pairs)
+        settled_pairs = outcome(self.keys, joined, self.decided, standing, pairs)
         sure = sure.with_columns(method=pl.lit(EXACT), match_status=pl.lit("accepted"))
         told = pl.concat([sure, settled_pairs], how="diagonal")
         return Matches(self._told(told), self._clusters(told, yes), self._hash(after, prior))
@@ -203,17 +204,21 @@ class _Matching:
         bits = pl.when(is_only).then(-2 * math.log2(1 - self.found_share)).otherwise(0.0)
         return scored.with_columns(match_weight=pl.col("match_weight") + bits)
 
-    def _agreed(self) -> pl.DataFrame:
-        """The pairs that people have found to be one person, without those that the lists or other decisions forbid."""
-        deciders = people_of(self.keys, components(self.decided.clear()), self.decided, self.decided)
-        yes = [
-            pair for pair in self.decided.filter(decision="yes").select(NODES).iter_rows() if _joins(deciders, *pair)
-        ]
-        return pl.DataFrame(yes, schema=dict.fromkeys(NODES, pl.Int64), orient="row")
+    def _standing(self) -> pl.DataFrame:
+        """The decisions without those that later ones contradict."""
+        grown = people_of(self.keys, components(self.decided.clear()), self.decided.clear(), self.decided)
+        for left, right, decision in self.decided.reverse().iter_rows():
+            if decision == "yes":
+                if grown.is_open(left, right, is_decided=True):
+                    grown.join(left, right)
+            elif decision == "no" and grown.cluster(left) != grown.cluster(right):
+                grown.keep_apart(left, right)
+        is_one = [grown.cluster(left) == grown.cluster(right) for left, right, _ in self.decided.iter_rows()]
+        return self.decided.filter(pl.Series(is_one, dtype=pl.Boolean) == (pl.col("decision") == "yes"))
 
-    def _sure(self, exact: pl.DataFrame, yes: pl.DataFrame) -> pl.DataFrame:
+    def _sure(self, exact: pl.DataFrame, yes: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
         """The pairs of groups in which nothing speaks against one person."""
-        against = self.decided.filter(pl.col("decision") != "yes").select(*NODES, is_decided=pl.lit(value=True))
+        against = standing.filter(pl.col("decision") != "yes").select(*NODES, is_decided=pl.lit(value=True))
         fit = exact.join(against, on=NODES, how="left", maintain_order="left").with_columns(
             is_fit=pl.col("is_allowed")
             & (pl.col("match_weight") >= CERTAIN)
@@ -222,8 +227,12 @@ class _Matching:
         )
         fit = fit.filter(pl.col("is_fit").all().over("group"))
         joined = components(pl.concat([fit.select(NODES), yes]))
-        lists = joined.join(self.keys.select("node", "lists"), on="node").explode("lists")
-        twice = lists.filter(pl.col("lists").is_not_null() & pl.struct("cluster", "lists").is_duplicated())["cluster"]
+        lists = joined.join(self.keys.select("node", "lists"), on="node").explode("lists").drop_nulls("lists")
+        # keys that somebody has found to be one person may share a list
+        said = components(yes).rename({"cluster": "said"})
+        lists = lists.join(said, on="node", how="left").with_columns(pl.col("said").fill_null(pl.col("node")))
+        lists = lists.unique(["cluster", "said", "lists"])
+        twice = lists.filter(pl.struct("cluster", "lists").is_duplicated())["cluster"]
         sides = [joined.rename({"node": node, "cluster": f"{node}_cluster"}) for node in NODES]
         apart = against.join(sides[0], on=NODES[0]).join(sides[1], on=NODES[1])
         inside = apart.filter(pl.col("left_node_cluster") == pl.col("right_node_cluster"))["left_node_cluster"]
@@ -254,9 +263,3 @@ class _Matching:
 
 def _weight(probability: float) -> float:
     return math.log2(probability / (1 - probability))
-
-
-def _joins(grown: People, left: int, right: int) -> bool:
-    if is_open := grown.is_open(left, right):
-        grown.join(left, right)
-    return is_open

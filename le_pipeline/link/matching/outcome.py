@@ -27,7 +27,7 @@ def people_of(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, p
     Args:
         keys: node, lists, is_known of all keys.
         joined: node and cluster, of keys that are not alone.
-        decided: what people have decided.
+        decided: what people have decided and no later decision contradicts.
         pairs: left_node and right_node.
     """
     nodes = pl.concat([pairs[side].alias("node") for side in NODES]).unique().to_frame()
@@ -41,20 +41,24 @@ def people_of(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, p
     names = set(clusters.filter(~pl.col("is_known"))["cluster"])
     alone = members.filter(~pl.col("is_known"))
     bound = set(alone.filter(~pl.col("cluster").is_in(list(names)))["node"])
-    grown = People(lists, names, dict(nodes.select("node", "cluster").iter_rows()), bound)
+    own = {node: frozenset(of) for node, of in members.select("node", "lists").iter_rows()}
+    grown = People(lists, names, dict(nodes.select("node", "cluster").iter_rows()), bound, own)
     for left, right, decision in decided.iter_rows():
         if decision != "yes" and {left, right} <= set(nodes["node"]):
             grown.keep_apart(left, right, is_undecided=decision == "later")
     return grown
 
 
-def outcome(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+def outcome(
+    keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, standing: pl.DataFrame, pairs: pl.DataFrame
+) -> pl.DataFrame:
     """The pairs with what became of each.
 
     Args:
         keys: node, lists, is_known of all keys.
         joined: node and cluster, of keys that are one person before any of these pairs is looked at.
         decided: what people have decided.
+        standing: of it, what no later decision contradicts.
         pairs: with weight and evidence; a group where names and birth date agree.
 
     Returns:
@@ -71,7 +75,7 @@ def outcome(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, pai
     pairs = pairs.with_columns(is_fit=pl.col("held_back").is_null() & pl.col("decision").is_null()).sort(
         "match_weight", *NODES, descending=[True, False, False]
     )
-    grown = people_of(keys, joined, decided, every)
+    grown = people_of(keys, joined, standing, every)
     pairs = _with_left_over(pairs, grown, keys.height, joined.height)
     decision, is_joined, is_exact = pl.col("decision"), pl.col("is_joined"), pl.col("group").is_not_null()
     reason = (
@@ -81,6 +85,8 @@ def outcome(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, pai
         .then(pl.lit("decided_no"))
         .when(decision == "later")
         .then(pl.lit("decided_later"))
+        .when(decision == "yes")
+        .then(pl.lit("contradicted"))
         .when(~pl.col("is_allowed"))
         .then(pl.lit("in_one_list"))
         .when(~pl.col("is_open"))
@@ -96,7 +102,7 @@ def outcome(keys: pl.DataFrame, joined: pl.DataFrame, decided: pl.DataFrame, pai
     status = (
         pl.when(is_joined)
         .then(pl.lit("accepted"))
-        .when(reason.is_in(["decided_no", "matched_elsewhere"]))
+        .when(reason.is_in(["decided_no", "contradicted", "matched_elsewhere"]))
         .then(pl.lit("rejected"))
         .otherwise(pl.lit("review"))
     )

@@ -82,6 +82,7 @@ def put(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -
 def counted_u(connection: duckdb.DuckDBPyConnection, compared: list[Comparison]) -> dict[tuple[str, str], float]:
     """The u of each level among pairs of keys that share a list, of a sample that depends on the keys alone.
 
+    Who shares a list is in one place in the same year, so that neighbouring years are counted among all pairs.
     A declared u stands in for what few pairs cannot show.
     """
     connection.execute(
@@ -94,11 +95,11 @@ def counted_u(connection: duckdb.DuckDBPyConnection, compared: list[Comparison])
         last = len(one.levels) - 1
         columns = connection.sql("from sample").columns
         sides = ", ".join(f"l.{name} as {name}_l, r.{name} as {name}_r" for name in columns if _is_of(name, compared))
+        here = "true" if one.kind == "context" else "list_has_any(l.told_lists, r.told_lists)"
         missing = f"{one.column}_l is null or {one.column}_r is null"
         counts = dict(
             connection.sql(
-                f"with pair as (select {sides} from sample l join sample r on l.row < r.row "
-                f"and list_has_any(l.told_lists, r.told_lists)) "
+                f"with pair as (select {sides} from sample l join sample r on l.row < r.row and {here}) "
                 f"select case {conditions} else {last} end, count(*) from pair where not ({missing}) group by 1"
             ).fetchall()
         )
