@@ -58,6 +58,7 @@ NOT_ENROLLED = "Student: not on the enrolment roster of the year; send a roster 
 WORDS = {  # of linked.teacher_student_link.excluded_reason
     "teacher_student_data_link_exclusion": "The roster itself leaves this student out for this teacher",
     "not_full_academic_year": "The student was not in the school for the full academic year",
+    "no_share": "The file that named the teacher gives them a share of 0, or other teachers the whole",
     "no_share_declared": "The teacher helps in the class, and no share is declared for such help",
     "removed_by_verification": "A sheet that a school has corrected takes the student from this teacher",
     "not_enrolled_with_teacher": "The file that named the teacher says that the student was not enrolled with them",
