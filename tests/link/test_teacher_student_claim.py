@@ -63,7 +63,7 @@ def test_weight_0_on_a_verified_sheet_says_that_the_student_is_not_the_teachers(
 
     assert told(roster.claims(), *CLAIM) == [
         ("ann", "tina", "verified", 1.0, None),
-        ("ann", "tom", "reported", 0.0, None),
+        ("ann", "tom", "reported", 0.0, "no_share"),
         ("ann", "tom", "verified", 0.0, "removed_by_verification"),
     ]
 
