@@ -2,6 +2,7 @@
 
 A corrected sheet comes back as a delivery (layouts `roster_verification` and `roster_verification_text`). So only
 people whose ids make the same pseudonym again when they come back stand on it; the others are on a sheet of their own.
+Since a student who is not on a sheet is not the teacher's, so are all students of a teacher who has such a student.
 """
 
 from __future__ import annotations
@@ -55,11 +56,16 @@ NO_ID = "no id is on file; send a file that has it"
 OTHER_ISSUER = "the id on file was given by somebody else than the state, so it would not be recognised"
 NAMELESS = "(no name on file)"
 NOT_ENROLLED = "Student: not on the enrolment roster of the year; send a roster that has the student"
+INCOMPLETE = (
+    "Teacher: has other students in this subject who cannot stand on a sheet (listed here); "
+    "without them a sheet that comes back would take them away"
+)
 WORDS = {  # of linked.teacher_student_link.excluded_reason
     "teacher_student_data_link_exclusion": "The roster itself leaves this student out for this teacher",
     "not_full_academic_year": "The student was not in the school for the full academic year",
+    "no_share": "The file that named the teacher gives them a share of 0, or other teachers the whole",
     "no_share_declared": "The teacher helps in the class, and no share is declared for such help",
-    "removed_by_verification": "A sheet that the school has corrected takes the student from this teacher",
+    "removed_by_verification": "A sheet that a school has corrected takes the student from this teacher",
     "not_enrolled_with_teacher": "The file that named the teacher says that the student was not enrolled with them",
 }
 INSTRUCTIONS = (
@@ -122,7 +128,7 @@ def export(home: Home, keys: Keys, choice: Choice, target: Path) -> Exported:
     for kind, key in (("student", "student_key"), ("teacher", "staff_key")):
         found = _people(home, keys, vault, kind, links.select("state", "school_year", key).unique())
         links = links.join(found, on=key, how="left")
-    named = _in_words(links)
+    named = _whole_only(_in_words(links))
     why = named["why"].is_not_null()
     counted = named["excluded_reason"].is_null()
     rows, not_counted, not_here = named.filter(counted & ~why), named.filter(~counted & ~why), named.filter(why)
@@ -245,6 +251,18 @@ def _in_words(links: pl.DataFrame) -> pl.DataFrame:
     ).sort(
         *("School Name", "School ID", *TEACHER[1:], "Teacher ID", "Subject", *STUDENT[1:], "Student ID"),
         nulls_last=True,
+    )
+
+
+def _whole_only(named: pl.DataFrame) -> pl.DataFrame:
+    """Sets the links of a teacher in a subject apart where one that counts has to stand apart.
+
+    A sheet that comes back is complete for its teacher and subject; it would take away the student it could not hold.
+    """
+    is_apart = (pl.col("why").is_not_null() & pl.col("excluded_reason").is_null()).any().over("staff_key", "subject")
+    follows = pl.col("why").is_null() & pl.col("excluded_reason").is_null() & is_apart
+    return named.with_columns(
+        pl.when(follows).then(pl.lit(INCOMPLETE)).otherwise(pl.col(name)).alias(name) for name in ("why", NOT_HERE[-1])
     )
 
 

@@ -287,7 +287,9 @@ select
         then round(cast(r.raw_weight as double) / nullif(cast(r.enrollment_share as double), 0), 12) end
         as contribution_share,
     round(cast(coalesce(r.raw_weight, 0) as double), 12) as raw_weight, true as is_weighted,
-    cast(null as varchar) as enrolled, r.excluded_reason
+    cast(null as varchar) as enrolled,
+    coalesce(r.excluded_reason, case when round(cast(r.raw_weight as double), 12) = 0 then 'no_share' end)
+        as excluded_reason
 from roster_claim as r
 join lesson as s on s.lesson_no = r.lesson_no
 join student as p on p.student_no = r.student_no
@@ -298,9 +300,10 @@ select
     cast(null as double) as contribution_share, round(raw_weight, 12) as raw_weight,
     given_weight is not null as is_weighted, enrolled,
     case
-        when source = 'verified' and raw_weight = 0 then 'removed_by_verification'
+        when source = 'verified' and given_weight = 0 then 'removed_by_verification'
         when enrolled = 'no' then 'not_enrolled_with_teacher'
         when is_partial_year then 'not_full_academic_year'
+        when round(raw_weight, 12) = 0 then 'no_share'
     end as excluded_reason
 from named_claim
 where staff_key is not null

@@ -27,8 +27,9 @@ def wilson(successes: pl.Expr, n: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     p, z2 = share(successes, n), Z**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = Z / (1 + z2 / n) * (p * (1 - p) / n + z2 / (4 * n * n)).sqrt()
-    # at 0 and at n successes an end is the share itself, which rounding may miss
-    return pl.min_horizontal(centre - half, p), pl.max_horizontal(centre + half, p)
+    # at 0 and at n successes an end is the share itself, which rounding may miss on either side
+    low, high = pl.min_horizontal(centre - half, p), pl.max_horizontal(centre + half, p)
+    return low.clip(lower_bound=0), high.clip(upper_bound=1)
 
 
 def share_difference(part_a: pl.Expr, n_a: pl.Expr, part_b: pl.Expr, n_b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

@@ -78,6 +78,7 @@ select
         when 'name_not_on_staff' then 'Land the staff file that has the teacher, or decide with `le review`'
         when 'not_on_roster' then 'Land the roster that has the person, or correct the id (`le quarantine list`)'
         when 'removed_by_verification' then 'Nothing: a school has said so; if it is a mistake, ask it for a corrected sheet'
+        when 'no_share' then 'Nothing, if it is so; else ask the school for their share (`le roster export`)'
         when 'no_share_declared' then 'Nothing, if they only help; else ask the school for their share (`le roster export`)'
         when 'not_enrolled_with_teacher' then 'Nothing, if it is so; else ask the sender to correct the file'
         when 'not_full_academic_year' then 'Nothing: the full-academic-year rule of the state holds'

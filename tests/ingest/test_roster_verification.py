@@ -17,6 +17,10 @@ HEADER = [
     *("Student ID", "Student Last Name", "Student First Name", "Subject", "Share percent", "Remark"),
 ]
 ENROLLED = "student_id,school_id\n01,017001\n02,017001\n03,017001\n"
+AS_TEXT = (
+    "Share percent: give a percentage as text with its sign, such as 50%; "
+    "if the cell shows one, format it as text (a workbook keeps it as 0.5) and type it anew"
+)
 
 
 def row(student: str = "01", share: str | float | None = "100%", **said: str) -> list[str | float | None]:
@@ -65,9 +69,9 @@ def test_a_sheet_saved_as_csv_comes_back_like_the_workbook(landed: Landed, encod
     ("cells", "rule", "fix"),
     [
         ({"share": "120"}, "range", "Share percent: give a value from 0% to 100%"),
-        ({"share": "half"}, "unreadable", "Share percent: give a percentage with its sign, such as 50%"),
-        ({"share": 0.5}, "unreadable", "Share percent: give a percentage with its sign, such as 50%"),
-        ({"share": 1.0}, "unreadable", "Share percent: give a percentage with its sign, such as 50%"),
+        ({"share": "half"}, "unreadable", AS_TEXT),
+        ({"share": 0.5}, "unreadable", AS_TEXT),
+        ({"share": 1.0}, "unreadable", AS_TEXT),
         ({"share": None}, "required", "Share percent: fill in the value; a record without it cannot be used"),
         ({"Teacher ID": ""}, "any_of", "Teacher ID: fill in at least one"),
     ],
@@ -83,6 +87,19 @@ def test_a_row_that_cannot_be_read_holds_the_sheet_and_is_told(
     assert landed.quarantine("source_row", "rule", "fix") == [(2, rule, fix)]
     assert list(report.held_by) == ["LA/2016/corrected.xlsx#Sheet1"]
     assert weights(landed) == [0.4, 1.0]
+
+
+def test_a_cell_formatted_as_a_percentage_is_told_how_to_come_back(landed: Landed) -> None:
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content) as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, HEADER)
+        page.write_row(1, 0, row())
+        page.write_number(1, HEADER.index("Share percent"), 0.5, book.add_format({"num_format": "0%"}))
+    landed.file("north.xlsx", content.getvalue())
+    landed.run(FEED)
+
+    assert landed.quarantine("rule", "fix") == [("unreadable", AS_TEXT)]
 
 
 def test_a_student_whom_no_roster_has_waits_while_the_others_come_in(landed: Landed) -> None:

@@ -39,6 +39,7 @@ def test_the_best_source_that_speaks_of_a_student_and_subject_decides(roster: Ro
     links = roster.links(*(student(name) for name in ("ann", "bob", "cid")), teacher("rose"))
 
     assert told(links, *DECIDED, "n_sources") == [
+        ("ann", "rita", "reported", 0.0, REMOVED, 4),
         ("ann", "vera", "verified", 1.0, None, 4),
         ("bob", "rita", "reported", 1.0, None, 3),
         ("cid", "rose", "roster", 1.0, None, 2),
@@ -152,6 +153,119 @@ def test_weight_0_takes_the_student_from_this_teacher_and_leaves_the_others(rost
     assert told(links, *DECIDED, "n_sources") == [
         ("ann", "tina", "roster", 0.5, None, 2),
         ("ann", "tom", "verified", 0.0, REMOVED, 2),
+    ]
+
+
+def test_a_sheet_leaves_the_links_of_teachers_whom_it_does_not_cover(roster: Roster) -> None:
+    """A student who moves in the middle of the year; the sheet of the first school comes back as it went out."""
+    roster.lists(verified("tom", weight=0.4491, school_id="1"))
+
+    links = roster.links(
+        section("s"),
+        section("t", school_id="2", lea_id="8"),
+        student(end=45),
+        student(section_key="t", begin=55),
+        teacher("tom"),
+        teacher("tina", section_key="t"),
+    )
+
+    assert told(links, *DECIDED, "is_disputed") == [
+        ("ann", "tina", "roster", 0.46, None, False),
+        ("ann", "tom", "verified", 0.4491, None, False),
+    ]
+
+
+def test_a_teacher_without_any_row_on_a_sheet_is_as_if_nobody_had_looked(roster: Roster) -> None:
+    roster.lists(verified("tom", weight=0.5, school_id="1"))
+
+    links = roster.links(student(), teacher("tom"), teacher("tina"))
+
+    assert told(links, *DECIDED, "is_disputed") == [
+        ("ann", "tina", "roster", 0.5, None, False),
+        ("ann", "tom", "verified", 0.5, None, False),
+    ]
+
+
+def test_beside_a_sheet_the_source_decides_that_would_without_it(roster: Roster) -> None:
+    roster.lists(verified("tom", weight=0.5), listed("tom", weight=0.5), listed("rita", weight=0.5), on_test("tess"))
+
+    links = roster.links(student(), teacher("tom"), teacher("rose"))
+
+    assert told(links, *DECIDED) == [
+        ("ann", "rita", "reported", 0.5, None),
+        ("ann", "tom", "verified", 0.5, None),
+    ]
+
+
+def test_what_is_verified_is_not_scaled_down_in_favour_of_what_is_not(roster: Roster) -> None:
+    roster.lists(verified("tom", weight=0.7))
+
+    links = roster.links(
+        student(),
+        teacher("tom", contribution_percent=20),
+        teacher("tina", contribution_percent=60),
+        teacher("tess", contribution_percent=20),
+    )
+
+    assert told(links, *DECIDED, "is_over_claimed", "is_disputed") == [
+        ("ann", "tess", "roster", 0.075, None, True, True),
+        ("ann", "tina", "roster", 0.225, None, True, True),
+        ("ann", "tom", "verified", 0.7, None, True, True),
+    ]
+
+
+@pytest.mark.parametrize("weights", [{"tom": 1.0}, {"tom": 0.9, "tess": 0.9}])
+def test_whom_sheets_leave_nothing_is_told_so(roster: Roster, weights: dict[str, float]) -> None:
+    roster.lists(*(verified(name, weight=weight) for name, weight in weights.items()))
+
+    links = roster.links(student(), teacher("tina"))
+
+    total = sum(weights.values())
+    assert told(links, *DECIDED, "is_over_claimed", "is_disputed") == [
+        *(
+            ("ann", name, "verified", weight / total, None, total > 1, True)
+            for name, weight in weights.items()
+            if name == "tess"
+        ),
+        ("ann", "tina", "roster", 0.0, REMOVED, total > 1, True),
+        ("ann", "tom", "verified", weights["tom"] / total, None, total > 1, True),
+    ]
+
+
+def test_links_that_count_for_nobody_keep_their_rows_and_reasons_beside_a_sheet(roster: Roster) -> None:
+    """They are not on the sheet that goes out, so their absence says nothing."""
+    roster.lists(verified("tom", "ann"), verified("sue", "bob"))
+
+    links = roster.links(
+        section("s"),
+        section("t"),
+        student("ann"),
+        student("cid", section_key="t", excluded="yes"),
+        teacher("tom"),
+        teacher("sue", position="assistant"),
+        teacher("tom", section_key="t"),
+    )
+
+    assert told(links, *DECIDED, "is_disputed") == [
+        ("ann", "sue", "roster", 0.0, "no_share_declared", False),
+        ("ann", "tom", "verified", 1.0, None, False),
+        ("bob", "sue", "verified", 1.0, None, False),
+        ("cid", "tom", "roster", 0.0, "teacher_student_data_link_exclusion", False),
+    ]
+
+
+def test_a_sheet_that_ones_own_order_puts_last_speaks_only_where_nothing_else_does(roster: Roster) -> None:
+    own = roster.scenario.home.reference / "link_source.csv"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("source,rank,description\nroster,1,\nverified,2,\n", encoding="utf-8")
+    roster.lists(verified("tom", "ann", weight=0.2), verified("tom", "bob"))
+
+    links = roster.links(student("ann"), student("cid"), teacher("tom"))
+
+    assert told(links, *DECIDED, "is_disputed") == [
+        ("ann", "tom", "roster", 1.0, None, True),
+        ("bob", "tom", "verified", 1.0, None, False),
+        ("cid", "tom", "roster", 1.0, None, False),
     ]
 
 

@@ -122,7 +122,6 @@ def test_shares_of_two_decimals_still_add_up_to_the_whole(school: School, target
 
 def test_who_could_not_be_read_back_stands_apart_with_the_reason(school: School, target: Path) -> None:
     cy, foreign, unknown = school.teacher("T1"), school.student("V9", "vendor"), school.student("gone")
-    school.known("01")
     rows = [school.person("student", id_) for id_ in ("01", "02")]
     school.vault("student_enrollment", [*rows, school.person("student", "V9", "vendor")])
     school.lake.write(
@@ -130,21 +129,45 @@ def test_who_could_not_be_read_back_stands_apart_with_the_reason(school: School,
         *({"student_key": school.student(id_), "school_id": "017001"} for id_ in ("01", "gone")),
         {"student_key": foreign, "school_id": "017001"},
     )
+    di = school.teacher("T2")
     everybody = (school.student("01"), school.student("02"), foreign, unknown)
-    school.links(*(school.link(cy, student) for student in everybody))
+    school.known("01", teachers=("T1", "T2"))
+    school.vault("student_enrollment", [*rows, school.person("student", "V9", "vendor")])
+    school.links(*(school.link(cy, student) for student in everybody), school.link(di, school.student("01")))
 
     told = school.export(target)
 
-    assert (told.rows, told.not_here) == (1, 3)
-    assert sheet(target, FIRST_SCHOOL, "Student ID") == [("01",)]
+    assert (told.rows, told.not_here) == (1, 4)
+    assert sheet(target, FIRST_SCHOOL, "Teacher ID", "Student ID") == [("T2", "01")]
     why = dict(sheet(target, "Cannot be verified here", "Student", "Why it cannot be verified here"))
     assert why == {
+        "Last01, First01 (01)": (
+            "Teacher: has other students in this subject who cannot stand on a sheet (listed here); "
+            "without them a sheet that comes back would take them away"
+        ),
         "Last02, First02 (02)": "Student: not on the enrolment roster of the year; send a roster that has the student",
         "LastV9, FirstV9": (
             "Student: the id on file was given by somebody else than the state, so it would not be recognised"
         ),
         "(no name on file)": "Student: no id is on file; send a file that has it",
     }
+
+
+def test_a_teacher_is_left_off_in_the_subject_alone_in_which_a_sheet_would_not_be_whole(
+    school: School, target: Path
+) -> None:
+    cy, ann, gone = school.teacher("T1"), school.student("01"), school.student("gone")
+    school.known("01").links(
+        school.link(cy, ann),
+        school.link(cy, gone),
+        school.link(cy, ann, subject="ela"),
+        school.link(cy, gone, 0, subject="ela", excluded_reason="no_share_declared"),
+    )
+
+    told = school.export(target)
+
+    assert (told.rows, told.not_counted, told.not_here) == (1, 0, 3)
+    assert sheet(target, FIRST_SCHOOL, "Student ID", "Subject") == [("01", "ELA")]
 
 
 def test_a_link_that_counts_for_nobody_stands_apart_with_its_reason_in_words(school: School, target: Path) -> None:

@@ -63,7 +63,7 @@ def test_weight_0_on_a_verified_sheet_says_that_the_student_is_not_the_teachers(
 
     assert told(roster.claims(), *CLAIM) == [
         ("ann", "tina", "verified", 1.0, None),
-        ("ann", "tom", "reported", 0.0, None),
+        ("ann", "tom", "reported", 0.0, "no_share"),
         ("ann", "tom", "verified", 0.0, "removed_by_verification"),
     ]
 
@@ -211,3 +211,26 @@ def test_a_table_of_ones_own_says_which_subjects_a_class_of_all_subjects_has(ros
     claims = roster.claims(homeroom(), student(section_key="h"), teacher(section_key="h"))
 
     assert told(claims, "subject") == [("mathematics",), ("reading",)]
+
+
+def test_a_share_of_0_says_so_whether_it_is_given_or_left(roster: Roster) -> None:
+    roster.lists(
+        listed("rita", weight=0),
+        listed("rose", weight=1),
+        listed("rob"),
+        listed("vera", link_source="verified", weight=0),
+    )
+
+    claims = roster.claims(
+        student(), teacher("tom"), teacher("tina", contribution_percent=100), teacher("tess", contribution_percent=0)
+    )
+
+    assert told(claims, "staff_key", "raw_weight", "excluded_reason") == [
+        ("rita", 0.0, "no_share"),
+        ("rob", 0.0, "no_share"),
+        ("rose", 1.0, None),
+        ("tess", 0.0, "no_share"),
+        ("tina", 1.0, None),
+        ("tom", 0.0, "no_share"),
+        ("vera", 0.0, "removed_by_verification"),
+    ]

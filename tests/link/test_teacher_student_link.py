@@ -463,23 +463,32 @@ def test_the_weights_of_a_student_sum_to_1_or_are_flagged_whatever_the_roster_an
             violations(roster.scenario.engine, registry.tables()[name])
             for name in ("teacher_student_claim", "teacher_student_link")
         ]
+        roster.lists(*(row for row in lists if row["link_source"] != "verified"))
+        without_sheets = roster.links(*sections, *stays, *teachers)
 
     assert not any(count for rules in broken for count in rules.values())
     assert links["weight"].is_between(0, 1).all()
-    assert (links["weight"] == 0).filter(links["excluded_reason"].is_not_null()).all()
+    assert ((links["weight"] == 0) == links["excluded_reason"].is_not_null()).all()
     assert set(links["student_key"]) <= {key("ann"), key("bob")}
     counts = pl.col("excluded_reason").is_null()
     totals = links.group_by("student_key", "subject").agg(
         pl.col("weight").sum(),
         pl.col("raw_weight").filter(counts).sum(),
-        pl.col("source").filter(counts).n_unique().alias("n_deciding"),
+        pl.col("source").filter(counts & (pl.col("source") != "verified")).n_unique().alias("n_deciding"),
         pl.col("is_under_claimed", "is_over_claimed").first(),
     )
     assert (((totals["weight"] - 1).abs() < 1e-9) | totals["is_under_claimed"]).all()
     assert (totals["weight"] <= 1 + 1e-9).all()
     assert (totals["is_under_claimed"] == (totals["raw_weight"] < 1 - 1e-9)).all()
     assert (totals["is_over_claimed"] == (totals["raw_weight"] > 1 + 1e-9)).all()
-    assert (totals["n_deciding"] <= 1).all()
+    assert (totals["n_deciding"] <= 1).all()  # beside the sheets
+    # a sheet moves nobody's student but its own teachers'
+    names = ["student_key", "staff_key", "subject"]
+    of_sheets = claims.filter(pl.col("source") == "verified")
+    before = without_sheets.join(of_sheets, on=["staff_key", "subject"], how="anti")
+    assert before.join(links, on=names, how="anti").is_empty()
+    after = links.join(of_sheets, on=["staff_key", "subject"], how="anti")
+    assert after.join(without_sheets, on=[*names, "source"], how="anti").is_empty()
     # nobody whom a source speaks of is lost
     spoken_of = claims.select("student_key", "subject").unique()
     assert spoken_of.join(totals, on=["student_key", "subject"], how="anti").is_empty()
@@ -611,7 +620,7 @@ def _day_by_day(
         (name, colleague, subject): (
             (days or excluded_days) / DAYS,
             weight / DAYS / max(1, claims[name, subject]),
-            not days,
+            not days or not weight,
         )
         for (name, colleague, subject), (days, excluded_days, weight) in counted.items()
     }

@@ -39,8 +39,18 @@ def test_wilson_holds_the_share_and_stays_between_0_and_1(counts: tuple[int, int
 
     assert low is not None
     assert high is not None
-    assert -1e-15 <= low <= counts[0] / counts[1] <= high <= 1 + 1e-15
+    assert 0 <= low <= counts[0] / counts[1] <= high <= 1
     assert low < high
+
+
+def test_wilson_stays_within_0_and_1_for_every_count() -> None:
+    counts = pl.DataFrame({"n": range(1, 500)}).select(pl.col("n").cast(pl.Float64))
+    for successes, end in ((pl.lit(0.0), "low"), (pl.col("n"), "high")):
+        low, high = statistics.wilson(successes, pl.col("n"))
+        ends = counts.select(low=low, high=high)
+        assert ends["low"].min() >= 0  # type: ignore[operator]
+        assert ends["high"].max() <= 1  # type: ignore[operator]
+        assert ends[end].unique().to_list() == [0.0 if end == "low" else 1.0]
 
 
 # Newcombe 1998, Statistics in Medicine 17, 873-890, table II, method 10
