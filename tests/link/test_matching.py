@@ -271,10 +271,10 @@ def test_an_exact_name_never_weighs_less_than_one_with_a_typing_error(given: str
 @pytest.mark.parametrize(("others", "status"), [(5, "review"), (0, "accepted")])
 def test_names_one_letter_apart_are_two_people_where_others_are_called_so_too(others: int, status: str) -> None:
     rows = [*town("a", 200), *town("b", 200)]
-    for list_name, given in (("a", "Jaden"), ("b", "Jayden")):
+    for list_name, name in (("a", "Jaden"), ("b", "Jayden")):
         said = {"born": "2004-05-06", "schools": ["s@2015"]}
-        rows.append({"key": f"{list_name}x", "given": given, "surname": "Wrzesniewski"} | said)
-        rows += [row | {"key": f"{list_name}o{row['key']}", "given": given} for row in town(list_name, others)]
+        rows.append({"key": f"{list_name}x", "given": name, "surname": "Wrzesniewski"} | said)
+        rows += [row | {"key": f"{list_name}o{row['key']}", "given": name} for row in town(list_name, others)]
     assert found(match(people(*rows), FIELDS))["ax", "bx"][0] == status
 
 

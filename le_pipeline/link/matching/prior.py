@@ -40,7 +40,8 @@ def allowed_comparisons(connection: duckdb.DuckDBPyConnection) -> float:
     """Pairs of keys that the lists allow to be one person."""
     connection.execute(
         f"create or replace table pattern as select lists, is_known, is_settled, "
-        f"count(distinct node) as count from {PEOPLE} group by all order by count desc, lists, is_known limit {PATTERNS}"
+        f"count(distinct node) as count from {PEOPLE} group by all "
+        f"order by count desc, lists, is_known limit {PATTERNS}"
     )
     allowed = ALLOWED.replace("l.cluster <> r.cluster", "true")
     pairs = connection.execute(

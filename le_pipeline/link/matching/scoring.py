@@ -28,7 +28,8 @@ SAMPLE = 1_500  # keys that are compared each with each, to count the u of level
 # two records may be of one person: other clusters, not both mere names, nor both settled, and no list that has both
 # most people of a roster stand on all of its lists, so that it is quickly seen
 ALLOWED = (
-    "l.cluster <> r.cluster and (l.is_known or r.is_known) and not (l.is_settled and r.is_settled) and (l.lists <> r.lists or len(l.lists) = 0)"
+    "l.cluster <> r.cluster and (l.is_known or r.is_known) and not (l.is_settled and r.is_settled)"
+    " and (l.lists <> r.lists or len(l.lists) = 0)"
     " and not list_has_any(l.lists, r.lists)"
 )
 
@@ -86,8 +87,8 @@ def counted_u(connection: duckdb.DuckDBPyConnection, compared: list[Comparison])
     A declared u stands in for what few pairs cannot show.
     """
     connection.execute(
-        f"create or replace table sample as select * from {PEOPLE} where is_known qualify row_number() over (partition by node "
-        f"order by row) = 1 order by md5(key) limit {SAMPLE}"
+        f"create or replace table sample as select * from {PEOPLE} where is_known "
+        f"qualify row_number() over (partition by node order by row) = 1 order by md5(key) limit {SAMPLE}"
     )
     found = {}
     for one in compared:
