@@ -271,10 +271,10 @@ def test_an_exact_name_never_weighs_less_than_one_with_a_typing_error(given: str
 @pytest.mark.parametrize(("others", "status"), [(5, "review"), (0, "accepted")])
 def test_names_one_letter_apart_are_two_people_where_others_are_called_so_too(others: int, status: str) -> None:
     rows = [*town("a", 200), *town("b", 200)]
-    for list_name, given in (("a", "Jaden"), ("b", "Jayden")):
+    for list_name, name in (("a", "Jaden"), ("b", "Jayden")):
         said = {"born": "2004-05-06", "schools": ["s@2015"]}
-        rows.append({"key": f"{list_name}x", "given": given, "surname": "Wrzesniewski"} | said)
-        rows += [row | {"key": f"{list_name}o{row['key']}", "given": given} for row in town(list_name, others)]
+        rows.append({"key": f"{list_name}x", "given": name, "surname": "Wrzesniewski"} | said)
+        rows += [row | {"key": f"{list_name}o{row['key']}", "given": name} for row in town(list_name, others)]
     assert found(match(people(*rows), FIELDS))["ax", "bx"][0] == status
 
 
@@ -301,6 +301,54 @@ def test_two_mere_names_are_never_compared_and_one_has_at_most_one_person() -> N
     two = [ann("a1", given="Bella", lists=[]), ann("b1", given="Belle", lists=[]), names[0]]
     matches = match(people(*two), FIELDS)
     assert not {("a1", "x1"), ("b1", "x1")} <= accepted(matches)
+
+
+def test_a_list_of_names_parts_no_two_staff_keys() -> None:
+    staff = [row | {"schools": [f"{index % 20}@2015"]} for index, row in enumerate(town("a", 300))]
+    staff += [row | {"schools": [f"{index % 20}@2016"]} for index, row in enumerate(town("b", 300))]
+    staff += [row | {"key": f"b{row['key']}", "schools": ["3@2016"]} for row in town("a", 30)]
+    said = {"given": "Christabel", "born": "1984-03-07"}
+    mover = [
+        {"key": "an", "surname": "Maidenberg", "schools": ["7@2015"]} | said,
+        {"key": "bm", "surname": "Marriedsen", "schools": ["7@2016"]} | said,
+    ]
+    entry = taught("x1", "Christabel", "Maidenberg", "7@2015", lists=["f"], is_known=False)
+    matches = match(people(*staff, *mover, entry), FIELDS)
+    assert {("an", "bm"), ("an", "x1")} <= accepted(matches)
+    assert {key for key, person in matches.clusters.rows() if person == "an"} == {"an", "bm", "x1"}
+
+
+def test_a_name_that_is_one_of_two_people_is_neither() -> None:
+    two = [ann("a1", middle="Rose"), ann("b1", middle="Quincy")]
+    matches = match(people(*two, ann("x1", lists=["f"], is_known=False)), FIELDS)
+    assert found(matches)["a1", "b1"] == ("review", "middle_name_differs")
+    assert not accepted(matches)
+
+
+NAMES_ALONE = st.fixed_dictionaries(
+    {
+        "given": st.sampled_from(["Annabel", "Anabel", "Bob", "Robert", "Rosalind"]),
+        "surname": st.sampled_from(["Fairweather", "Fairwether", "Zorn", "Okafor", "Smith-Okafor"]),
+        "born": st.sampled_from(["1984-03-07", "1984-07-03", None]),
+        "email": st.sampled_from(["x@y.z", None]),
+        "schools": st.sampled_from([["1@2014"], ["2@2015"], None]),
+        "lists": st.sampled_from([[], ["f"], ["g"]]),
+    }
+)
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.lists(NAMES_ALONE, min_size=1, max_size=6))
+def test_mere_names_change_nothing_among_known_keys(names: list[dict[str, Any]]) -> None:
+    known = [row for row in ROWS if row.get("is_known", True)]
+    before = match(people(*known), FIELDS)
+    added = [{"key": f"{index}x", "is_known": False} | row for index, row in enumerate(names)]
+    after = match(people(*known, *added), FIELDS)
+    keys = {row["key"] for row in known}
+    among = pl.col("left_key").is_in(keys) & pl.col("right_key").is_in(keys)
+    assert after.pairs.filter(among).equals(before.pairs)
+    several = after.clusters.filter(pl.col("key").is_in(keys)).filter(pl.len().over("person_key") > 1)
+    assert several.equals(before.clusters)
 
 
 # decisions

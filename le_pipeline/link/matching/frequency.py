@@ -62,11 +62,14 @@ def _coincidence(said: pl.DataFrame, column: str, declared: float) -> tuple[pl.D
 
 
 def with_sizes(rows: pl.DataFrame, one: Comparison) -> tuple[pl.DataFrame, Comparison]:
-    """A context parted by how common its elements are: columns such as `context_0_small`, and m and u of each size."""
-    said = rows.select("row", "node", pl.col(one.column).alias("element")).explode("element", empty_as_null=False)
-    said = said.drop_nulls("element")
-    people = max(rows["node"].n_unique(), 2)
-    counts = said.unique(["node", "element"]).group_by("element").agg(count=pl.len().cast(pl.Int64))
+    """A context parted by how common its elements are: columns such as `context_0_small`, and m and u of each size.
+
+    Sizes are those among known people.
+    """
+    said = rows.select("row", "node", "is_known", pl.col(one.column).alias("element"))
+    said = said.explode("element", empty_as_null=False).drop_nulls("element")
+    people = max(rows.filter("is_known")["node"].n_unique(), 2)
+    counts = said.filter("is_known").unique(["node", "element"]).group_by("element").agg(count=pl.len().cast(pl.Int64))
     share = (pl.col("count") - 1 + DECLARED_KEYS * CONTEXT_U) / (people + DECLARED_KEYS)
     size = pl.when(share < SIZES["small"]).then(pl.lit("small")).when(share < SIZES["middle"]).then(pl.lit("middle"))
     counts = counts.with_columns(size=size.otherwise(pl.lit("large")))

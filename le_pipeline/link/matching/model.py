@@ -65,6 +65,8 @@ class Matches:
 def match(records: pl.DataFrame, fields: dict[str, Kind], decisions: pl.DataFrame | None = None) -> Matches:
     """Find the keys that stand for one person.
 
+    What becomes of known keys among each other does not depend on any mere name.
+
     Args:
         records: one row per spelling of a person: `key`; `lists`, names of the lists that have the key; `is_known`,
             false where the key is only a name on a list; and the columns of `fields`.
@@ -77,7 +79,7 @@ def match(records: pl.DataFrame, fields: dict[str, Kind], decisions: pl.DataFram
     columns = columns_of(records, fields)
     with quiet(), database() as connection:
         rows = people(records, columns)
-        return _Matching(connection, rows, columns, _decided(decisions, rows)).matches()
+        return _settled_and_named(connection, rows, columns, decisions)
 
 
 def match_lists(left: pl.DataFrame, right: pl.DataFrame, fields: dict[str, Kind]) -> Matches:
@@ -99,6 +101,24 @@ def match_lists(left: pl.DataFrame, right: pl.DataFrame, fields: dict[str, Kind]
     found = match(pl.concat(sides, how="vertical_relaxed"), fields)
     keys = (pl.col("left_key").str.strip_prefix("left/"), pl.col("right_key").str.strip_prefix("right/"))
     return Matches(found.pairs.with_columns(keys), found.clusters, found.model_hash)
+
+
+def _settled_and_named(
+    connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, columns: Columns, decisions: pl.DataFrame | None
+) -> Matches:
+    """Known keys among each other first, then whom each mere name is of."""
+    known = rows.filter("is_known")
+    among_known = _decided(decisions, known)
+    first = _Matching(connection, known, columns, among_known, components(among_known.clear()))
+    settled = first.matches()
+    if known.is_empty() or known.height == rows.height:
+        return settled
+    about_names = _decided(decisions, rows).join(among_known, on=NODES, how="anti", maintain_order="left")
+    rows = rows.with_columns(is_settled="is_known")
+    named = _Matching(connection, rows, columns, about_names, first.joined).matches()
+    model_hash = hashlib.sha256((settled.model_hash + named.model_hash).encode()).hexdigest()[:16]
+    pairs = pl.concat([settled.pairs, named.pairs]).sort("left_key", "right_key")
+    return Matches(pairs, named.clusters, model_hash)
 
 
 def _decided(decisions: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame:
@@ -123,14 +143,27 @@ def _decided(decisions: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame
 
 
 class _Matching:
-    """One matching, step by step."""
+    """One matching, step by step.
+
+    Args:
+        connection: a database of its own.
+        rows: of people.
+        columns: what is compared.
+        decided: what people have decided, the oldest first.
+        joined: node and cluster, of keys that are one person before; in the end, of all that are.
+    """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, columns: Columns, decided: pl.DataFrame
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        rows: pl.DataFrame,
+        columns: Columns,
+        decided: pl.DataFrame,
+        joined: pl.DataFrame,
     ) -> None:
-        self.connection, self.columns, self.decided = connection, columns, decided
+        self.connection, self.columns, self.decided, self.joined = connection, columns, decided, joined
         self.rows, self.scorer = modelled(connection, rows, columns)
-        self.keys = rows.select("node", "key", "lists", "is_known").unique("node", maintain_order=True)
+        self.keys = rows.select("node", "key", "lists", "is_known", "is_settled").unique("node", maintain_order=True)
         self.expected, agreeing_ones = expected_matches(connection, self.rows, self.scorer.compared, self.scorer.found)
         self.found_share = min(2 * agreeing_ones / max(self.keys.height, 1), MOST_FOUND)
         self.prior = self._prior(self.expected)
@@ -139,7 +172,8 @@ class _Matching:
         """The pairs and clusters."""
         exact = self._exact()
         standing = self._standing()
-        yes = standing.filter(decision="yes").select(NODES)
+        before = self.joined.select(pl.col("cluster").alias(NODES[0]), pl.col("node").alias(NODES[1]))
+        yes = pl.concat([before, standing.filter(decision="yes").select(NODES)])
         sure = self._sure(exact, yes, standing)
         joined = components(pl.concat([sure.select(NODES), yes]))
         decided = self._scored(self.decided.select(NODES))  # while each key stands for itself
@@ -206,7 +240,7 @@ class _Matching:
 
     def _standing(self) -> pl.DataFrame:
         """The decisions without those that later ones contradict."""
-        grown = people_of(self.keys, components(self.decided.clear()), self.decided.clear(), self.decided)
+        grown = people_of(self.keys, self.joined, self.decided.clear(), self.decided)
         for left, right, decision in self.decided.reverse().iter_rows():
             if decision == "yes":
                 if grown.is_open(left, right, is_decided=True):
@@ -217,7 +251,13 @@ class _Matching:
         return self.decided.filter(pl.Series(is_one, dtype=pl.Boolean) == (pl.col("decision") == "yes"))
 
     def _sure(self, exact: pl.DataFrame, yes: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
-        """The pairs of groups in which nothing speaks against one person."""
+        """The pairs of groups in which nothing speaks against one person.
+
+        Args:
+            exact: pairs of equal name and birth date.
+            yes: pairs that are one person already.
+            standing: decisions that count.
+        """
         against = standing.filter(pl.col("decision") != "yes").select(*NODES, is_decided=pl.lit(value=True))
         fit = exact.join(against, on=NODES, how="left", maintain_order="left").with_columns(
             is_fit=pl.col("is_allowed")
@@ -236,7 +276,10 @@ class _Matching:
         sides = [joined.rename({"node": node, "cluster": f"{node}_cluster"}) for node in NODES]
         apart = against.join(sides[0], on=NODES[0]).join(sides[1], on=NODES[1])
         inside = apart.filter(pl.col("left_node_cluster") == pl.col("right_node_cluster"))["left_node_cluster"]
-        broken = pl.concat([twice, inside]).unique()
+        people = self.keys.filter("is_settled").select("node").join(self.joined, on="node", how="left")
+        people = people.select("node", person=pl.col("cluster").fill_null(pl.col("node")))
+        several = joined.join(people, on="node").group_by("cluster").agg(pl.col("person").n_unique())
+        broken = pl.concat([twice, inside, several.filter(pl.col("person") > 1)["cluster"]]).unique()
         bad = joined.filter(pl.col("cluster").is_in(broken.implode()))["node"]
         return fit.filter(~pl.col("left_node").is_in(bad.implode())).select(NODES)
 
@@ -251,8 +294,8 @@ class _Matching:
 
     def _clusters(self, told: pl.DataFrame, yes: pl.DataFrame) -> pl.DataFrame:
         accepted = told.filter(match_status="accepted").select(NODES)
-        joined = components(pl.concat([accepted, yes]))
-        keys = joined.join(self.keys, on="node").sort("node")
+        self.joined = components(pl.concat([accepted, yes]))
+        keys = self.joined.join(self.keys, on="node").sort("node")
         person = pl.col("key").filter("is_known").first().over("cluster").alias("person_key")
         return keys.select("key", person)
 

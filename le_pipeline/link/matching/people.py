@@ -38,7 +38,8 @@ def people(records: pl.DataFrame, columns: Columns) -> pl.DataFrame:
 
     Returns:
         row and node, numbers of spellings and keys; key; is_known; lists, numbers of lists; told_lists, the same with
-        `NO_LIST` where there is none; cluster, at first the node; and the columns that are compared.
+        `NO_LIST` where there is none; cluster, at first the node; is_settled, at first false, of keys that are not
+        compared with each other any more; and the columns that are compared.
     """
     said = {column: f"said {column}" for column in columns}
     told = records.filter(pl.col("key").is_not_null()).select(
@@ -89,7 +90,7 @@ def _keys(told: pl.DataFrame) -> pl.DataFrame:
     )
     is_listed = pl.col("lists").list.len() > 0
     told_lists = pl.when(is_listed).then("lists").otherwise(pl.lit([NO_LIST], dtype=NUMBERS))
-    return keys.with_columns(told_lists=told_lists, cluster=pl.col("node"))
+    return keys.with_columns(told_lists=told_lists, cluster=pl.col("node"), is_settled=pl.lit(value=False))
 
 
 def gathered(rows: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:

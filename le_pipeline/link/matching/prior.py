@@ -32,15 +32,16 @@ def agreeing(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, on: list
         f"not list_has_any(l.lists, r.lists) as is_allowed "
         f'from agreeing a join agreeing b on a."group" = b."group" and a.row < b.row '
         f"join {PEOPLE} l on l.row = a.row join {PEOPLE} r on r.row = b.row "
-        f"where l.node <> r.node and (l.is_known or r.is_known)"
+        f"where l.node <> r.node and (l.is_known or r.is_known) and not (l.is_settled and r.is_settled)"
     ).pl()
 
 
 def allowed_comparisons(connection: duckdb.DuckDBPyConnection) -> float:
     """Pairs of keys that the lists allow to be one person."""
     connection.execute(
-        f"create or replace table pattern as select lists, is_known, count(distinct node) as count "
-        f"from {PEOPLE} group by lists, is_known order by count desc, lists, is_known limit {PATTERNS}"
+        f"create or replace table pattern as select lists, is_known, is_settled, "
+        f"count(distinct node) as count from {PEOPLE} group by all "
+        f"order by count desc, lists, is_known limit {PATTERNS}"
     )
     allowed = ALLOWED.replace("l.cluster <> r.cluster", "true")
     pairs = connection.execute(

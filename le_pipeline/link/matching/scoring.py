@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 PEOPLE = "people"
 RARE = 2e-5  # share of keys up to which a name may be a typing error of another
 SAMPLE = 1_500  # keys that are compared each with each, to count the u of levels
-# two records may be of one person: other clusters, not both mere names, and no list that has both
+# two records may be of one person: other clusters, not both mere names, nor both settled, and no list that has both
 # most people of a roster stand on all of its lists, so that it is quickly seen
 ALLOWED = (
-    "l.cluster <> r.cluster and (l.is_known or r.is_known) and (l.lists <> r.lists or len(l.lists) = 0)"
+    "l.cluster <> r.cluster and (l.is_known or r.is_known) and not (l.is_settled and r.is_settled)"
+    " and (l.lists <> r.lists or len(l.lists) = 0)"
     " and not list_has_any(l.lists, r.lists)"
 )
 
@@ -86,8 +87,8 @@ def counted_u(connection: duckdb.DuckDBPyConnection, compared: list[Comparison])
     A declared u stands in for what few pairs cannot show.
     """
     connection.execute(
-        f"create or replace table sample as select * from {PEOPLE} qualify row_number() over (partition by node "
-        f"order by row) = 1 order by md5(key) limit {SAMPLE}"
+        f"create or replace table sample as select * from {PEOPLE} where is_known "
+        f"qualify row_number() over (partition by node order by row) = 1 order by md5(key) limit {SAMPLE}"
     )
     found = {}
     for one in compared:
@@ -112,18 +113,23 @@ def counted_u(connection: duckdb.DuckDBPyConnection, compared: list[Comparison])
 def modelled(
     connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, columns: Columns
 ) -> tuple[pl.DataFrame, Scorer]:
-    """The people as a table of the database, and the model that weighs pairs of them."""
+    """The people as a table of the database, and the model that weighs pairs of them.
+
+    What is counted is counted on known people: a list of names says nothing of how common they are.
+    """
     compared = comparisons(columns)
+    few = max(2, round(rows.filter("is_known")["node"].n_unique() * RARE))
     for index, one in enumerate(compared):
         if one.kind in ("given_name", "surname"):
-            few = max(2, round(rows["node"].n_unique() * RARE))
-            rows = rows.with_columns((pl.col("node").n_unique().over(one.column) <= few).alias(f"{one.column}_rare"))
+            count = pl.col("node").filter("is_known").n_unique().over(one.column)
+            rows = rows.with_columns((count <= few).alias(f"{one.column}_rare"))
         if one.kind == "context":
             rows, compared[index] = with_sizes(rows, one)
-    found = frequencies(rows, compared)
+    known = rows.filter("is_known")
+    found = frequencies(known, compared)
     put(connection, PEOPLE, rows)
     compared = with_u(compared, counted_u(connection, compared), found)
-    return rows, Scorer(connection, nested(rows, compared, found), found)
+    return rows, Scorer(connection, nested(known, compared, found), found)
 
 
 def _is_of(name: str, compared: list[Comparison]) -> bool:
