@@ -30,8 +30,54 @@ with seen as (  -- where and when a key was last seen, for pairs of keys that kn
     union all
     select state, school_year, mentee_name_key from canonical.mentorship
 ),
-pair as (
-    select person_kind, left_key, right_key from linked.person_match where match_status = 'review'
+entry as (  -- whom an entry of a list names, and what is unresolved of it
+    select p.state, p.school_year, 'fellowship' as feed, p.unresolved_reason, e.staff_key as id_key, e.name_key
+    from linked.program_participant as p
+    join canonical.fellowship as e on e.delivery_id = p.delivery_id and e.source_row = p.source_row
+    where p.role = 'fellow' and p.unresolved_reason is not null
+    union all
+    select p.state, p.school_year, 'applicant', p.unresolved_reason, e.staff_key, e.name_key
+    from linked.program_participant as p
+    join canonical.applicant as e on e.delivery_id = p.delivery_id and e.source_row = p.source_row
+    where p.role = 'applicant' and p.unresolved_reason is not null
+    union all
+    select p.state, p.school_year, 'mentorship', p.unresolved_reason, e.mentee_staff_key, e.mentee_name_key
+    from linked.program_participant as p
+    join canonical.mentorship as e on e.delivery_id = p.delivery_id and e.source_row = p.source_row
+    where p.role = 'mentee' and p.unresolved_reason is not null
+    union all
+    select p.state, p.school_year, 'mentorship', p.unresolved_reason, e.fellow_staff_key, e.fellow_name_key
+    from linked.program_participant as p
+    join canonical.mentorship as e on e.delivery_id = p.delivery_id and e.source_row = p.source_row
+    where p.role = 'mentee' and p.unresolved_reason is not null
+),
+nameless_link as (  -- links that name a teacher of whom nobody knows who it is
+    select l.state, l.school_year, l.name_key
+    from canonical.reported_teacher_student_link as l
+    where l.staff_key is null
+        and not exists (select 1 from linked.person_alias as a where a.alias_key = l.name_key)
+),
+counted_name as (
+    select name_key from entry where unresolved_reason = 'waits_for_review'
+    union
+    select name_key from nameless_link
+),
+pair as (  -- that no record accounts for which is counted itself
+    select m.person_kind, m.left_key, m.right_key
+    from linked.person_match as m
+    where m.match_status = 'review'
+        and not exists (
+            select 1 from counted_name as n where n.name_key = m.left_key or n.name_key = m.right_key)
+),
+roster as (
+    select distinct e.state, e.school_year, coalesce(a.person_key, e.student_key) as student_key
+    from canonical.student_school_association as e
+    left join linked.person_alias as a on a.alias_key = e.student_key
+),
+of_student as (
+    select 'student_assessment' as feed, state, school_year, student_key from canonical.student_assessment
+    union all
+    select 'student_section', state, school_year, student_key from canonical.student_section_association
 ),
 place as (
     select p.person_kind, p.left_key, p.right_key, s.state, s.school_year
@@ -47,10 +93,7 @@ unresolved as (
     from linked.program_participant
     where unresolved_reason is not null
     union all
-    select l.state, l.school_year, 'teacher_student_link', 'name_not_on_staff'
-    from canonical.reported_teacher_student_link as l
-    where l.staff_key is null
-        and not exists (select 1 from linked.person_alias as a where a.alias_key = l.name_key)
+    select state, school_year, 'teacher_student_link', 'name_not_on_staff' from nameless_link
     union all
     select q.state, q.school_year, d.feed, 'not_on_roster'
     from (
@@ -59,6 +102,27 @@ unresolved as (
         where rule = 'not_on_roster'
     ) as q
     join canonical.delivery as d on d.delivery_id = q.delivery_id
+    union all
+    select o.state, o.school_year, o.feed, 'not_on_roster'  -- where there is a roster of the year
+    from of_student as o
+    join (select distinct state, school_year from roster) as y
+        on y.state = o.state and y.school_year = o.school_year
+    left join linked.person_alias as a on a.alias_key = o.student_key
+    left join roster as r
+        on r.state = o.state and r.school_year = o.school_year
+        and r.student_key = coalesce(a.person_key, o.student_key)
+    where r.student_key is null
+    union all
+    select c.state, c.school_year, 'linked.identity_conflict', 'id_of_somebody_else'
+    from linked.identity_conflict as c
+    where not exists (
+        select 1 from entry as e
+        where e.unresolved_reason = 'id_of_somebody_else' and e.feed = c.feed and e.state = c.state
+            and e.school_year = c.school_year and e.id_key = c.person_key)
+    union all
+    select state, school_year, 'linked.student_exposure', 'no_teacher'
+    from linked.student_exposure
+    where exposure = 'unlinked'
     union all
     select state, school_year, 'linked.person_match', person_kind || '_waits_for_review' from place
     union all
@@ -74,9 +138,10 @@ select
         when 'staff_waits_for_review' then 'Decide with `le review` whether two records are one staff member'
         when 'several_people' then 'Give the staff id: several staff members have the e-mail address'
         when 'not_on_staff' then 'Correct the entry, or land the staff file that has the person'
-        when 'id_of_somebody_else' then 'Correct the staff id: it is that of somebody with another name'
+        when 'id_of_somebody_else' then 'Correct the id: it is that of somebody with another name'
         when 'name_not_on_staff' then 'Land the staff file that has the teacher, or decide with `le review`'
         when 'not_on_roster' then 'Land the roster that has the person, or correct the id (`le quarantine list`)'
+        when 'no_teacher' then 'Land the roster or the list that has the student''s teacher of the subject'
         when 'removed_by_verification' then 'Nothing: a school has said so; if it is a mistake, ask it for a corrected sheet'
         when 'no_share' then 'Nothing, if it is so; else ask the school for their share (`le roster export`)'
         when 'no_share_declared' then 'Nothing, if they only help; else ask the school for their share (`le roster export`)'
