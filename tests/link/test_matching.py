@@ -518,8 +518,15 @@ def test_columns_without_a_value() -> None:
 
 
 def test_damaged_dates_are_no_dates() -> None:
-    for damaged in ("", "13/13/2013", "1984-99-99", "unknown", "0000-00-00", "19840", "1984-03-07x"):
-        match(people(ann("a1", born=damaged), ann("b1", born=damaged, place="x")), FIELDS)
+    for damaged in ("", "13/13/2013", "unknown", "0000-00-00", "19840", "1984-03-07x"):
+        (pair,) = match(people(ann("a1", born=damaged), ann("b1", born=damaged)), FIELDS).pairs.rows(named=True)
+        assert "born missing" in pair["evidence"]
+        assert pair["match_status"] == "review"
+
+
+def test_digits_that_are_no_day_of_the_calendar_are_compared_as_they_were_typed() -> None:
+    (pair,) = match(people(ann("a1", born="1984-99-99"), ann("b1", born="1984-99-99")), FIELDS).pairs.rows(named=True)
+    assert "born exact" in pair["evidence"]
 
 
 def test_a_missing_column_is_named() -> None:
