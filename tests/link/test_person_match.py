@@ -310,3 +310,13 @@ def decide(home: Home, keys: Keys, left: str, right: str, word: str) -> None:
     row = {"person_kind": "staff", "left_key": left, "right_key": right, "decision": word}
     of = {f"{side}_{what}": "" for side in ("left", "right") for what in ("domain", "issuer", "id")}
     decision.keep(Vault(home, keys), decision.in_order(pl.DataFrame([row | of])))
+
+
+def test_a_table_of_an_earlier_version_is_replaced(home: Home, keys: Keys, landing: Land) -> None:
+    landing("LA/2016/staff.csv", csv(STAFF_HEADER, *staff(5)))
+    run(home, keys)
+    lake, table = Lake(home.lake), registry.tables()["identity_conflict"]
+    before = lake.read(table)
+    before.drop("claimed_by").write_parquet(lake.part(table, "all"))
+    run(home, keys)
+    assert lake.read(table).equals(before)
