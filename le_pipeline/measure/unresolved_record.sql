@@ -31,22 +31,22 @@ with seen as (  -- where and when a key was last seen, for pairs of keys that kn
     select state, school_year, mentee_name_key from canonical.mentorship
 ),
 entry as (  -- whom an entry of a list names, and what is unresolved of it
-    select p.state, p.school_year, 'fellowship' as feed, p.unresolved_reason, e.staff_key as id_key, e.name_key
+    select p.state, p.school_year, 'fellowship' as feed, p.unresolved_reason, e.name_key
     from linked.program_participant as p
     join canonical.fellowship as e on e.delivery_id = p.delivery_id and e.source_row = p.source_row
     where p.role = 'fellow' and p.unresolved_reason is not null
     union all
-    select p.state, p.school_year, 'applicant', p.unresolved_reason, e.staff_key, e.name_key
+    select p.state, p.school_year, 'applicant', p.unresolved_reason, e.name_key
     from linked.program_participant as p
     join canonical.applicant as e on e.delivery_id = p.delivery_id and e.source_row = p.source_row
     where p.role = 'applicant' and p.unresolved_reason is not null
     union all
-    select p.state, p.school_year, 'mentorship', p.unresolved_reason, e.mentee_staff_key, e.mentee_name_key
+    select p.state, p.school_year, 'mentorship', p.unresolved_reason, e.mentee_name_key
     from linked.program_participant as p
     join canonical.mentorship as e on e.delivery_id = p.delivery_id and e.source_row = p.source_row
     where p.role = 'mentee' and p.unresolved_reason is not null
     union all
-    select p.state, p.school_year, 'mentorship', p.unresolved_reason, e.fellow_staff_key, e.fellow_name_key
+    select p.state, p.school_year, 'mentorship', p.unresolved_reason, e.fellow_name_key
     from linked.program_participant as p
     join canonical.mentorship as e on e.delivery_id = p.delivery_id and e.source_row = p.source_row
     where p.role = 'mentee' and p.unresolved_reason is not null
@@ -118,7 +118,7 @@ unresolved as (
     where not exists (
         select 1 from entry as e
         where e.unresolved_reason = 'id_of_somebody_else' and e.feed = c.feed and e.state = c.state
-            and e.school_year = c.school_year and e.id_key = c.person_key)
+            and e.school_year = c.school_year and e.name_key = c.name_key)
     union all
     select state, school_year, 'linked.student_exposure', 'no_teacher'
     from linked.student_exposure

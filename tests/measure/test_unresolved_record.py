@@ -157,9 +157,16 @@ def test_an_id_of_somebody_else_is_counted_once_whether_or_not_an_entry_falls_fo
     lake.write("program_participant", {"role": "fellow", "unresolved_reason": "id_of_somebody_else"})
     lake.write(
         "identity_conflict",
-        {"person_key": "tom", "feed": "fellowship", "is_linked": False},
-        {"person_key": "tina", "feed": "fellowship", "is_linked": False},
-        {"person_key": "ann", "feed": "student_assessment", "is_linked": True, "person_kind": "student"},
+        {"person_key": "tom", "feed": "fellowship", "claimed_by": "id", "name_key": "fay", "is_linked": False},
+        {"person_key": "tara", "feed": "fellowship", "claimed_by": "email", "name_key": "fay", "is_linked": False},
+        {"person_key": "tina", "feed": "fellowship", "claimed_by": "id", "name_key": "una", "is_linked": False},
+        {
+            "person_key": "ann",
+            "feed": "student_assessment",
+            "claimed_by": "id",
+            "is_linked": True,
+            "person_kind": "student",
+        },
     )
 
     assert unresolved(lake) == [
