@@ -1,37 +1,10 @@
 -- One row per state, school year, subject and group: how many test takers are linked to a teacher of the subject.
-with link as (
-    select student_key, subject, school_year, staff_key, is_under_claimed, is_over_claimed, is_disputed
-    from linked.teacher_student_link
-    where excluded_reason is null and weight > 0
-),
-kin as (  -- a test of algebra is taught in a section of mathematics, but not in one of geometry
-    select t.subject as tested, c.subject as taught
-    from reference.subject_family as t
-    join reference.subject_family as c
-        on c.family = t.family and c.subject <> t.subject and (t.kind = 'general' or c.kind = 'general')
-),
-matched as (
-    select s.subject as tested, l.*, true as is_very_subject
-    from linked.standard_score as s
-    join link as l on l.student_key = s.student_key and l.subject = s.subject and l.school_year = s.school_year
-    union all
-    select s.subject, l.*, false
-    from linked.standard_score as s
-    join kin as k on k.tested = s.subject
-    join link as l on l.student_key = s.student_key and l.subject = k.taught and l.school_year = s.school_year
-),
-nearest as (  -- teachers of the very subject, else of its kin
-    select *
-    from matched
-    qualify is_very_subject = bool_or(is_very_subject) over (partition by student_key, tested, school_year)
-),
-taught as (
+with taught as (
     select
-        student_key, tested as subject, school_year, count(distinct staff_key) as n_teachers,
-        bool_or(is_under_claimed) as is_under_claimed, bool_or(is_over_claimed) as is_over_claimed,
-        bool_or(is_disputed) as is_disputed
-    from nearest
-    group by student_key, tested, school_year
+        student_key, subject, school_year, count(*) as n_teachers, bool_or(is_under_claimed) as is_under_claimed,
+        bool_or(is_over_claimed) as is_over_claimed, bool_or(is_disputed) as is_disputed
+    from linked.score_teacher
+    group by student_key, subject, school_year
 ),
 breakdown_of as (
     select * from (values ('all'), ('school'), ('race_ethnicity'), ('english_learner')) as v (breakdown)

@@ -8,6 +8,7 @@ from le_pipeline.warehouse.engine import step
 STEPS = (
     step("retention_outcome", __file__, partitioned=True),
     step("standard_score", __file__, partitioned=True),
+    step("score_teacher", __file__, partitioned=True),
     step("student_exposure", __file__, partitioned=True),
     step("teacher_retention", __file__, teacher_retention.finish),
     step("achievement_gap", __file__, achievement_gap.finish),

@@ -1,44 +1,14 @@
 -- One row per student, subject and school year with a valid score: by which kind of teacher the student was taught.
-with link as (
+with teacher as (  -- a teacher's part in the programme is one for the whole year
     select
-        l.student_key, l.subject, l.school_year, l.staff_key, l.weight, r.region,
+        t.student_key, t.subject, t.school_year, t.staff_key, t.weight, r.region,
         case
             when r.role in ('fellow', 'mentee') and r.is_active then r.role
             when r.role in ('fellow', 'mentee') then 'former'
             else 'none'
         end as exposure
-    from linked.teacher_student_link as l
-    left join linked.program_role as r on r.staff_key = l.staff_key and r.school_year = l.school_year
-    where l.excluded_reason is null and l.weight > 0
-),
-kin as (  -- a test of algebra is taught in a section of mathematics, but not in one of geometry
-    select t.subject as tested, c.subject as taught
-    from reference.subject_family as t
-    join reference.subject_family as c
-        on c.family = t.family and c.subject <> t.subject and (t.kind = 'general' or c.kind = 'general')
-),
-matched as (
-    select
-        s.student_key, s.subject, s.school_year, l.staff_key, l.weight, l.exposure, l.region, true as is_very_subject
-    from linked.standard_score as s
-    join link as l on l.student_key = s.student_key and l.subject = s.subject and l.school_year = s.school_year
-    union all
-    select s.student_key, s.subject, s.school_year, l.staff_key, l.weight, l.exposure, l.region, false
-    from linked.standard_score as s
-    join kin as k on k.tested = s.subject
-    join link as l on l.student_key = s.student_key and l.subject = k.taught and l.school_year = s.school_year
-),
-nearest as (  -- teachers of the very subject, else of its kin
-    select *
-    from matched
-    qualify is_very_subject = bool_or(is_very_subject) over (partition by student_key, subject, school_year)
-),
-teacher as (  -- each once; a teacher's part in the programme is one for the whole year
-    select
-        student_key, subject, school_year, staff_key, exposure, region,
-        sum(cast(weight as decimal(18, 12))) as weight
-    from nearest
-    group by student_key, subject, school_year, staff_key, exposure, region
+    from linked.score_teacher as t
+    left join linked.program_role as r on r.staff_key = t.staff_key and r.school_year = t.school_year
 ),
 taught as (  -- the part in the programme and its region are of one and the same teacher
     select

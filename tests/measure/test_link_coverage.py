@@ -31,6 +31,7 @@ def lake(tmp_path: Path) -> Scenario:
 
 
 def coverage(lake: Scenario, *columns: str, breakdown: str = "all") -> list[tuple[Any, ...]]:
+    lake.run(STEP["score_teacher"])
     made = lake.run(STEP["link_coverage"])
     assert not any(violations(lake.engine, TABLE).values())
     return told(made.filter(made["breakdown"] == breakdown), "subject", *columns)
