@@ -33,7 +33,7 @@ class MendingError(PipelineError):
 
 
 class HandoutError(PipelineError):
-    """A workbook with names cannot be written there."""
+    """A workbook with names cannot be written there, or cannot be read back."""
 
 
 class RosterError(PipelineError):

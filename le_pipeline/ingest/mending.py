@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fastexcel
 import polars as pl
 import xlsxwriter
 
@@ -118,6 +117,7 @@ def take_back(home: Home, keys: Keys, source: Path) -> dict[Partition, int]:
         Rows changed, by partition.
 
     Raises:
+        HandoutError: the workbook cannot be opened, or holds formulas.
         MendingError: the workbook is not one that was exported, or holds rows that no longer wait.
     """
     given = _read(source)
@@ -197,11 +197,7 @@ def _write(rows: pl.DataFrame, target: Path) -> None:
 
 def _read(source: Path) -> pl.DataFrame:
     """The rows of an exported workbook: delivery_id, source_row and the cells as JSON."""
-    try:
-        book = fastexcel.read_excel(source)
-        sheets: list[pl.DataFrame] = [book.load_sheet(name, dtypes="string").to_polars() for name in book.sheet_names]
-    except (fastexcel.FastExcelError, OSError):
-        raise MendingError(f"{source.name} is no workbook that can be opened; give the one that was exported") from None
+    sheets = handout.read_back(source)
     if not sheets or any(not {*OURS[:2]} <= set(sheet.columns) for sheet in sheets):
         raise MendingError(f"{source.name} lacks {' or '.join(OURS[:2])}; give the workbook that was exported")
     rows = [_row(row) for sheet in sheets for row in sheet.iter_rows(named=True)]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fastexcel
 import polars as pl
 import xlsxwriter
 
@@ -208,6 +207,7 @@ def read_decisions(source: Path) -> pl.DataFrame:
     """The decisions of an exported workbook, or of a CSV file with left_key, right_key and decision.
 
     Raises:
+        HandoutError: the workbook cannot be opened, or holds formulas.
         ReviewError: it cannot be opened, lacks a column, or says something else than yes, no or later.
     """
     try:
@@ -216,8 +216,8 @@ def read_decisions(source: Path) -> pl.DataFrame:
                 separator = ";" if file.readline().count(";") else ","  # as Excel writes it in many countries
             rows = pl.read_csv(source, infer_schema=False, separator=separator, encoding="utf8-lossy")
         else:
-            rows = fastexcel.read_excel(source).load_sheet(0, dtypes="string").to_polars()
-    except (fastexcel.FastExcelError, pl.exceptions.PolarsError, OSError):
+            rows = handout.read_back(source)[0]
+    except (pl.exceptions.PolarsError, OSError):
         raise ReviewError(
             f"{source.name} cannot be opened; give the workbook that was exported, or a CSV file"
         ) from None

@@ -130,7 +130,7 @@ def test_another_workbook_is_not_taken(landed: Landed, tmp_path: Path) -> None:
     with pytest.raises(MendingError, match="lacks delivery_id or source_row"):
         le(landed, "retry", str(tmp_path / "other.xlsx"))
     (tmp_path / "text.xlsx").write_text("no workbook", encoding="utf-8")
-    with pytest.raises(MendingError, match="no workbook that can be opened"):
+    with pytest.raises(HandoutError, match="cannot be opened"):
         le(landed, "retry", str(tmp_path / "text.xlsx"))
     assert pl.concat([landed.vaulted("quarantine")]).height == 2
 

@@ -137,6 +137,16 @@ def test_another_word_is_refused_with_its_row_and_nothing_is_taken(
     assert decision.read(Vault(reviewed, load_keys(reviewed))).is_empty()
 
 
+def test_a_formula_decides_nothing(reviewed: Home, tmp_path: Path) -> None:
+    le(reviewed, "review", "export", str(tmp_path / "pairs.xlsx"))
+    with xlsxwriter.Workbook(tmp_path / "formula.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["decision", "left_key", "right_key"])
+        sheet.write_formula(1, 0, '=IF(1=1,"yes","no")', value="yes")
+    with pytest.raises(HandoutError, match="holds formulas; paste values"):
+        le(reviewed, "review", "import", str(tmp_path / "formula.xlsx"))
+
+
 def test_a_pair_that_nobody_asked_about_is_refused(reviewed: Home, tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("left_key,right_key,decision\naaa,bbb,yes\n")
     with pytest.raises(ReviewError, match="no such pair"):

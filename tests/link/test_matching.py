@@ -268,6 +268,19 @@ def test_an_exact_name_never_weighs_less_than_one_with_a_typing_error(given: str
     assert "a1" not in pairs.filter(match_status="accepted")["left_key"]
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [({}, ("review", "namesake")), ({"email": "m.oglethorpe@leap.org"}, ("accepted", None))],
+)
+def test_a_school_alone_does_not_decide_against_the_very_name_on_a_list(
+    said: dict[str, str], status: tuple[str, str | None]
+) -> None:
+    staff = [row | {"schools": [f"{index}@2015"]} for index, row in enumerate(town("a", 600))]
+    two = [taught("a1", "Robert", "Oglethorpe", "7@2015", **said), taught("a2", "Bob", "Oglethorpe", "8@2015")]
+    entry = taught("x1", "Bob", "Oglethorpe", "7@2015", is_known=False, **said)
+    assert found(match(people(*staff, *two, entry), FIELDS))["a1", "x1"] == status
+
+
 @pytest.mark.parametrize(("others", "status"), [(5, "review"), (0, "accepted")])
 def test_names_one_letter_apart_are_two_people_where_others_are_called_so_too(others: int, status: str) -> None:
     rows = [*town("a", 200), *town("b", 200)]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from le_pipeline.link.matching.spelling import Columns, Kind
 
+EXACT = "exact"
 DIFFERS = "differs"
 ANOTHER_NAME = "one letter, both usual"  # given names that several people have each, so that neither is a typing error
 LOCAL_PART = 0.1
@@ -93,7 +94,7 @@ def comparisons(columns: Columns) -> list[Comparison]:
 
 def _given_name(c: str, other: str | None) -> Iterator[Level]:
     # errors in one in twenty names are usual in what people type (client's lists, febrl)
-    yield Level("exact", same(c), 0.85, 0.01, c)
+    yield Level(EXACT, same(c), 0.85, 0.01, c)
     if other:  # the whole weight of a swap is in the two frequencies; one in a hundred forms has one
         yield Level("swapped", _swapped(c, other), 0.01, 0.01, c)
     yield Level("nickname", shared(f"{c}_forms"), 0.03, 0.002, c)
@@ -116,7 +117,7 @@ def _swapped(given: str, surname: str) -> str:
 
 def _surname(c: str, other: str | None) -> Iterator[Level]:
     yield Level("another generation", f"{c}_generation_l <> {c}_generation_r", 0.0005, 0.001, agrees=False)
-    yield Level("exact", same(c), 0.85, 0.003, c)
+    yield Level(EXACT, same(c), 0.85, 0.003, c)
     if other:  # no m of its own: a swap is an event of both names, and counted with the given name
         yield Level("swapped", _swapped(other, c), 1.0, 0.003, c)
     yield Level("typing error", f"({c}_rare_l or {c}_rare_r) and {edit(c)}", 0.05, 0.0005, c)
@@ -127,7 +128,7 @@ def _surname(c: str, other: str | None) -> Iterator[Level]:
 
 
 def _middle_name(c: str) -> Iterator[Level]:
-    yield Level("exact", same(c), 0.65, 0.02, c)
+    yield Level(EXACT, same(c), 0.65, 0.02, c)
     yield Level("initial", f"least(length({c}_l), length({c}_r)) = 1 and {c}_l[1] = {c}_r[1]", 0.25, 0.07)
     yield Level("typing error", edit(c), 0.04, 0.002, c)
     yield Level(DIFFERS, "else", 0.05, 0.9, agrees=False)
@@ -136,7 +137,7 @@ def _middle_name(c: str) -> Iterator[Level]:
 def _birth_date(c: str) -> Iterator[Level]:
     left, right = f"{c}_l", f"{c}_r"
     crossed = f"{left}[1:4] || {left}[7:8] || {left}[5:6] = {right}"
-    yield Level("exact", same(c), 0.93, 0.0002, c)
+    yield Level(EXACT, same(c), 0.93, 0.0002, c)
     yield Level("day and month swapped", crossed, 0.02, 0.0001)
     # eight digits differ in one place, or two neighbours have changed places
     yield Level(
@@ -151,26 +152,26 @@ def _birth_date(c: str) -> Iterator[Level]:
 def _email(c: str) -> Iterator[Level]:
     # people have several addresses, and change them with the job; what stands before the @ is mostly made of the name,
     # and says nothing that the name has not said
-    yield Level("exact", same(c), 0.6, 1e-6, c)
+    yield Level(EXACT, same(c), 0.6, 1e-6, c)
     yield Level("local part", same(f"{c}_local"), LOCAL_PART, LOCAL_PART, agrees=False)
     yield Level(DIFFERS, "else", 0.3, 0.99, agrees=False)
 
 
 def _identifier(c: str) -> Iterator[Level]:
-    yield Level("exact", same(c), 0.9, 1e-6, c)
+    yield Level(EXACT, same(c), 0.9, 1e-6, c)
     yield Level("typing error", edit(c), 0.05, 1e-5)
     yield Level(DIFFERS, "else", 0.05, 0.99, agrees=False)
 
 
 def _place(c: str) -> Iterator[Level]:
     # a quarter of people move
-    yield Level("exact", same(c), 0.7, 0.01, c)
+    yield Level(EXACT, same(c), 0.7, 0.01, c)
     yield Level("typing error", edit(c), 0.04, 0.002, c)
     yield Level(DIFFERS, "else", 0.26, 0.98, agrees=False)
 
 
 def _text(c: str) -> Iterator[Level]:
-    yield Level("exact", same(c), 0.5, 0.001, c)
+    yield Level(EXACT, same(c), 0.5, 0.001, c)
     yield Level("typing error", edit(c), 0.1, 0.0005, c)
     yield Level("similar", alike(c, 0.9), 0.1, 0.002, agrees=False)
     yield Level(DIFFERS, "else", 0.3, 0.99, agrees=False)

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from le_pipeline.link.matching.comparisons import ANOTHER_NAME, DIFFERS, Comparison
+from le_pipeline.link.matching.comparisons import ANOTHER_NAME, DIFFERS, EXACT, Comparison
 
 # an agreement that one person's records have less than three times as often as two people's, such as that of a state,
 # tells nobody apart
 TELLING = 3
+SOLE = ("identifier", "email", "birth_date")
 NAMES = ("given_name", "surname", "middle_name")
 # what relatives have in common; a person whose name or date was changed looks the same
 RELATIVES = ("given_name_differs", "birth_date_differs")
@@ -31,7 +32,8 @@ def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
     """Scored pairs with what their levels amount to.
 
     Returns:
-        `evidence`, words; `held_back`, a reason not to accept them, or null; `is_told`, more than names agrees.
+        `evidence`, words; `held_back`, a reason not to accept them, or null; `is_told`, more than names agrees;
+        `is_named`, both names are the very same; `is_sole`, something agrees that hardly two people have in common.
 
     Args:
         scored: a `gamma_` column per comparison, as Splink numbers levels: from the weakest, 0; missing is -1.
@@ -39,6 +41,8 @@ def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
     """
     words = [pl.lit(f"{one.field} ") + _level(one) for one in compared]
     identified = _any(_agrees(one) for one in compared if one.kind == "identifier")
+    sole = _any(_agrees(one) for one in compared if one.kind in SOLE)
+    named = pl.all_horizontal(_level(one) == EXACT for one in compared if one.kind in ("given_name", "surname"))
     reasons = [
         pl.when(_level(one) == name, ~identified).then(pl.lit(reason))
         for kind, name, reason in HELD_BACK
@@ -48,7 +52,11 @@ def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
     told = _any(_agrees(one) for one in compared if one.kind not in NAMES)
     alone = pl.when(~told).then(pl.lit("names_alone"))
     return scored.with_columns(
-        evidence=pl.concat_str(words, separator="; "), held_back=pl.coalesce(*reasons, alone), is_told=told
+        evidence=pl.concat_str(words, separator="; "),
+        held_back=pl.coalesce(*reasons, alone),
+        is_told=told,
+        is_named=named,
+        is_sole=sole,
     )
 
 

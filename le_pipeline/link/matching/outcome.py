@@ -67,6 +67,7 @@ def outcome(
     """
     pairs = pairs.join(decided, on=NODES, how="left", maintain_order="left")
     pairs = pairs.with_columns(pl.col("is_allowed").fill_null(value=True))
+    pairs = _with_namesakes(keys, pairs)
     every = pairs
     pairs = pairs.filter(
         (pl.col("match_weight") >= pl.when("is_allowed").then(0.0).otherwise(CERTAIN))
@@ -109,6 +110,22 @@ def outcome(
     method = pl.when(is_exact & ~is_joined).then(pl.lit(EXACT)).otherwise(pl.lit(PROBABILISTIC))
     pairs = pairs.with_columns(review_reason=reason, match_status=status, method=method)
     return pl.concat([pairs, _guesses(keys, every, pairs, grown)], how="diagonal")
+
+
+def _with_namesakes(keys: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Hold back who is called nearly like a mere name, where somebody else is called exactly so.
+
+    A list may have the school of the year before, so that a school alone must not decide against a name.
+    """
+    names = keys.filter(~pl.col("is_known")).select("node")
+    exact = pairs.filter(pl.col("is_named"), pl.col("is_allowed"), pl.col("decision").ne_missing("no"))
+    for side in NODES:
+        named = exact.join(names, left_on=side, right_on="node", how="semi").select(side).unique()
+        pairs = pairs.join(named.with_columns(has_namesake=True), on=side, how="left", maintain_order="left")
+        is_held = pl.col("has_namesake").fill_null(value=False) & ~pl.col("is_named") & ~pl.col("is_sole")
+        reason = pl.when(is_held).then(pl.coalesce("held_back", pl.lit("namesake"))).otherwise("held_back")
+        pairs = pairs.with_columns(held_back=reason).drop("has_namesake")
+    return pairs
 
 
 def _guesses(keys: pl.DataFrame, every: pl.DataFrame, pairs: pl.DataFrame, grown: People) -> pl.DataFrame:
