@@ -104,7 +104,7 @@ def nameless(profiles: pl.DataFrame) -> list[str]:
 
 
 def _before(now: pl.DataFrame, delivery: Delivery, lake: Lake) -> tuple[pl.DataFrame | None, str | None]:
-    earlier = lake.read(PROFILE).filter(
+    earlier = lake.remembered(PROFILE).filter(
         (pl.col("layout") == delivery.layout.name)
         & (pl.col("state") == delivery.partition.state)
         & (pl.col("school_year") < delivery.partition.school_year)

@@ -164,10 +164,8 @@ class _Ingest:
 
     def _unchanged(self, rows: int, held_by: dict[str, str]) -> FeedReport:
         where = (self.partition.state, self.partition.school_year)
-        left = [self.lake.part(table, self.feed, *where) for table in (MATCH, DRIFT)]
         matches, drift = (
-            pl.read_parquet(path, hive_partitioning=False) if path.exists() else empty(table)
-            for path, table in zip(left, (MATCH, DRIFT), strict=True)
+            self.lake.remembered(table, [self.lake.part(table, self.feed, *where)]) for table in (MATCH, DRIFT)
         )
         return FeedReport(self.feed, self.partition, rows, True, self.before, held_by, matches, drift)
 

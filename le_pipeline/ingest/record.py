@@ -12,7 +12,6 @@ from le_pipeline.home import Home, Partition, shown
 from le_pipeline.ingest.delivery import Account, Delivery, identify
 from le_pipeline.ingest.document import Document, state_of
 from le_pipeline.ingest.recognition import recognise_all
-from le_pipeline.warehouse.engine import empty
 from le_pipeline.warehouse.lake import Lake, polars_schema
 from schemas import registry
 from schemas.layout import NO_FEED
@@ -78,8 +77,8 @@ def now() -> datetime.datetime:
 
 def on_record(home: Home, part: str, partition: Partition) -> pl.DataFrame:
     """The rows of one feed (or of the unclaimed files) of a partition, as the last run left them."""
-    path = Lake(home.lake).part(TABLE, part, partition.state, partition.school_year)
-    return pl.read_parquet(path, hive_partitioning=False) if path.exists() else empty(TABLE)
+    lake = Lake(home.lake)
+    return lake.remembered(TABLE, [lake.part(TABLE, part, partition.state, partition.school_year)])
 
 
 def row_of(

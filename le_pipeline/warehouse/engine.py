@@ -18,7 +18,7 @@ import polars as pl
 import sqlglot
 from sqlglot import exp
 
-from le_pipeline.errors import StepError
+from le_pipeline.errors import EarlierVersionError, StepError
 from le_pipeline.home import Home
 from le_pipeline.warehouse import ddl
 from le_pipeline.warehouse.lake import Lake, polars_schema
@@ -120,7 +120,11 @@ class Engine:
 
     @contextmanager
     def connection(self, names: tuple[str, ...]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """An in-memory DuckDB in which the named tables can be read; a table without rows yet is empty."""
+        """An in-memory DuckDB in which the named tables can be read; a table without rows yet is empty.
+
+        Raises:
+            EarlierVersionError: the columns of a table are not those of today.
+        """
         # every table is sorted by its key when it is written, so keeping an order on the way would only cost memory
         con = duckdb.connect(config={"autoinstall_known_extensions": False, "preserve_insertion_order": False})
         try:
@@ -129,7 +133,10 @@ class Engine:
             for name in names:
                 layer, _, table = name.partition(".")
                 con.execute(f"create schema if not exists {layer}")
-                con.execute(f"create view {name} as {self._source(layer, table)}")
+                try:
+                    con.execute(f"create view {name} as {self._source(layer, table)}")
+                except duckdb.BinderException:
+                    raise EarlierVersionError(name) from None
             yield con
         finally:
             con.close()

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from le_pipeline.errors import EarlierVersionError
 from le_pipeline.warehouse import ddl
 from schemas.registry import Table
 
@@ -76,11 +77,38 @@ class Lake:
         return sorted(path for path in self.folder(table).rglob("*.parquet") if not path.name.startswith("."))
 
     def read(self, table: Table) -> pl.DataFrame:
-        """The whole table; empty, with its columns, where nothing was written yet."""
+        """The whole table; empty, with its columns, where nothing was written yet.
+
+        Raises:
+            EarlierVersionError: its columns are not those of today.
+        """
         files = self.files(table)
         if not files:
             return pl.DataFrame(schema=polars_schema(table))
-        return scan(table, files).collect()
+        try:
+            return scan(table, files).collect()
+        except (pl.exceptions.ColumnNotFoundError, pl.exceptions.SchemaError):
+            raise EarlierVersionError(table.qualified_name) from None
+
+    def remembered(self, table: Table, files: list[Path] | None = None) -> pl.DataFrame:
+        """What earlier runs have put on record, some files of it or all; empty where there is nothing.
+
+        Columns that an earlier version of the project did not know are empty, for what is past cannot be made anew.
+        """
+        files = self.files(table) if files is None else [path for path in files if path.exists()]
+        if not files:
+            return pl.DataFrame(schema=polars_schema(table))
+        frames = [
+            pl.scan_parquet(
+                path,
+                schema=polars_schema(table),
+                missing_columns="insert",
+                extra_columns="ignore",
+                hive_partitioning=False,
+            )
+            for path in files
+        ]
+        return pl.concat(frames).collect()
 
     def query(self, table: Table) -> str:
         """SQL that reads the table's columns from its files.
