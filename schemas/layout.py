@@ -130,7 +130,8 @@ class Source(_Part):
     number of characters of an id, or of a date without its leading zeros. `range` and `allowed` narrow what the field
     may hold in this file; `marks` are further signs that a published figure is held back. `optional`: files of the
     layout may lack the column; what it would say stays empty. `required`: every row of this file must fill it.
-    `percent`: a share that the file gives as a percentage.
+    `percent`: a share that the file gives as a percentage. `proportion`: a percentage that the file may give as a share
+    of 1.
     """
 
     from_: Texts | None = Field(default=None, alias="from")
@@ -152,6 +153,7 @@ class Source(_Part):
     optional: bool = False
     required: bool = False
     percent: bool = False
+    proportion: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -462,6 +464,8 @@ def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iter
         yield loc, f"`range` is for numbers, {name} is of type {field.type}"
     if source.percent and field.unit != "share":
         yield loc, f"`percent` is for shares, {name} is none"
+    if source.proportion and field.unit != "percent":
+        yield loc, f"`proportion` is for percentages, {name} is none"
     if source.allowed and not field.values:
         yield loc, f"`allowed` is for fields with a list of values, {name} has none"
     named = [

@@ -62,7 +62,10 @@ def fix(rule: str, field: Field | None, label: str, words: tuple[str, ...] = ())
     values = words or (field.values if field else None) or ()
     told = ", ".join(values[:MOST_WORDS])
     told += f", or {len(values) - MOST_WORDS} more of the layout" if len(values) > MOST_WORDS else ""
-    text = rule_texts()["allowed_values" if rule == "unreadable" and values else rule]
+    said = "allowed_values" if rule == "unreadable" and values else rule
+    if rule == "any_of" and " or " not in label:  # the file has one of the columns
+        said = "required"
+    text = rule_texts()[said]
     own = {"values": told, "range": field.range, "description": field.description, "kind": kind(field)} if field else {}
     return f"{label}: {text.how.format_map(own)}"
 

@@ -97,11 +97,14 @@ class Account:
         """Whether no record was lost: read = accepted + quarantined + excluded + duplicate."""
         return self.read == self.accepted + self.quarantined + self.excluded.total() + self.duplicate
 
-    @property
-    def quarantined_share(self) -> float:
-        """Share of the records that count that broke a rule; not excluded ones, and not those that no roster has."""
-        counted = self.read - self.excluded.total() - self.unmatched
-        return (self.quarantined - self.unmatched) / counted if counted else 0.0
+    def quarantined_share(self, tolerance: float) -> float:
+        """Share of the records that count that broke a rule; not excluded ones, and not those that no roster has.
+
+        Of a file that must be whole (its tolerance is 0) these count, too.
+        """
+        unmatched = self.unmatched if tolerance else 0
+        counted = self.read - self.excluded.total() - unmatched
+        return (self.quarantined - unmatched) / counted if counted else 0.0
 
     def add(self, other: Account) -> None:
         """Take the account of the next batch of the same file."""

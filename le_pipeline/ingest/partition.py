@@ -373,10 +373,11 @@ class _Ingest:
         earlier = set(self.before.filter(pl.col("delivery_status") == "accepted")["path"])
         for read in reads:
             delivery, account = read.delivery, read.account
-            if read.refusal is None and account.quarantined_share > delivery.layout.tolerance:
+            share, tolerance = account.quarantined_share(delivery.layout.tolerance), delivery.layout.tolerance
+            if read.refusal is None and share > tolerance:
                 read.refusal = ToleranceError(
-                    f"breaks rules in {account.quarantined_share:.2%} of its records, over the tolerance of"
-                    f" {delivery.layout.tolerance:.2%} of layout {delivery.layout.name};"
+                    f"breaks rules in {share:.2%} of its records, over the tolerance of"
+                    f" {tolerance:.2%} of layout {delivery.layout.name};"
                     " see the quarantine for rows and fixes"
                 )
             if read.refusal and (isinstance(read.refusal, ToleranceError) or delivery.name in earlier):

@@ -113,7 +113,7 @@ def _read(home: Home, document: Document, layout: Layout, partition: Partition |
     except RefusedError as refusal:
         part.refusal = refusal
         return part
-    share = part.account.quarantined_share
+    share = part.account.quarantined_share(layout.tolerance)
     if share > layout.tolerance:
         part.refusal = ToleranceError(
             f"breaks rules in {share:.2%} of its records, over its tolerance of {layout.tolerance:.2%}"

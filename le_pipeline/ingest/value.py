@@ -121,7 +121,8 @@ def typed(text: pl.Expr, field: Field, source: Source, dates: tuple[str, ...]) -
         return pl.lit(None, pl.Float64)  # read with its bounds, once the record's unit is known
     if source.date is not None:
         return _possible(pl.coalesce(text.str.to_date(pattern, strict=False) for pattern in dates))
-    return _percent(text) if source.percent else _parse(text, field)
+    value = _percent(text) if source.percent else _parse(text, field)
+    return pl.when(value <= 1).then((value * 100).round(12)).otherwise(value) if source.proportion else value
 
 
 def _percent(text: pl.Expr) -> pl.Expr:

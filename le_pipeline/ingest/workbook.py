@@ -68,8 +68,10 @@ def batches(document: Document, read: Read, found: Header, rows: int) -> Iterato
     days = wide.with_columns(pl.all().str.replace(MIDNIGHT, "$1"))
     missing = [pl.lit(None, pl.String).alias(name) for name in found.columns[wide.width :]]
     numbered = days.with_columns(*missing, pl.lit(None, pl.String).alias(OVERFLOW)).with_row_index(ROW, offset=1)
-    for start in range(found.rows_above, numbered.height, rows):
-        yield numbered[start : start + rows]
+    # a row whose cells were cleared is none, as an empty line of a text is none
+    filled = numbered[found.rows_above :].filter(pl.any_horizontal(pl.col(days.columns).is_not_null()))
+    for start in range(0, filled.height, rows):
+        yield filled[start : start + rows]
 
 
 def cells(document: Document) -> pl.DataFrame:

@@ -73,7 +73,7 @@ def test_a_sheet_saved_as_csv_comes_back_like_the_workbook(landed: Landed, encod
         ({"share": 0.5}, "unreadable", AS_TEXT),
         ({"share": 1.0}, "unreadable", AS_TEXT),
         ({"share": None}, "required", "Share percent: fill in the value; a record without it cannot be used"),
-        ({"Teacher ID": ""}, "any_of", "Teacher ID: fill in at least one"),
+        ({"Teacher ID": ""}, "any_of", "Teacher ID: fill in the value; a record without it cannot be used"),
     ],
 )
 def test_a_row_that_cannot_be_read_holds_the_sheet_and_is_told(
@@ -89,6 +89,14 @@ def test_a_row_that_cannot_be_read_holds_the_sheet_and_is_told(
     assert weights(landed) == [0.4, 1.0]
 
 
+def test_a_row_that_somebody_has_cleared_is_none(landed: Landed) -> None:
+    landed.file("north.xlsx", workbook([HEADER, row(), [""] * len(HEADER), row("02", "40%")]))
+    landed.run(FEED)
+
+    assert weights(landed) == [0.4, 1.0]
+    assert account(landed.delivery("north.xlsx#Sheet1")) == (2, 2, 0, 0, 0)
+
+
 def test_a_cell_formatted_as_a_percentage_is_told_how_to_come_back(landed: Landed) -> None:
     content = io.BytesIO()
     with xlsxwriter.Workbook(content) as book:
@@ -102,12 +110,13 @@ def test_a_cell_formatted_as_a_percentage_is_told_how_to_come_back(landed: Lande
     assert landed.quarantine("rule", "fix") == [("unreadable", AS_TEXT)]
 
 
-def test_a_student_whom_no_roster_has_waits_while_the_others_come_in(landed: Landed) -> None:
+def test_a_student_whom_no_roster_has_holds_the_sheet_until_one_has(landed: Landed) -> None:
     landed.file("north.xlsx", workbook([HEADER, row(), row("99")]))
-    landed.run(FEED)
+    report = landed.run(FEED)
 
     assert landed.quarantine("source_row", "rule", "source_column") == [(3, "not_on_roster", "Student ID")]
-    assert weights(landed) == [1.0]
+    assert list(report.held_by) == ["LA/2016/north.xlsx#Sheet1"]
+    assert weights(landed) == []
     landed.file("student_enrollment.csv", ENROLLED + "99,017001\n")
     landed.run("student_enrollment")
     landed.run(FEED)

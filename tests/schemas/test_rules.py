@@ -32,7 +32,7 @@ def test_what_and_why_are_sentences_and_how_goes_on_behind_a_columns_name(text: 
         ("unreadable", registry.field_of("exit_type"), "Score: give a value of the map"),
         ("range", SCORE, "Score: give a value from 100 to 900"),
         ("range", registry.field_of("attempt"), "Score: give a value from 1"),
-        ("any_of", None, "Score: fill in at least one"),
+        ("any_of", None, "Score: fill in the value; a record without it cannot be used"),
         ("formula", SCORE, "Score: give the value itself; the cell begins a spreadsheet formula"),
     ],
 )
