@@ -99,10 +99,14 @@ class Column(_Strict):
 
 
 class Rule(_Strict):
-    """A rule over several fields of a row: one of `any_of` is filled; `ordered` dates do not run backwards."""
+    """A rule over several fields of a row: one of `any_of` is filled; `ordered` dates do not run backwards.
+
+    Dates `within_year` lie between the June before the row's school year and the August after it.
+    """
 
     any_of: tuple[str, ...] = ()
     ordered: tuple[str, ...] = ()
+    within_year: tuple[str, ...] = ()
 
 
 class Notice(_Strict):

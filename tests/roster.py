@@ -49,8 +49,14 @@ class Roster:
         self.scenario = Scenario(root)
 
     def lists(self, *rows: Row, **common: Any) -> Roster:
-        """Replace what is listed beside the roster."""
+        """Replace what is listed beside the roster; the teachers are on the staff file."""
         self.scenario.write("reported_teacher_student_link", *rows, **common)
+        return self.staff(*{str(row["staff_key"]) for row in rows if row.get("staff_key")})
+
+    def staff(self, *names: str) -> Roster:
+        """Replace the staff file."""
+        post = {"position": "teacher", "is_teacher": "yes"}
+        self.scenario.write("staff_assignment", *({"staff_key": name} | post for name in names))
         return self
 
     def same(self, students: dict[str, str] | None = None, staff: dict[str, str] | None = None) -> Roster:

@@ -134,13 +134,17 @@ def _bound(field: Field, text: str | None) -> float | datetime.date | None:
 
 
 def _across(rule: Rule) -> pa.Check:
-    name = f"any_of {'+'.join(rule.any_of)}" if rule.any_of else f"ordered {'+'.join(rule.ordered)}"
+    name = next(f"{kind} {'+'.join(fields)}" for kind, fields in rule if fields)
     return pa.Check(lambda data: data.lazyframe.select(_keeps(rule)), error=name)
 
 
 def _keeps(rule: Rule) -> pl.Expr:
     if rule.any_of:
         return pl.any_horizontal(pl.col(list(rule.any_of)).is_not_null())
+    if rule.within_year:
+        year = pl.col("school_year")
+        low, high = pl.date(year - 1, 6, 1), pl.date(year, 8, 31)
+        return pl.all_horizontal(pl.col(name).is_between(low, high).fill_null(value=True) for name in rule.within_year)
     first, second = rule.ordered
     return (pl.col(first) <= pl.col(second)).fill_null(value=True)
 

@@ -1,17 +1,37 @@
 -- One row per student, staff member, subject, school year and source: what each source says by itself.
 -- Responsibility = enrollment share x contribution share. Days count both ends; a day is its number since 1970.
 -- Shares are summed as decimals, which add up alike in whatever order an engine takes them.
-with section_day as (  -- the dates of a section; the school year is at least as long as the term
+with term as (  -- summer sessions lie beside the school year, and make it no longer
+    select
+        *, coalesce(lea_id, school_id) as calendar_id,
+        term_end_date >= make_date(school_year - 1, 9, 1) and term_begin_date < make_date(school_year, 5, 15) as is_regular
+    from canonical.section
+),
+section_date as (  -- the roster's school year, else what the terms of the LEA span, or of the school where it names none
+    select
+        *,
+        coalesce(
+            year_begin_date, min(case when is_regular then term_begin_date end) over calendar, term_begin_date
+        ) as calendar_begin_date,
+        coalesce(
+            year_end_date, max(case when is_regular then term_end_date end) over calendar, term_end_date
+        ) as calendar_end_date
+    from term
+    window calendar as (partition by state, calendar_id, school_year)
+),
+section_day as (  -- the school year is at least as long as a regular term
     select
         section_key, school_year, state, school_id, subject,
         coalesce(excluded, 'no') = 'yes' as is_excluded,
         date_diff('day', date '1970-01-01', term_begin_date) as term_first,
         date_diff('day', date '1970-01-01', term_end_date) as term_last,
-        date_diff('day', date '1970-01-01', least(term_begin_date, coalesce(
-            year_begin_date, min(term_begin_date) over (partition by state, lea_id, school_year)))) as year_first,
-        date_diff('day', date '1970-01-01', greatest(term_end_date, coalesce(
-            year_end_date, max(term_end_date) over (partition by state, lea_id, school_year)))) as year_last
-    from canonical.section
+        date_diff('day', date '1970-01-01', case
+            when is_regular then least(term_begin_date, calendar_begin_date) else calendar_begin_date
+        end) as year_first,
+        date_diff('day', date '1970-01-01', case
+            when is_regular then greatest(term_end_date, calendar_end_date) else calendar_end_date
+        end) as year_last
+    from section_date
 ),
 section_subject as (  -- a section of all subjects is one of each core subject
     select * exclude (subject), subject, false as is_of_all
@@ -23,7 +43,7 @@ section_subject as (  -- a section of all subjects is one of each core subject
     cross join reference.self_contained_subject as c
     where d.subject = 'all_subjects'
 ),
-lesson as (  -- where the roster names no school year, the terms of the LEA span it
+lesson as (
     select
         *, 1 + year_last - year_first as year_days,
         row_number() over (order by section_key, school_year, subject) as lesson_no,
@@ -56,7 +76,7 @@ present as (  -- who teaches the section in a piece of time, each once, with the
     select
         p.lesson_no, p.first_day, p.last_day, t.staff_no,
         max(t.given_share) as given_share, bool_or(t.is_excluded) as is_excluded,
-        max(t.given_share) is null and bool_or(t.position = 'teacher_of_record') as shares_the_rest
+        bool_or(t.position = 'teacher_of_record') as is_of_record
     from taught_piece as p
     join taught as t
         on t.lesson_no = p.lesson_no and t.first_day <= p.first_day and t.last_day >= p.last_day
@@ -64,11 +84,11 @@ present as (  -- who teaches the section in a piece of time, each once, with the
 ),
 contribution as (  -- the roster's own percentage, else an equal part of what the percentages leave
     select
-        lesson_no, first_day, last_day, staff_no, is_excluded,
+        lesson_no, first_day, last_day, staff_no, is_excluded, is_of_record,
         case
             when given_share is not null then given_share
-            when shares_the_rest then greatest(0, 1 - coalesce(sum(given_share) over piece_of_section, 0))
-                / count_if(shares_the_rest) over piece_of_section
+            when is_of_record then greatest(0, 1 - coalesce(sum(given_share) over piece_of_section, 0))
+                / count_if(is_of_record and given_share is null) over piece_of_section
         end as contribution_share
     from present
     window piece_of_section as (partition by lesson_no, first_day)
@@ -141,14 +161,14 @@ several as (  -- a day is excluded where any of the rows that have it says so
 homeroom as (
     select * from several where is_of_all
 ),
-own_time as (  -- when students of a homeroom have a section of the subject itself, with a teacher
+own_time as (  -- when students of a homeroom have a section of the subject itself, with a teacher and not only help
     select
         e.student_no, e.subject_no, greatest(e.first_day, c.first_day) as first_day,
         least(e.last_day, c.last_day) as last_day
     from several as e
     join contribution as c
         on c.lesson_no = e.lesson_no and c.first_day <= e.last_day and c.last_day >= e.first_day
-    where not e.is_of_all and c.contribution_share is not null
+    where not e.is_of_all and c.is_of_record
 ),
 homeroom_cut as (
     select student_no, lesson_no, first_day as cut_day from homeroom
@@ -246,14 +266,55 @@ roster_claim as (  -- a claim is excluded when all of it is; else only the time 
     from shared
     where is_plain
 ),
+listed_teacher as (  -- whom anything but a verified sheet knows
+    select state, staff_key from canonical.staff_assignment
+    union
+    select state, staff_key from canonical.staff_section_association
+    union
+    select state, staff_key
+    from canonical.reported_teacher_student_link
+    where coalesce(link_source, 'reported') <> 'verified' and staff_key is not null
+),
+known_teacher as (
+    select distinct t.state, coalesce(a.person_key, t.staff_key) as staff_key
+    from listed_teacher as t
+    left join linked.person_alias as a on a.alias_key = t.staff_key
+),
+known_school as (
+    select state, school_id from canonical.school
+    union
+    select state, school_id from canonical.section where school_id is not null
+    union
+    select state, school_id from canonical.staff_assignment where school_id is not null
+),
+bare_school as (  -- a spreadsheet takes leading zeros away
+    select state, regexp_replace(school_id, '^0+', '') as bare_id, min(school_id) as school_id
+    from known_school
+    group by state, regexp_replace(school_id, '^0+', '')
+    having count(*) = 1
+),
 named as (  -- whom a list names as a student's teacher; a teacher known by name alone counts among the others
     select
         coalesce(s.person_key, r.student_key) as student_key, coalesce(t.person_key, r.staff_key) as staff_key,
         coalesce(t.person_key, r.staff_key, r.name_key) as named_key, r.subject, r.school_year, r.state,
-        coalesce(r.link_source, 'reported') as source, r.school_id, r.weight, r.enrolled
+        coalesce(r.link_source, 'reported') as source, coalesce(k.school_id, b.school_id, r.school_id) as school_id,
+        r.weight, r.enrolled, r.school_id is null or k.school_id is not null or b.school_id is not null as is_known_school
     from canonical.reported_teacher_student_link as r
     left join linked.person_alias as s on s.alias_key = r.student_key
     left join linked.person_alias as t on t.alias_key = coalesce(r.staff_key, r.name_key)
+    left join known_school as k on k.state = r.state and k.school_id = r.school_id
+    left join bare_school as b on b.state = r.state and b.bare_id = regexp_replace(r.school_id, '^0+', '')
+),
+recognised as (  -- what a sheet says of somebody or a place that nobody else knows is most likely mistyped
+    select
+        n.*,
+        case
+            when n.source <> 'verified' then null
+            when n.state in (select state from known_teacher) and k.staff_key is null then 'unknown_teacher'
+            when n.state in (select state from known_school) and not n.is_known_school then 'unknown_school'
+        end as not_recognised
+    from named as n
+    left join known_teacher as k on k.state = n.state and k.staff_key = n.staff_key
 ),
 named_once as (
     select
@@ -263,9 +324,10 @@ named_once as (
             as school_id,
         sum(cast(n.weight as decimal(18, 15))) as given_weight, max(n.enrolled) as enrolled,
         bool_and(f.student_key is not null) as is_partial_year
-    from named as n
+    from recognised as n
     left join partial_year as f
         on f.student_key = n.student_key and f.school_id = n.school_id and f.school_year = n.school_year
+    where n.not_recognised is null
     group by n.student_key, n.named_key, n.subject, n.school_year, n.source
 ),
 named_claim as (  -- who has no weight shares equally what the weights leave
@@ -307,3 +369,14 @@ select
     end as excluded_reason
 from named_claim
 where staff_key is not null
+union all
+select
+    max(n.state), n.school_year, n.student_key, n.staff_key, n.subject, n.source, cast(null as varchar),
+    cast(null as double), cast(null as double), 0, true, cast(null as varchar), min(n.not_recognised)
+from recognised as n
+where n.not_recognised is not null
+    and not exists (
+        select 1 from named_once as o
+        where o.student_key = n.student_key and o.staff_key = n.staff_key and o.subject = n.subject
+            and o.school_year = n.school_year and o.source = n.source)
+group by n.school_year, n.student_key, n.staff_key, n.subject, n.source

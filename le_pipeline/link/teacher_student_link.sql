@@ -4,21 +4,37 @@
 with source as (  -- a source that the reference table leaves out is not asked
     select source, cast(rank as integer) as rank from reference.link_source
 ),
-listed as (  -- what is said beside the rosters
-    select c.*
+said as (
+    select c.*, s.rank
     from linked.teacher_student_claim as c
     join source as s on s.source = c.source
-    where c.source <> 'roster'
+    where coalesce(c.excluded_reason, '') not in ('unknown_teacher', 'unknown_school')
+),
+spared as (  -- a row of a sheet that cannot be right may have been meant for one that is not there
+    select distinct student_key, subject, school_year
+    from linked.teacher_student_claim
+    where excluded_reason in ('unknown_teacher', 'unknown_school')
+),
+listed as (  -- what is said beside the rosters
+    select * from said where source <> 'roster'
 ),
 sheet as (  -- a verified sheet is complete for its teacher, subject and school, where it names one
-    select c.staff_key, c.subject, c.school_year, s.rank, count(*) > count(c.school_id) as is_of_any_school
-    from listed as c
-    join source as s on s.source = c.source
-    where c.source = 'verified'
-    group by c.staff_key, c.subject, c.school_year, s.rank
+    select staff_key, subject, school_year, rank, count(school_id) = 0 as is_of_any_school
+    from listed
+    where source = 'verified'
+    group by staff_key, subject, school_year, rank
 ),
 sheet_school as (
     select distinct staff_key, subject, school_year, school_id from listed where source = 'verified'
+),
+other_school as (  -- teachers of a sheet who have students in a school that has sent none
+    select distinct c.staff_key, c.subject, c.school_year
+    from said as c
+    join sheet as t on t.staff_key = c.staff_key and t.subject = c.subject and t.school_year = c.school_year
+    left join sheet_school as a
+        on a.staff_key = c.staff_key and a.subject = c.subject and a.school_year = c.school_year
+        and a.school_id = c.school_id
+    where c.source <> 'verified' and c.school_id is not null and a.school_id is null
 ),
 on_sheet as (
     select student_key, staff_key, subject, school_year
@@ -29,13 +45,12 @@ spoken_of as (  -- students and subjects of which more than the roster may speak
     select student_key, subject, school_year from listed
     union
     select c.student_key, c.subject, c.school_year
-    from linked.teacher_student_claim as c
+    from said as c
     join sheet as t on t.staff_key = c.staff_key and t.subject = c.subject and t.school_year = c.school_year
 ),
 claim as (
-    select c.*, s.rank
-    from linked.teacher_student_claim as c
-    join source as s on s.source = c.source
+    select c.*
+    from said as c
     join spoken_of as k
         on k.student_key = c.student_key and k.subject = c.subject and k.school_year = c.school_year
 ),
@@ -43,7 +58,9 @@ covered as (  -- in place of which claims a sheet speaks: those of its teachers,
     select
         c.*, o.student_key is not null as is_on_sheet,
         t.rank < c.rank and (
-            o.student_key is not null or t.is_of_any_school or c.school_id is null or a.school_id is not null
+            o.student_key is not null
+            or p.student_key is null and (
+                t.is_of_any_school or a.school_id is not null or c.school_id is null and w.staff_key is null)
         ) as is_covered
     from claim as c
     left join sheet as t
@@ -52,6 +69,10 @@ covered as (  -- in place of which claims a sheet speaks: those of its teachers,
     left join sheet_school as a
         on a.staff_key = c.staff_key and a.subject = c.subject and a.school_year = c.school_year
         and a.school_id = c.school_id
+    left join other_school as w
+        on w.staff_key = c.staff_key and w.subject = c.subject and w.school_year = c.school_year
+    left join spared as p
+        on p.student_key = c.student_key and p.subject = c.subject and p.school_year = c.school_year
     left join on_sheet as o
         on o.student_key = c.student_key and o.staff_key = c.staff_key and o.subject = c.subject
         and o.school_year = c.school_year
@@ -165,8 +186,7 @@ alone as (  -- of the rest the roster alone speaks
     select
         c.*, cast(sum(cast(case when c.excluded_reason is null then c.raw_weight else 0 end as decimal(18, 15)))
             over (partition by c.student_key, c.subject, c.school_year) as double) as claim
-    from linked.teacher_student_claim as c
-    join source as s on s.source = c.source
+    from said as c
     where not exists (
         select 1 from spoken_of as k
         where k.student_key = c.student_key and k.subject = c.subject and k.school_year = c.school_year)

@@ -126,6 +126,10 @@ unresolved as (
     union all
     select state, school_year, 'linked.person_match', person_kind || '_waits_for_review' from place
     union all
+    select state, school_year, 'linked.teacher_student_claim', excluded_reason
+    from linked.teacher_student_claim
+    where excluded_reason in ('unknown_teacher', 'unknown_school')
+    union all
     select state, school_year, 'linked.teacher_student_link', excluded_reason
     from linked.teacher_student_link
     where excluded_reason is not null
@@ -143,6 +147,8 @@ select
         when 'not_on_roster' then 'Land the roster that has the person, or correct the id (`le quarantine list`)'
         when 'no_teacher' then 'Land the roster or the list that has the student''s teacher of the subject'
         when 'removed_by_verification' then 'Nothing: a school has said so; if it is a mistake, ask it for a corrected sheet'
+        when 'unknown_teacher' then 'Correct the teacher''s id on the verified sheet, or land the staff file that has them'
+        when 'unknown_school' then 'Correct the school''s id on the verified sheet, or land the directory that has it'
         when 'no_share' then 'Nothing, if it is so; else ask the school for their share (`le roster export`)'
         when 'no_share_declared' then 'Nothing, if they only help; else ask the school for their share (`le roster export`)'
         when 'not_enrolled_with_teacher' then 'Nothing, if it is so; else ask the sender to correct the file'

@@ -74,7 +74,12 @@ def conditions(table: Table) -> list[str]:
         f"At least one of {', '.join(map(' with '.join, group))} is filled in every row."
         for group in template.alternatives(table)
     ]
-    return groups + [f"{' is not after '.join(rule.ordered)}." for rule in table.rules if rule.ordered]
+    years = [
+        f"{' and '.join(rule.within_year)} lie in the school year, or in the summer before or after it."
+        for rule in table.rules
+        if rule.within_year
+    ]
+    return groups + [f"{' is not after '.join(rule.ordered)}." for rule in table.rules if rule.ordered] + years
 
 
 def rule_rows() -> list[tuple[str, ...]]:

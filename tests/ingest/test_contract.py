@@ -33,6 +33,8 @@ SCORE = (
 )
 FELLOW = "staff_id: ID, email: Mail, cohort: Cohort, begin_date: Start, end_date: End"
 SCHOOL = "school_id: ID, lea_id: District, nces_school_id: NCES, frpl_share: FRPL"
+SECTION = "section_id: ID, subject: Subject, term_begin_date: Start, term_end_date: End"
+SECTIONS = "ID,Subject,Start,End"
 FELLOWS, SCHOOLS, TESTS = "ID,Mail,Cohort,Start,End", "ID,District,NCES,FRPL", "ID,Grade,Subject,Score,Born"
 
 BROKEN: list[tuple[str, str, str, str, str, str, str]] = [
@@ -59,11 +61,18 @@ BROKEN: list[tuple[str, str, str, str, str, str, str]] = [
      "ID or Mail: fill in at least one"),
     ("fellowship", FELLOW, FELLOWS, "9,,2016,2015-08-02,2015-08-01", "ordered", "Start or End",
      "Start or End: the first date must not be after the second"),
+    ("section", SECTION, SECTIONS, "9,ela,2015-08-20,2017-05-20", "within_year", "Start or End",
+     "Start or End: " + rule_texts()["within_year"].how),
     ("school", SCHOOL, SCHOOLS, "9,1,22000,0.5", "pattern", "NCES",
      "NCES: give a value in the form of the description: " + registry.field_of("nces_school_id").description),
     ("school", SCHOOL, SCHOOLS, "9,1,220000000001,1.01", "range", "FRPL", "FRPL: give a value from 0 to 1"),
 ]  # fmt: skip
-GOOD = {TESTS: "8,04,ela,500,2006-02-03", FELLOWS: "8,,2016,2015-08-01,2015-08-01", SCHOOLS: "8,1,220000000001,1"}
+GOOD = {
+    SECTIONS: "8,ela,2015-08-20,2016-05-20",
+    TESTS: "8,04,ela,500,2006-02-03",
+    FELLOWS: "8,,2016,2015-08-01,2015-08-01",
+    SCHOOLS: "8,1,220000000001,1",
+}
 # conflict and allowed_values are told below, the others in test_formats.py, test_identity.py and test_sources.py
 OTHERWISE_FOUND = {"conflict", "allowed_values", "damaged_id", "not_on_roster", "record_length"}
 

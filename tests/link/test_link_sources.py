@@ -9,6 +9,7 @@ import pytest
 
 from roster import Roster, listed, section, student, teacher
 from scenario import Row
+from schemas import registry
 from steps import told
 
 DECIDED = ("student_key", "staff_key", "source", "weight", "excluded_reason")
@@ -112,6 +113,66 @@ def test_students_who_are_not_on_a_verified_sheet_are_taken_from_its_teacher(ros
     ]
 
 
+@pytest.mark.parametrize(("schools", "weight"), [(["2"], 1.0), (["1", "2"], 0.0)])
+def test_who_moved_between_two_schools_of_a_teacher_is_taken_by_the_sheets_of_both_alone(
+    roster: Roster, schools: list[str], weight: float
+) -> None:
+    roster.lists(*(verified("tom", f"s{school}", school_id=school) for school in schools))
+
+    links = roster.links(
+        section("s"),
+        section("t", school_id="2"),
+        student("ann", end=50),
+        student("ann", begin=51, section_key="t"),
+        student("s1"),
+        student("s2", section_key="t"),
+        teacher("tom"),
+        teacher("tom", section_key="t"),
+    )
+
+    found = dict(told(links, "student_key", "weight"))
+    assert found == {"ann": weight, "s1": 1.0, "s2": 1.0}
+
+
+def test_rows_of_one_student_on_the_sheets_of_two_schools_add_up(roster: Roster) -> None:
+    roster.lists(verified("tom", "ann", weight=0.5, school_id="1"), verified("tom", "ann", weight=0.5, school_id="2"))
+
+    links = roster.links(section("s"), section("t", school_id="2"), student("ann"), teacher("tom"))
+
+    assert told(links, *DECIDED, "is_under_claimed") == [("ann", "tom", "verified", 1.0, None, False)]
+
+
+def test_a_row_of_a_teacher_whom_nobody_knows_gives_nothing_and_takes_nothing(roster: Roster) -> None:
+    roster.lists(verified("tmo", "ann"), verified("tom", "bob")).staff("tom")
+
+    links = roster.links(student("ann"), student("bob"), student("cid"), teacher("tom"))
+
+    assert told(links, *DECIDED) == [
+        ("ann", "tom", "roster", 1.0, None),
+        ("bob", "tom", "verified", 1.0, None),
+        ("cid", "tom", "roster", 0.0, REMOVED),
+    ]
+    claims = roster.scenario.engine.lake.read(registry.tables()["teacher_student_claim"])
+    assert told(claims.filter(source="verified"), "student_key", "staff_key", "excluded_reason") == [
+        ("ann", "tmo", "unknown_teacher"),
+        ("bob", "tom", None),
+    ]
+
+
+@pytest.mark.parametrize(("school", "decided"), [("01", (0.4, None)), ("7", (1.0, None))])
+def test_a_school_without_its_zeros_is_itself_and_an_unknown_one_changes_nothing(
+    roster: Roster, school: str, decided: tuple[float, str | None]
+) -> None:
+    roster.lists(verified("tom", "ann", weight=0.4, school_id=school))
+
+    links = roster.links(section(school_id="001"), student("ann"), student("bob"), teacher("tom"))
+
+    assert told(links, "student_key", "weight", "excluded_reason") == [
+        ("ann", *decided),
+        ("bob", 1.0, None) if school == "7" else ("bob", 0.0, REMOVED),
+    ]
+
+
 def test_a_sheet_speaks_for_its_own_teacher_subject_year_and_school_alone(roster: Roster) -> None:
     roster.lists(verified("tom", "ann", school_id="1"))
 
@@ -135,7 +196,7 @@ def test_a_sheet_speaks_for_its_own_teacher_subject_year_and_school_alone(roster
         ("cid", "tom", "roster", 1.0, None),
         ("dan", "tom", "roster", 1.0, None),
         ("eve", "tom", "roster", 1.0, None),
-        ("fay", "tom", "roster", 0.0, REMOVED),
+        ("fay", "tom", "roster", 1.0, None),
     ]
 
 

@@ -29,7 +29,7 @@ every_feed = pytest.mark.parametrize("table", FED, ids=[table.feed for table in 
 
 @every_table
 def test_key_rules_and_estimate_name_columns_of_the_table(table: Table) -> None:
-    named = {*table.key, *(name for rule in table.rules for name in (*rule.any_of, *rule.ordered))}
+    named = {*table.key, *(name for rule in table.rules for name in (*rule.any_of, *rule.ordered, *rule.within_year))}
     named |= {table.estimate} if table.estimate else set()
     assert table.key
     assert named - set(table.column_names) == set()
