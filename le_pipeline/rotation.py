@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from le_pipeline.errors import KeyFileError
 from le_pipeline.home import Home
@@ -28,14 +29,16 @@ def rotate(home: Home, old: Keys, new: Keys) -> dict[str, int]:
         What was carried over: files of mended rows, and decisions.
 
     Raises:
-        KeyFileError: both keys are the same.
+        KeyFileError: both keys are the same, or a change to another key was cut off.
         VaultError: the vault cannot be opened with the old key.
     """
     before, after = home.old_vault, home.vault.with_name("vault.new")
     if old.key_id == new.key_id and not before.exists():
         raise KeyFileError("the new key is the one that this home has; `le keys rotate` needs another")
     with home.lock("rotation"):
-        if not before.exists():  # else the vaults are changing places already
+        if before.exists():  # the vaults are changing places already
+            _same_change(after if after.exists() else home.vault, new)
+        else:
             shutil.rmtree(after, ignore_errors=True)
             _carry_over(Vault(home, old), Vault(home, new, after), new)
             home.vault.rename(before)
@@ -49,8 +52,18 @@ def rotate(home: Home, old: Keys, new: Keys) -> dict[str, int]:
     return counts
 
 
+def _same_change(vault: Path, new: Keys) -> None:
+    begun = (vault / KEY_ID).read_text(encoding="ascii") if (vault / KEY_ID).exists() else None
+    if begun != new.key_id:
+        raise KeyFileError(
+            f"the change of keys that was cut off is one to the key {begun}, not to {new.key_id}; nothing was changed."
+            " Give the file of that key with --to"
+        )
+
+
 def _carry_over(old: Vault, new: Vault, keys: Keys) -> None:
     new.root.mkdir(mode=0o700)
+    (new.root / KEY_ID).write_text(keys.key_id, encoding="ascii")
     for name in old.names(MENDED):
         with new.replacing(name) as file:
             for frame in old.read(name):

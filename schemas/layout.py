@@ -82,7 +82,8 @@ class Read(_Part):
 
     `header`: rows of the header; names of several rows are put together with ` / `. `preamble`: rows that may stand
     above it. `columns`: the names, where there is no header. `repeated`: names that several unneeded columns may have,
-    such as Filler. `positions`: where the columns of a fixed-width line are.
+    such as Filler. `positions`: where the columns of a fixed-width line are. `or_text`: a sheet of the workbook may come
+    as CSV, as the layout of the same name with `_text`.
     """
 
     format: Literal["delimited", "fixed_width", "excel", "parquet", "json_lines"]
@@ -91,6 +92,7 @@ class Read(_Part):
     encoding: Texts = ("utf-8",)
     nulls: tuple[str, ...] = ("",)
     sheet: Texts | None = None
+    or_text: bool = False
     preamble: int = Field(default=0, ge=0, le=100)
     header: int = Field(default=1, ge=0, le=5)
     columns: tuple[str, ...] = ()
@@ -111,6 +113,8 @@ class Read(_Part):
                 raise ValueError(f"encoding {encoding!r} is not known; use utf-8 or windows-1252") from None
         if (self.format == "fixed_width") != bool(self.positions):
             raise ValueError("a fixed-width file needs `positions`, and no other file has them")
+        if self.or_text and self.format != "excel":
+            raise ValueError("`or_text` is for workbooks whose sheets may come as CSV")
         if (self.header == 0) != bool(self.columns):
             raise ValueError("a file without a header (`header: 0`) needs the names of its `columns`")
         return self
@@ -338,6 +342,14 @@ class Layout(_Part):
         return table.model_copy(update={"columns": columns})
 
     @property
+    def as_text(self) -> tuple[Layout, ...]:
+        """The layout of the same columns in a sheet that was saved as CSV, where such files may come."""
+        if not self.read.or_text:
+            return ()
+        read = Read(format="delimited", encoding=("utf-8", "windows-1252"), nulls=self.read.nulls)
+        return (self.model_copy(update={"name": f"{self.name}_text", "read": read}),)
+
+    @property
     def states(self) -> tuple[str, ...] | None:
         """State folders in which the layout may be used, or None for any."""
         return self.recognise.states or (None if self.issuer == ANY_ISSUER else (self.issuer,))
@@ -400,9 +412,10 @@ def load_layouts(folder: Path) -> dict[str, Layout]:
     layouts: dict[str, Layout] = {}
     for path in sorted(folder.glob("*.y*ml")):
         layout = load_layout(path)
-        if layout.name in layouts:
-            raise yaml_file.ContractError(f"{path.name}: layout {layout.name!r} is already defined in this folder")
-        layouts[layout.name] = layout
+        for each in (layout, *layout.as_text):
+            if each.name in layouts:
+                raise yaml_file.ContractError(f"{path.name}: layout {each.name!r} is already defined in this folder")
+            layouts[each.name] = each
     return layouts
 
 

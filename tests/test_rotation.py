@@ -79,7 +79,7 @@ def test_the_wrong_old_key_changes_nothing(landed: Landed, other: Keys, tmp_path
 
 @pytest.mark.parametrize("moment", ["carry_over", "first_rename", "second_rename", "forget", "swept"])
 def test_a_rotation_that_is_cut_off_is_finished_by_the_next(
-    landed: Landed, other: Keys, moment: str, monkeypatch: pytest.MonkeyPatch
+    landed: Landed, other: Keys, moment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     mended(landed)
 
@@ -105,6 +105,9 @@ def test_a_rotation_that_is_cut_off_is_finished_by_the_next(
     if landed.home.old_vault.exists():  # until then nothing else may be done
         with pytest.raises(KeyFileError, match="cut off"):
             load_keys(landed.home)
+        third = new_keys(tmp_path / "third.key", landed.home)
+        with pytest.raises(KeyFileError, match="is one to the key"):
+            rotation.rotate(landed.home, landed.keys, third)
     assert rotation.rotate(landed.home, landed.keys, other)["mended_files"] == 1
     again = Landed(landed.home, other)
     again.run()

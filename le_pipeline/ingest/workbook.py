@@ -64,14 +64,12 @@ def batches(document: Document, read: Read, found: Header, rows: int) -> Iterato
     frame = cells(document)
     wide = frame.select(frame.columns[: len(found.columns)])
     wide.columns = found.columns[: wide.width]
-    # a date is held as a moment; no field has a time of day
-    days = wide.with_columns(pl.all().str.replace(MIDNIGHT, "$1"))
+    # a date is held as a moment, and no field has a time of day; a cell that was cleared may hold an empty text
+    days = wide.with_columns(pl.all().str.replace(MIDNIGHT, "$1").replace("", None))
     missing = [pl.lit(None, pl.String).alias(name) for name in found.columns[wide.width :]]
     numbered = days.with_columns(*missing, pl.lit(None, pl.String).alias(OVERFLOW)).with_row_index(ROW, offset=1)
-    # a row whose cells were cleared is none, as an empty line of a text is none
-    filled = numbered[found.rows_above :].filter(pl.any_horizontal(pl.col(days.columns).is_not_null()))
-    for start in range(0, filled.height, rows):
-        yield filled[start : start + rows]
+    for start in range(found.rows_above, numbered.height, rows):
+        yield numbered[start : start + rows]
 
 
 def cells(document: Document) -> pl.DataFrame:

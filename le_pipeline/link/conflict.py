@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import polars as pl
 
 from le_pipeline.link.individual import ADDRESSES, MENTIONS, STAFF, Kind, occurrences
@@ -58,13 +60,14 @@ def own_conflicts(vault: Vault, kind: Kind, spellings: pl.DataFrame) -> pl.DataF
         .sort("times", *SAID, descending=[True, False, False, False], nulls_last=True)
         .unique("key", keep="first", maintain_order=True)
     )
-    is_conflict = pl.when(DATE.is_null()).then(~PART).otherwise(~WHOLE & ~DATE).fill_null(value=False)
+    is_another = ~WHOLE & ~DATE | ~PART & ~pl.col("is_same_date")  # dates one digit apart excuse no other name
+    is_conflict = pl.when(DATE.is_null()).then(~PART).otherwise(is_another).fill_null(value=False)
     # of several spellings in one file the one that agrees speaks for the id
     conflicts = (
         _compared(found, usual, PLACE)
         .sort(*PLACE, *AGREES)
         .group_by(PLACE, maintain_order=True)
-        .agg(pl.col(AGREES).first(), conflicts=is_conflict.all())
+        .agg(pl.col(*AGREES).first(), conflicts=is_conflict.all())
         .filter("conflicts")
     )
     return _rows(conflicts.with_columns(person_key="key", claimed_by=pl.lit("id"), is_linked=True), kind)
@@ -75,8 +78,9 @@ def listed_conflicts(
 ) -> tuple[pl.DataFrame, pl.Series]:
     """Ids and e-mail addresses that stand on a list beside somebody else's name.
 
-    The whole name, or the birth date, speaks for the id. Where only a part of the name agrees, as after a marriage, the
-    id is believed unless the name is that of another person on the staff. A person's decision comes before all of it.
+    The very name, or the birth date, speaks for the id. Where the name is spelt nearly so, the id is believed unless
+    somebody else on the staff has the very name; where the given name alone agrees, as after a marriage, unless the
+    name is likely another person's. A person's decision comes before all of it.
 
     Args:
         engine: of the lake that has the lists.
@@ -103,21 +107,32 @@ def listed_conflicts(
     agreed = (
         _compared(sides, people, ["key", "name_key"])
         .group_by("name_key", person_key="key")
-        .agg(pl.col(AGREES).any(), whole=WHOLE.any(), part=PART.any(), date=DATE.any())
+        .agg(
+            pl.col(AGREES).any(),
+            same=pl.col("is_same").any(),
+            whole=WHOLE.any(),
+            part=PART.any(),
+            date=DATE.any(),
+        )
     )
     judged = claims.join(agreed, on=CLAIM, how="left").join(_told(found, decided), on="name_key", how="left")
     is_decided = pl.col("yes").list.contains(pl.col("person_key"))
     is_refused = pl.col("no").list.contains(pl.col("person_key")) | (pl.col("yes").list.len() > 0) & ~is_decided
-    is_somebody_else = pl.col("others").list.set_difference(pl.concat_list("person_key")).list.len() > 0
+    is_namesakes, is_somebody_elses = (
+        (pl.col(others).list.set_difference(pl.concat_list("person_key")).list.len() > 0).fill_null(value=False)
+        for others in ("namesakes", "others")
+    )
     is_believed = (
         pl.when(is_decided.fill_null(value=False))
         .then(pl.lit(value=True))
         .when(is_refused.fill_null(value=False))
         .then(pl.lit(value=False))
-        .when(pl.col("whole") | pl.col("date"))
+        .when(pl.col("same") | pl.col("date"))
         .then(pl.lit(value=True))
+        .when(pl.col("whole"))
+        .then(~is_namesakes)
         .when(pl.col("part"))
-        .then(~is_somebody_else.fill_null(value=False))
+        .then(pl.col("first_name_agrees").fill_null(value=True) & ~is_somebody_elses)
         .otherwise(pl.col("part").is_null())
     )
     judged = judged.with_columns(is_linked=is_believed)
@@ -143,13 +158,22 @@ def _claims(engine: Engine, keys: pl.Series, person_of: pl.DataFrame) -> pl.Data
 
 
 def _told(found: Matches, decided: pl.DataFrame) -> pl.DataFrame:
-    """For each key: who else it may be by its name (`others`), and what people have said (`yes`, `no`); as people."""
+    """For each key, as people: who else it may be by its name (`others`), and what people have said (`yes`, `no`).
+
+    Of the others, `namesakes` have the very name.
+    """
     person_of = _person_of(found)
     likely = found.pairs.filter(
         (pl.col("match_status") == "accepted")
         | ((pl.col("match_status") == "review") & (pl.col("review_reason") != "best_guess"))
     )
-    said = {"others": likely} | {word: decided.filter(pl.col("decision") == word) for word in ("yes", "no")}
+    very = pl.all_horizontal(pl.col("evidence").str.contains(f"{field} exact") for field in ("first_name", "last_name"))
+    # a decision that a later one contradicts counts no more
+    contradicted = found.pairs.filter(review_reason="contradicted").select("left_key", "right_key")
+    both_ways = pl.concat([contradicted, contradicted.select(left_key="right_key", right_key="left_key")])
+    counts = decided.join(both_ways, on=["left_key", "right_key"], how="anti")
+    said = {"others": likely, "namesakes": likely.filter(very)}
+    said |= {word: counts.filter(pl.col("decision") == word) for word in ("yes", "no")}
     frames = []
     for name, pairs in said.items():
         both = [
@@ -157,11 +181,7 @@ def _told(found: Matches, decided: pl.DataFrame) -> pl.DataFrame:
         ]
         told = _resolved(pl.concat(both), "other", person_of)
         frames.append(told.group_by("name_key").agg(pl.col("person_key").unique().alias(name)))
-    return (
-        frames[0]
-        .join(frames[1], on="name_key", how="full", coalesce=True)
-        .join(frames[2], on="name_key", how="full", coalesce=True)
-    )
+    return reduce(lambda one, other: one.join(other, on="name_key", how="full", coalesce=True), frames)
 
 
 def _person_of(found: Matches) -> pl.DataFrame:
@@ -200,7 +220,10 @@ def _agreements() -> str:
         levels = " ".join(f"when {level.sql} then {str(level.agrees).lower()}" for level in one.levels[:-1])
         missing = f"when {one.column}_l is null or {one.column}_r is null then null"
         told.append(f"case {missing} {levels} else false end as {one.field}_agrees")
-    return ", ".join(told)
+    names = [one.column for one in comparisons(COLUMNS) if one.kind != "birth_date"]
+    same = " and ".join(f"{name}_l = {name}_r" for name in names)
+    same_date = "coalesce(birth_date_0_l = birth_date_0_r, false) as is_same_date"
+    return ", ".join([*told, f"coalesce({same}, false) as is_same", same_date])
 
 
 def _rows(conflicts: pl.DataFrame, kind: Kind) -> pl.DataFrame:

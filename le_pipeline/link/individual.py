@@ -36,9 +36,30 @@ ABBREVIATIONS = {
     "ACAD": "ACADEMY",
 }
 MANY = 1_000_000  # rows that may wait to be compared with those before
+BRACKETS = r"\([^)]*\)"
+MOST_WORDS = 6  # of a name
+TITLES = [
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "dr",
+    "jr",
+    "sr",
+    "ii",
+    "iii",
+    "iv",
+    "med",
+    "edd",
+    "phd",
+    "edm",
+    "ma",
+    "ba",
+    "nbct",
+]
 NO_PART_OF_A_NAME = ("SCHOOL", "SCH", "THE")
 
-# days on which whoever is enrolled is counted; two keys on the roll of one state on one day are two people by its word
+# days on which whoever is enrolled is counted; nobody is on the rolls of two schools, or of two states, at once
 CENSUS = "(values (-1, 10, 1), (-1, 12, 1), (0, 2, 1), (0, 4, 1)) as census(year, month, day)"
 
 
@@ -67,7 +88,8 @@ class Kind:
     """One kind of person, and where people of the kind are named.
 
     `lists`: SQL of key and list; two keys of one list are two people. `contexts`: SQL of key, state, place and school
-    year; being in one place in one year, or the year after, speaks for one person. `is_of_a_state`: people are looked
+    year; being in one place in one year, or the year after, speaks for one person. `sexes`: tables that say the sex of
+    a key, with its column. `is_of_a_state`: people are looked
     for among those of their state, since its lists name its own people.
     """
 
@@ -76,6 +98,7 @@ class Kind:
     named: tuple[Named, ...]
     lists: str
     contexts: str
+    sexes: tuple[tuple[str, str], ...]
     inputs: tuple[str, ...]
 
 
@@ -84,7 +107,7 @@ STUDENT = Kind(
     is_of_a_state=False,
     named=tuple(Named(feed, "student_key") for feed in ("student_enrollment", "student_assessment", "student_section")),
     lists=f"""
-        select distinct student_key as key, concat_ws('|', 'roll', state, school_year, census.month) as list
+        select distinct student_key as key, concat_ws('|', 'roll', school_year, census.month) as list
         from canonical.student_school_association, {CENSUS}
         where make_date(school_year + census.year, census.month, census.day)
             between coalesce(entry_date, date '1900-01-01') and coalesce(exit_date, date '9999-01-01')
@@ -97,6 +120,7 @@ STUDENT = Kind(
         union
         select distinct student_key, state, school_id, school_year
         from canonical.student_assessment where school_id is not null""",
+    sexes=(("student_school_association", "student_key"), ("student_assessment", "student_key")),
     inputs=("canonical.student_school_association", "canonical.student_assessment", "canonical.delivery"),
 )
 LISTS = (
@@ -170,6 +194,7 @@ STAFF = Kind(
             ),
         ]
     ),
+    sexes=(("staff_assignment", "staff_key"),),
     inputs=tuple(
         f"canonical.{name}"
         for name in (
@@ -216,6 +241,7 @@ def records(engine: Engine, kind: Kind, spelt: pl.DataFrame) -> pl.DataFrame:
     with engine.connection(kind.inputs) as con:
         lists = con.sql(f"select key, list_sort(list(list)) as lists from ({kind.lists}) group by key").pl()
         places = con.sql(kind.contexts).pl()
+        sexes = con.sql(_sexes(kind)).pl()
     here = pl.concat_str("state", plain_place(pl.col("place")), separator="|")
     context = (
         places.filter(pl.col("place").is_not_null())
@@ -225,13 +251,21 @@ def records(engine: Engine, kind: Kind, spelt: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("context").sort())
     )
     return (
-        spelt.select("key", *NAMES, "email", is_known=pl.col("by") == "id")
+        _split_anew(spelt)
+        .select("key", *NAMES, "email", is_known=pl.col("by") == "id")
         .unique()
         .join(lists, on="key", how="left")
         .join(context, on="key", how="left")
+        .join(sexes, on="key", how="left")
         .with_columns(pl.col("lists").fill_null([]), pl.col("context").fill_null([]))
         .sort("key", *NAMES, "email", nulls_last=True)
     )
+
+
+def _sexes(kind: Kind) -> str:
+    """SQL of key and sex, of keys of which files say but one."""
+    said = " union ".join(f"select {key} as key, sex from canonical.{table}" for table, key in kind.sexes)
+    return f"select key, min(sex) as sex from ({said}) where sex is not null group by key having count(*) = 1"
 
 
 def plain_place(name: pl.Expr) -> pl.Expr:
@@ -242,6 +276,26 @@ def plain_place(name: pl.Expr) -> pl.Expr:
     split = words.str.strip_chars().str.split(" ")
     whole = split.list.eval(pl.element().replace(ABBREVIATIONS))
     return whole.list.eval(pl.element().filter(~pl.element().is_in(list(NO_PART_OF_A_NAME)))).list.join(" ")
+
+
+def _split_anew(spelt: pl.DataFrame) -> pl.DataFrame:
+    """With each place besides where given name and surname of a mere name may part: Mary Ann | Van Der Berg.
+
+    What stands in brackets is no name.
+    """
+    names = spelt.filter(pl.col("by") == "name", pl.col("last_name").is_not_null(), pl.col("first_name").is_not_null())
+    whole = pl.concat_str("first_name", "last_name", separator=" ").str.replace_all(BRACKETS, " ")
+    part = pl.element().filter(~pl.element().str.to_lowercase().str.replace_all(r"[.,]", "").is_in(TITLES))
+    words = names.with_columns(words=whole.str.extract_all(r"\S+").list.eval(part))
+    words = words.filter(pl.col("words").list.len().is_between(2, MOST_WORDS))
+    places = [
+        words.filter(pl.col("words").list.len() > place).with_columns(
+            first_name=pl.col("words").list.head(place).list.join(" "),
+            last_name=pl.col("words").list.slice(place).list.join(" "),
+        )
+        for place in range(1, MOST_WORDS)
+    ]
+    return pl.concat([spelt, *(place.drop("words") for place in places)]).unique()
 
 
 def _all(vault: Vault, kind: Kind, state: str | None = None) -> Iterator[pl.DataFrame]:

@@ -34,6 +34,7 @@ FIELDS: dict[str, matching.Kind] = {
     "middle_name": "middle_name",
     "birth_date": "birth_date",
     "email": "email",
+    "sex": "sex",
     "context": "context",
 }
 INPUTS = tuple(dict.fromkeys(name for kind in KINDS for name in kind.inputs))
@@ -136,6 +137,6 @@ def _made_from(lake: Lake, vault: Vault, keys: Keys) -> list[Any]:
         for name in (f"{feed}/{partition}.identity" for partition in vault.partitions(feed))
     ]
     tables = [lake.stamp(registry.tables()[name.partition(".")[2]]) for name in INPUTS]
-    nicknames = registry.HERE / "reference" / "nickname.csv"
-    code = code_version(Path(__file__).parent, nicknames, *Path(matching.__file__).parent.glob("*.py"))
+    names = [registry.HERE / "reference" / name for name in ("nickname.csv", "given_name.csv")]
+    code = code_version(Path(__file__).parent, *names, *Path(matching.__file__).parent.glob("*.py"))
     return [code, keys.key_id, identities, tables, vault.stamp(decision.FILE)]

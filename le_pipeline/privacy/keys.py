@@ -83,6 +83,11 @@ def load_keys(home: Home, *, is_changing: bool = False) -> Keys:
     known = lake.note(KEY_ID)
     if known is None:
         lake.write_note(KEY_ID, keys.key_id)
+    elif known != keys.key_id and home.old_vault.exists():
+        raise KeyFileError(
+            f"a change of keys was cut off when the home had its new key {known} already: set LE_KEY_FILE to its file,"
+            " and run `le keys rotate` again with the same --to"
+        )
     elif known != keys.key_id:
         raise KeyFileError(
             f"this home was made with the key {known}, not with {keys.key_id}; nothing was written."

@@ -40,6 +40,18 @@ def test_fellows_of_names_and_schools_get_a_key_of_these(landed: Landed) -> None
     assert names(landed, "fellowship", "last_name", "first_name") == [("Example", "Robin")]
 
 
+@pytest.mark.parametrize("begin", ["2015-08-01", "8/1/2015", "08/01/2015"])
+def test_a_list_that_was_saved_as_csv_is_read_alike(landed: Landed, begin: str) -> None:
+    land(landed, "fellowship", FELLOW, ROBIN)
+    from_workbook = landed.table("name_key", "cohort", "begin_date", feed="fellowship")
+    (landed.home.landing / "LA" / "2016" / "list.xlsx").unlink()
+    landed.file("list.csv", ",".join(FELLOW) + f"\nExample,Robin,Sample Middle,2016,North,{begin}\n")
+    landed.run("fellowship")
+
+    assert landed.delivery("list.csv")["layout"] == "fellow_names_text"
+    assert landed.table("name_key", "cohort", "begin_date", feed="fellowship") == from_workbook
+
+
 def test_an_id_counts_where_a_list_of_names_has_it_and_the_programmes_own_list_is_known_by_both(landed: Landed) -> None:
     assert land(landed, "fellowship", [*FELLOW, "State Staff ID"], [*ROBIN, "0098765432"]) == "fellow_names"
     assert landed.table("staff_key", feed="fellowship") != [(None,)]

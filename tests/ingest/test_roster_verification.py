@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import pytest
 import xlsxwriter
@@ -90,7 +91,14 @@ def test_a_row_that_cannot_be_read_holds_the_sheet_and_is_told(
 
 
 def test_a_row_that_somebody_has_cleared_is_none(landed: Landed) -> None:
-    landed.file("north.xlsx", workbook([HEADER, row(), [""] * len(HEADER), row("02", "40%")]))
+    content = workbook([HEADER, row(), ["~"] * len(HEADER), row("02", "40%")])
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    cleared = io.BytesIO()
+    with zipfile.ZipFile(cleared, "w") as book:
+        for name, part in parts.items():
+            book.writestr(name, part.replace(b"<t>~</t>", b"<t></t>"))
+    landed.file("north.xlsx", cleared.getvalue())
     landed.run(FEED)
 
     assert weights(landed) == [0.4, 1.0]

@@ -284,11 +284,48 @@ def test_a_school_alone_does_not_decide_against_the_very_name_on_a_list(
 @pytest.mark.parametrize(("others", "status"), [(5, "review"), (0, "accepted")])
 def test_names_one_letter_apart_are_two_people_where_others_are_called_so_too(others: int, status: str) -> None:
     rows = [*town("a", 200), *town("b", 200)]
-    for list_name, name in (("a", "Jaden"), ("b", "Jayden")):
+    for list_name, name in (("a", "Jovarin"), ("b", "Jovaryn")):
         said = {"born": "2004-05-06", "schools": ["s@2015"]}
         rows.append({"key": f"{list_name}x", "given": name, "surname": "Wrzesniewski"} | said)
         rows += [row | {"key": f"{list_name}o{row['key']}", "given": name} for row in town(list_name, others)]
     assert found(match(people(*rows), FIELDS))["ax", "bx"][0] == status
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Daniel", "Danielle"),
+        ("Eric", "Erica"),
+        ("Jaden", "Jayden"),
+        ("Zoe", "Zoey"),
+        ("Kathleen", "Katherine"),
+        ("Kristin", "Kirstin"),
+        ("Marquis", "Marquise"),
+    ],
+)
+def test_names_that_twins_have_are_two_peoples_however_few_are_called_so(one: str, other: str) -> None:
+    said = {"born": "2004-05-06", "surname": "Wrzesniewski", "schools": ["s@2015"]}
+    twins = [{"key": "ax", "given": one} | said, {"key": "bx", "given": other} | said]
+    matches = match(people(*town("a", 200), *town("b", 200), *twins), FIELDS)
+    assert found(matches)["ax", "bx"] == ("review", "given_name_differs")
+
+
+@pytest.mark.parametrize(("sexes", "expected"), [("ff", ("accepted", None)), ("fm", ("review", "sex_differs"))])
+def test_two_sexes_are_two_people_whatever_else_agrees(sexes: str, expected: tuple[str, str | None]) -> None:
+    fields: dict[str, Kind] = FIELDS | {"sex": "sex"}
+    pair = [ann(f"{name}x") | {"sex": sex} for name, sex in zip("ab", sexes, strict=True)]
+    rows = people(*town("a", 50), *town("b", 50), *pair)
+    told = {row["key"]: row.get("sex") for row in pair}
+    matches = match(rows.with_columns(sex=pl.col("key").replace_strict(told, default=None)), fields)
+    assert found(matches)["ax", "bx"] == expected
+
+
+def test_birth_years_ten_years_apart_are_not_one_mistyped_digit() -> None:
+    rows = [*town("a", 200), *town("b", 200), ann("ax", born="1958-04-02"), ann("bx", born="1988-04-02")]
+    assert found(match(people(*rows), FIELDS)).get(("ax", "bx"), ("review", "birth_date_differs")) == (
+        "review",
+        "birth_date_differs",
+    )
 
 
 @pytest.mark.parametrize(("schools", "is_enough"), [(2, False), (100, True)])
@@ -624,3 +661,13 @@ def test_febrl_with_names_and_place_only() -> None:
     assert precision >= 0.999 and recall > 0.7
     pairs = matches.pairs.filter(match_status="accepted")
     assert pairs["left_key"].is_unique().all() and pairs["right_key"].is_unique().all()
+
+
+def test_a_yes_about_a_pair_of_one_name_and_birth_date_is_told_once() -> None:
+    rows = people(*town("a", 30), *town("b", 30), ann("ax"), ann("bx"))
+    for said in (["yes"], ["no", "yes"]):
+        decisions = pl.DataFrame({"left_key": "ax", "right_key": "bx", "decision": said})
+        pairs = match(rows, FIELDS, decisions).pairs
+        assert pairs.select("left_key", "right_key", "match_status", "decision").rows() == [
+            ("ax", "bx", "accepted", "yes")
+        ]

@@ -320,3 +320,63 @@ def test_a_table_of_an_earlier_version_is_replaced(home: Home, keys: Keys, landi
     before.drop("claimed_by").write_parquet(lake.part(table, "all"))
     run(home, keys)
     assert lake.read(table).equals(before)
+
+
+@pytest.mark.parametrize(
+    ("named", "listed"),
+    [
+        ("Van Der Berg,Mary Ann", "Berg,Mary Ann Van Der"),
+        ("St. Quillfeather,Oriane", "Quillfeather,Oriane St."),
+        ("Ortega Vidalune,Ana Lucia", "Vidalune,Ana Lucia Ortega"),
+        ("Jeansonnet,Odilune", "(Math),Odilune Jeansonnet"),
+        ("Truebodice,Almarine", "Almarine Truebodice,Jr."),
+    ],
+)
+def test_a_whole_name_is_parted_at_every_word(home: Home, keys: Keys, landing: Land, named: str, listed: str) -> None:
+    landing("LA/2016/staff.csv", csv(STAFF_HEADER, *staff(200), f"S1,{named},,,7,teacher"))
+    landing("LA/2016/fellows.csv", csv(FELLOWS_HEADER, f",{listed},7,2016,2015-07-01"))
+    run(home, keys)
+    assert [row["match_status"] for row in rows(home, "person_match")] == ["accepted"]
+
+
+def test_half_of_a_double_name_is_at_least_shown(home: Home, keys: Keys, landing: Land) -> None:
+    landing("LA/2016/staff.csv", csv(STAFF_HEADER, *staff(200), "S1,Peña-Álvarez,José María,,,7,teacher"))
+    landing("LA/2016/fellows.csv", csv(FELLOWS_HEADER, ",Pena,Jose,7,2016,2015-07-01"))
+    run(home, keys)
+    (pair,) = rows(home, "person_match")
+    assert pair["match_status"] in ("accepted", "review")
+
+
+def test_further_years_of_the_staff_file_do_not_make_a_school_say_less(home: Home, keys: Keys, landing: Land) -> None:
+    crowded = [f"9{n:04d},{name(n)},{name(n % 40 + 1000)},,,{n % 12},teacher" for n in range(600)]
+    for year in (2014, 2015, 2016, 2017):
+        landing(f"LA/{year}/staff.csv", csv(STAFF_HEADER, *crowded, "S1,Quillfeather,Oriane,,,7,teacher"))
+    landing("LA/2016/fellows.csv", csv(FELLOWS_HEADER, ",Quillfeather,Oriane,7,2016,2015-07-01"))
+    run(home, keys)
+    (pair,) = rows(home, "person_match")
+    assert (pair["match_status"], pair["review_reason"]) == ("accepted", None)
+
+
+@pytest.mark.parametrize(
+    ("holder", "listed"), [("Terrebonne,Kristin", "Terrebonne,Kirstin"), ("Blackthorn,Flora", "Blackthorn,Hector")]
+)
+def test_an_id_beside_a_name_that_is_another_persons_is_told_and_ties_nobody(
+    home: Home, keys: Keys, landing: Land, holder: str, listed: str
+) -> None:
+    two = [f"S1,{holder},,,7,teacher", "S2,Terrebonne,Kirstin,,,7,teacher"]
+    landing("LA/2016/staff.csv", csv(STAFF_HEADER, *staff(200), *two))
+    landing("LA/2016/fellows.csv", csv(FELLOWS_HEADER, f"S1,{listed},7,2016,2015-07-01"))
+    run(home, keys)
+    (found,) = rows(home, "identity_conflict")
+    assert (found["claimed_by"], found["is_linked"]) == ("id", False)
+
+
+def test_who_is_on_the_rolls_of_two_states_at_once_is_two_people_until_somebody_says_so(
+    home: Home, keys: Keys, landing: Land
+) -> None:
+    for state, number in (("LA", "A77"), ("MO", "B12")):
+        own = crowd(30, state)
+        landing(f"{state}/2015/roster.csv", csv(ROSTER_HEADER, *own, f"{number},Quillfeather,Oriane,,2004-03-19,1,,"))
+    run(home, keys)
+    assert {row["review_reason"] for row in rows(home, "person_match")} == {"in_one_list"}
+    assert rows(home, "person_alias") == []

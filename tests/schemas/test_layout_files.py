@@ -99,7 +99,9 @@ def test_a_users_layout_takes_the_place_of_the_shipped_one_of_its_name_and_other
     (home.layouts / "mine.yaml").write_text(SKETCH, encoding="utf-8")
     (home.layouts / "scores.yml").write_text(SCORES, encoding="utf-8")
     layouts = home.all_layouts()
-    assert set(layouts) == {path.stem for path in layout.SHIPPED.glob("*.yaml")} | set(template.layouts()) | {"scores"}
+    shipped = [layout.load_layout(path) for path in layout.SHIPPED.glob("*.yaml")]
+    names = {each.name for one in shipped for each in (one, *one.as_text)}
+    assert set(layouts) == names | set(template.layouts()) | {"scores"}
     assert layouts["la_leap_3_8"].recognise.columns[-1] == "AdministrationDate"
 
 

@@ -64,11 +64,21 @@ def _ladders(columns: Columns) -> Iterator[tuple[list[Rung], str]]:
         )
         for place in places:
             yield [_key(column, place), *(_key(column, place, pl.col(o).str.slice(0, 1)) for o in others)], ""
-        for context in of.get("context", []):  # who was in one place first or last
-            for end in (pl.col(context).list.first(), pl.col(context).list.last()):
-                yield [_key(column, end), *(_key(column, end, pl.col(o).str.slice(0, 1)) for o in others)], undated
+    for context in of.get("context", []):
+        yield from ((ladder, undated) for ladder in _in_one_place(context, names))
     if len(names) > 1:
         yield [_unordered(*names[:2]), *(_key(_unordered(*names[:2]), place) for place in places)], undated
+
+
+def _in_one_place(context: str, names: list[str]) -> Iterator[list[Rung]]:
+    """Ladders of who was in one place first or last: with a name, or with the beginnings of both."""
+    first, last = pl.col(context).list.first(), pl.col(context).list.last()
+    for column in names:
+        others = [pl.col(other).str.slice(0, 1) for other in names if other != column]
+        for end in (first, last):
+            yield [_key(column, end), *(_key(column, end, other) for other in others)]
+    if len(names) > 1:
+        yield [_key(*(pl.col(name).str.slice(0, 3) for name in names[:2]), first)]
 
 
 def _dated(date: str, names: list[str]) -> Iterator[tuple[list[Rung], str]]:

@@ -15,7 +15,31 @@ from le_pipeline.link.matching.spelling import Columns, Kind
 
 EXACT = "exact"
 DIFFERS = "differs"
-ANOTHER_NAME = "one letter, both usual"  # given names that several people have each, so that neither is a typing error
+# given names of two people: several have each, or both are known for names, so that neither is a typing error
+ANOTHER_NAME = "one letter, both usual"
+ALIKE = "alike, both usual"
+LONGER = "longer by an ending"
+ENDINGS = (
+    "a",
+    "e",
+    "y",
+    "i",
+    "o",
+    "ie",
+    "ia",
+    "na",
+    "ne",
+    "la",
+    "le",
+    "ita",
+    "ina",
+    "ine",
+    "elle",
+    "ella",
+    "ette",
+    "lyn",
+    "anne",
+)
 LOCAL_PART = 0.1
 CONTEXT_U = 0.01
 # an element of a context that few have says more than one that many have: bounds of the share of keys
@@ -98,13 +122,25 @@ def _given_name(c: str, other: str | None) -> Iterator[Level]:
     if other:  # the whole weight of a swap is in the two frequencies; one in a hundred forms has one
         yield Level("swapped", _swapped(c, other), 0.01, 0.01, c)
     yield Level("nickname", shared(f"{c}_forms"), 0.03, 0.002, c)
+    yield Level(LONGER, _longer(c), 0.002, 0.0005, c)
     yield Level("typing error", f"({c}_rare_l or {c}_rare_r) and {edit(c)}", 0.05, 0.0005, c)
     initial = f"least(length({c}_l), length({c}_r)) = 1 and {c}_l[1] = {c}_r[1]"
     yield Level("initial", initial, 0.02, 0.02)
     yield Level("part", shared(f"{c}_tokens"), 0.01, 0.002, c)
-    yield Level(ANOTHER_NAME, edit(c), 0.005, 0.002, c)
-    yield Level("similar", alike(c, 0.88), 0.01, 0.01, c)
+    yield Level(ANOTHER_NAME, edit(c), 0.004, 0.002, c)
+    yield Level(ALIKE, f"not ({c}_rare_l or {c}_rare_r) and {alike(c, 0.88)}", 0.002, 0.005, c)
+    yield Level("similar", alike(c, 0.88), 0.007, 0.005, c)
     yield Level(DIFFERS, "else", 0.015, 0.97, agrees=False)
+
+
+def _longer(c: str) -> str:
+    """Eric and Erica, Daniel and Danielle, one of which is not cut short."""
+    endings = ", ".join(f"'{ending}'" for ending in ENDINGS)
+    begins = (
+        f"length({one}) >= 3 and starts_with({other}, {one}) and substring({other}, length({one}) + 1) in ({endings})"
+        for one, other in ((f"{c}_l", f"{c}_r"), (f"{c}_r", f"{c}_l"))
+    )
+    return " or ".join(f"({one})" for one in begins)
 
 
 def _swapped(given: str, surname: str) -> str:
@@ -140,9 +176,10 @@ def _birth_date(c: str) -> Iterator[Level]:
     yield Level(EXACT, same(c), 0.93, 0.0002, c)
     yield Level("day and month swapped", crossed, 0.02, 0.0001)
     # eight digits differ in one place, or two neighbours have changed places
-    yield Level(
-        "one digit", f"hamming({left}, {right}) <= 2 and damerau_levenshtein({left}, {right}) <= 1", 0.03, 0.003
-    )
+    one_digit = f"hamming({left}, {right}) <= 2 and damerau_levenshtein({left}, {right}) <= 1"
+    # ten years and more may part a father and his son
+    years = f"abs(cast({left}[1:4] as integer) - cast({right}[1:4] as integer)) < 10"
+    yield Level("one digit", f"{one_digit} and {years}", 0.03, 0.003)
     # of one year; a father and his son may share the day
     one_part = f"{left}[1:4] = {right}[1:4] and ({left}[5:6] = {right}[5:6] or {left}[7:8] = {right}[7:8])"
     yield Level("month or day", one_part, 0.006, 0.002, agrees=False)
@@ -161,6 +198,11 @@ def _identifier(c: str) -> Iterator[Level]:
     yield Level(EXACT, same(c), 0.9, 1e-6, c)
     yield Level("typing error", edit(c), 0.05, 1e-5)
     yield Level(DIFFERS, "else", 0.05, 0.99, agrees=False)
+
+
+def _sex(c: str) -> Iterator[Level]:
+    yield Level(EXACT, same(c), 0.99, 0.5)
+    yield Level(DIFFERS, "else", 0.01, 0.5, agrees=False)
 
 
 def _place(c: str) -> Iterator[Level]:
@@ -189,6 +231,7 @@ LEVELS = {
     "birth_date": _birth_date,
     "email": _email,
     "identifier": _identifier,
+    "sex": _sex,
     "place": _place,
     "text": _text,
     "context": _context,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from le_pipeline.link.matching.comparisons import ANOTHER_NAME, DIFFERS, EXACT, Comparison
+from le_pipeline.link.matching.comparisons import ALIKE, ANOTHER_NAME, DIFFERS, EXACT, LONGER, Comparison
 
 # an agreement that one person's records have less than three times as often as two people's, such as that of a state,
 # tells nobody apart
@@ -22,7 +22,8 @@ RELATIVES = ("given_name_differs", "birth_date_differs")
 HELD_BACK = (
     ("surname", "another generation", "generation_differs"),
     ("given_name", DIFFERS, "given_name_differs"),
-    ("given_name", ANOTHER_NAME, "given_name_differs"),
+    *(("given_name", name, "given_name_differs") for name in (ANOTHER_NAME, ALIKE, LONGER)),
+    ("sex", DIFFERS, "sex_differs"),
     ("birth_date", DIFFERS, "birth_date_differs"),
     ("middle_name", DIFFERS, "middle_name_differs"),
 )

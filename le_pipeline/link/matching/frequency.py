@@ -132,7 +132,9 @@ def with_u(compared: list[Comparison], counted: dict[tuple[str, str], float], fo
     def measured(one: Comparison, level: Level) -> Level:
         if level.frequent and level.name in ("exact", "swapped"):
             return replace(level, u=found.u[level.frequent])
-        is_counted = level.name not in ("exact", "local part") and not level.name.startswith("shared")
-        return replace(level, u=counted[one.column, level.name]) if is_counted else level
+        u = counted[one.column, level.name]
+        if level.name.startswith("shared"):  # a pair that shares a school in many years was counted with each of them
+            return replace(level, u=min(level.u, u))
+        return level if level.name in ("exact", "local part") and one.kind != "sex" else replace(level, u=u)
 
     return capped([replace(one, levels=tuple(measured(one, level) for level in one.levels)) for one in compared])

@@ -189,7 +189,9 @@ class _Matching:
         if rules:
             likely = self._best(judged(self.scorer.of_rules(rules, prior, least), self.scorer.compared))
         pairs = pl.concat([before, likely], how="diagonal").unique(NODES, keep="first", maintain_order=True)
+        pairs = pairs.join(sure, on=NODES, how="anti", maintain_order="left")
         sure = sure.join(exact, on=NODES, maintain_order="left")
+        sure = sure.join(self.decided, on=NODES, how="left", maintain_order="left")
         compared = self.scorer.compared
         certain = (pl.col("match_weight") >= CERTAIN) & pl.col("held_back").is_null()
         after = learned(compared, pl.concat([sure, pairs.filter(certain)], how="diagonal"))

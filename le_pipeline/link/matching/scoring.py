@@ -17,7 +17,7 @@ import polars as pl
 from le_pipeline.errors import MatchingError
 from le_pipeline.link.matching.comparisons import Comparison, comparisons
 from le_pipeline.link.matching.frequency import DECLARED_PAIRS, Frequencies, frequencies, nested, with_sizes, with_u
-from le_pipeline.link.matching.spelling import Columns
+from le_pipeline.link.matching.spelling import Columns, given_names
 
 if TYPE_CHECKING:
     from splink import DuckDBAPI, Linker
@@ -81,14 +81,15 @@ def put(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -
 
 
 def counted_u(connection: duckdb.DuckDBPyConnection, compared: list[Comparison]) -> dict[tuple[str, str], float]:
-    """The u of each level among pairs of keys that share a list, of a sample that depends on the keys alone.
+    """The u of each level among pairs of keys that share a list, of a sample that depends on what the records say.
 
     Who shares a list is in one place in the same year, so that neighbouring years are counted among all pairs.
     A declared u stands in for what few pairs cannot show.
     """
     connection.execute(
         f"create or replace table sample as select * from {PEOPLE} where is_known "
-        f"qualify row_number() over (partition by node order by row) = 1 order by md5(key) limit {SAMPLE}"
+        f"qualify row_number() over (partition by node order by row) = 1 order by md5({_content(compared)}), key"
+        f" limit {SAMPLE}"
     )
     found = {}
     for one in compared:
@@ -110,6 +111,11 @@ def counted_u(connection: duckdb.DuckDBPyConnection, compared: list[Comparison])
     return found
 
 
+def _content(compared: list[Comparison]) -> str:
+    """What a record says, whatever its key is; a new master key makes other keys of the same people."""
+    return f"concat_ws('|', {', '.join(one.column for one in compared if one.kind != 'context')})"
+
+
 def modelled(
     connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, columns: Columns
 ) -> tuple[pl.DataFrame, Scorer]:
@@ -122,7 +128,10 @@ def modelled(
     for index, one in enumerate(compared):
         if one.kind in ("given_name", "surname"):
             count = pl.col("node").filter("is_known").n_unique().over(one.column)
-            rows = rows.with_columns((count <= few).alias(f"{one.column}_rare"))
+            usual = (
+                pl.col(one.column).is_in(given_names().implode()) if one.kind == "given_name" else pl.lit(value=False)
+            )
+            rows = rows.with_columns(((count <= few) & ~usual).alias(f"{one.column}_rare"))
         if one.kind == "context":
             rows, compared[index] = with_sizes(rows, one)
     known = rows.filter("is_known")

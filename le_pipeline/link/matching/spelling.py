@@ -13,7 +13,9 @@ import polars as pl
 
 from schemas import registry
 
-Kind = Literal["given_name", "surname", "middle_name", "birth_date", "email", "identifier", "place", "text", "context"]
+Kind = Literal[
+    "given_name", "surname", "middle_name", "birth_date", "email", "identifier", "sex", "place", "text", "context"
+]
 Columns = dict[str, tuple[str, Kind]]  # name of the compared column -> the field it is made of, and its kind
 
 TEXT = pl.List(pl.String)
@@ -106,6 +108,14 @@ def nicknames() -> pl.DataFrame:
     return pairs.group_by("nickname", maintain_order=True).agg(forms=pl.col("name"))
 
 
+@cache
+def given_names() -> pl.Series:
+    """Names that are known for given names, so that one of them is no other that was mistyped."""
+    known = pl.read_csv(registry.HERE / "reference" / "given_name.csv", infer_schema=False)["name"]
+    table = nicknames()
+    return pl.concat([known, table["nickname"].rename("name"), table["forms"].explode().rename("name")]).unique()
+
+
 def _birth_date(distinct: pl.Series, column: str) -> pl.DataFrame:
     """Eight digits, year, month, day, of what begins as an ISO or a compact date, be the date possible or not."""
     digits = distinct.to_frame().select(
@@ -159,6 +169,7 @@ MAKERS: dict[Kind, Callable[[pl.Series, str], pl.DataFrame]] = {
     "birth_date": _birth_date,
     "email": _email,
     "identifier": _identifier,
+    "sex": _place,
     "place": _place,
     "text": _place,
 }
