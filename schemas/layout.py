@@ -82,8 +82,8 @@ class Read(_Part):
 
     `header`: rows of the header; names of several rows are put together with ` / `. `preamble`: rows that may stand
     above it. `columns`: the names, where there is no header. `repeated`: names that several unneeded columns may have,
-    such as Filler. `positions`: where the columns of a fixed-width line are. `or_text`: a sheet of the workbook may come
-    as CSV, as the layout of the same name with `_text`.
+    such as Filler. `positions`: where the columns of a fixed-width line are. `or_text`: a sheet of the workbook may
+    come as CSV, as the layout of the same name with `_text`.
     """
 
     format: Literal["delimited", "fixed_width", "excel", "parquet", "json_lines"]
