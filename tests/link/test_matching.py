@@ -671,3 +671,25 @@ def test_a_yes_about_a_pair_of_one_name_and_birth_date_is_told_once() -> None:
         assert pairs.select("left_key", "right_key", "match_status", "decision").rows() == [
             ("ax", "bx", "accepted", "yes")
         ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "name at least one column to compare"),
+        ({"email": "address"}, "of each what it is: birth_date, context, email"),
+        ({"key": "identifier"}, "key cannot be compared; give the column another name"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(fields: dict[str, Any], told: str) -> None:
+    lists = pl.DataFrame({"key": ["1", "2"], "email": ["a@x.org", "b@x.org"]})
+    with pytest.raises(MatchingError, match=told):
+        match_lists(lists, lists, fields)
+
+
+def test_lists_of_addresses_alone_are_matched_and_nothing_is_accepted_by_a_word_that_is_no_decision() -> None:
+    lists = pl.DataFrame({"key": ["1", "2"], "email": ["a@x.org", "b@x.org"]})
+    assert match_lists(lists, lists, {"email": "email"}).pairs.filter(match_status="rejected").is_empty()
+    perhaps = pl.DataFrame({"left_key": ["a1"], "right_key": ["b1"], "decision": ["perhaps"]})
+    with pytest.raises(MatchingError, match="a decision is yes, no or later"):
+        match(people(ann("a1"), ann("b1")), FIELDS, perhaps)

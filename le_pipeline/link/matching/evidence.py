@@ -43,7 +43,8 @@ def judged(scored: pl.DataFrame, compared: list[Comparison]) -> pl.DataFrame:
     words = [pl.lit(f"{one.field} ") + _level(one) for one in compared]
     identified = _any(_agrees(one) for one in compared if one.kind == "identifier")
     sole = _any(_agrees(one) for one in compared if one.kind in SOLE)
-    named = pl.all_horizontal(_level(one) == EXACT for one in compared if one.kind in ("given_name", "surname"))
+    names = [_level(one) == EXACT for one in compared if one.kind in ("given_name", "surname")]
+    named = pl.all_horizontal(pl.lit(value=bool(names)), *names)
     reasons = [
         pl.when(_level(one) == name, ~identified).then(pl.lit(reason))
         for kind, name, reason in HELD_BACK

@@ -21,7 +21,7 @@ from le_pipeline.link.matching.comparisons import Comparison
 from le_pipeline.link.matching.evidence import judged
 from le_pipeline.link.matching.learning import learned, reweighed
 from le_pipeline.link.matching.outcome import ACCEPT, CERTAIN, EXACT, GUESS, MARGIN, NODES, REVIEW, outcome, people_of
-from le_pipeline.link.matching.people import columns_of, gathered, people
+from le_pipeline.link.matching.people import RECORDS, columns_of, gathered, people
 from le_pipeline.link.matching.prior import FEW, agreeing, allowed_comparisons, expected_matches
 from le_pipeline.link.matching.scoring import PEOPLE, database, modelled, put, quiet
 from le_pipeline.link.matching.spelling import Columns, Kind
@@ -97,7 +97,7 @@ def match_lists(left: pl.DataFrame, right: pl.DataFrame, fields: dict[str, Kind]
             raise MatchingError(f"the {name} list lacks {', '.join(sorted(missing))}")
         key = pl.lit(f"{name}/") + pl.col("key").cast(pl.String)
         told = (key.alias("key"), pl.lit([name]).alias("lists"), pl.lit(value=True).alias("is_known"))
-        sides.append(side.select(*told, *fields))
+        sides.append(side.select(*told, *(name for name in fields if name not in RECORDS)))  # `match` refuses those
     found = match(pl.concat(sides, how="vertical_relaxed"), fields)
     keys = (pl.col("left_key").str.strip_prefix("left/"), pl.col("right_key").str.strip_prefix("right/"))
     return Matches(found.pairs.with_columns(keys), found.clusters, found.model_hash)
@@ -131,6 +131,8 @@ def _decided(decisions: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame
         return pl.DataFrame(schema={"left_node": pl.Int64, "right_node": pl.Int64, "decision": pl.String})
     if missing := set(DECISIONS) - set(decisions.columns):
         raise MatchingError(f"decisions lack {', '.join(sorted(missing))}")
+    if set(decisions["decision"]) - {"yes", "no", "later"}:
+        raise MatchingError("a decision is yes, no or later")
     number = rows.select("key", "node").unique()
     for side in ("left", "right"):
         named = number.rename({"key": f"{side}_key", "node": f"{side}_node"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from le_pipeline.errors import MatchingError
-from le_pipeline.link.matching.spelling import Columns, Kind, spelt
+from le_pipeline.link.matching.spelling import MAKERS, Columns, Kind, spelt
 
 NO_LIST = -1  # stands for the lists of a key that is in none
 RECORDS = {"key": pl.String, "lists": pl.List(pl.String), "is_known": pl.Boolean}
@@ -18,8 +18,13 @@ def columns_of(records: pl.DataFrame, fields: dict[str, Kind]) -> Columns:
     """Names for the compared columns that are safe in SQL, whatever the fields are called.
 
     Raises:
-        MatchingError: a column is missing or of another type.
+        MatchingError: a column is missing or of another type, or there is nothing to compare.
     """
+    if not fields or set(fields.values()) - {*MAKERS, "context"}:
+        kinds = ", ".join(sorted({*MAKERS, "context"}))
+        raise MatchingError(f"name at least one column to compare, and of each what it is: {kinds}")
+    if taken := set(RECORDS) & set(fields):
+        raise MatchingError(f"{', '.join(sorted(taken))} cannot be compared; give the column another name")
     if missing := {*RECORDS, *fields} - set(records.columns):
         raise MatchingError(f"records lack {', '.join(sorted(missing))}")
     for name, dtype in RECORDS.items():
