@@ -63,9 +63,6 @@ class BusyError(PipelineError):
 class EarlierVersionError(PipelineError):
     """A table of the lake has not the columns that this version of the project gives it."""
 
-    def __init__(self, table: str) -> None:
-        super().__init__(f"{table} was written by another version of this project; `le run` makes it anew")
-
 
 class RefusedError(PipelineError):
     """A delivered file cannot be taken in; nothing of it was written."""

@@ -306,7 +306,7 @@ class Layout(_Part):
     levels: Annotated[dict[str, Levels], BeforeValidator(_by_assessment)] = {}
     exclude: dict[str, dict[str, Condition]] = {}
     ignore: tuple[str, ...] = ()
-    correction: Literal["file", "rows"] = "rows"
+    correction: Literal["file", "group", "rows"] = "rows"
     tolerance: float = Field(default=0.01, ge=0, le=1)
     hash: str = ""
 
@@ -442,6 +442,8 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
     if layout.feed not in registry.feeds():
         yield ("feed",), f"{layout.feed!r} is not a feed; the feeds are {', '.join(sorted(registry.feeds()))}"
         return
+    if layout.correction == "group" and not layout.table.complete_for:
+        yield ("correction",), f"files of {layout.feed} are not complete for any group; give file or rows"
     if layout.names_its_columns and not layout.recognise.values:
         yield ("recognise",), "a file without a header is known by `values` alone; give at least one"
     for loc, source in layout.sources():

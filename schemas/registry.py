@@ -122,7 +122,8 @@ class Table(_Strict):
     `references` names the columns that should point to a row of another table, which has them under the same names.
     `roster` names the ids by which its people are known, the canonical one first, so that the ids of other files can be
     tried against them. `feed` names the canonical input that fills the table; `purpose` says why partners are asked for
-    it; `identity` the direct identifiers of that input, which go to the vault; `estimate` the column that
+    it; `complete_for` the columns for whose values a file is complete, by layouts whose correction is by `group`;
+    `identity` the direct identifiers of that input, which go to the vault; `estimate` the column that
     standard_error, ci_low and ci_high belong to.
     """
 
@@ -140,6 +141,7 @@ class Table(_Strict):
     warnings: tuple[str, ...] = ()
     references: dict[str, tuple[str, ...]] = {}
     roster: tuple[str, ...] = ()
+    complete_for: tuple[str, ...] = ()
     notices: dict[str, Notice] = {}
 
     def __hash__(self) -> int:

@@ -305,12 +305,13 @@ class _Ingest:
 
     def _accepted(self, order: int, reader: DeliveryReader, intake: _Intake) -> Iterator[pl.DataFrame]:
         """The accepted records of a delivery, batch by batch; what else a batch came to goes where it belongs."""
+        correction = reader.delivery.layout.correction
         for batch in reader.batches():
             intake.identity.add(batch.identity)
             intake.rejected.add(batch.rejected)
             intake.pointers.append(batch.quarantine)
-            intake.marks.append(marks(batch.accepted, self.table, order))
-            intake.voided.append(marks(batch.voided, self.table, order))
+            intake.marks.append(marks(batch.accepted, self.table, order, correction))
+            intake.voided.append(marks(batch.voided, self.table, order, correction))
             yield batch.accepted
         self._refuse_remnant(reader.delivery, reader.account)
 

@@ -100,7 +100,7 @@ def _read(home: Home, document: Document, layout: Layout, partition: Partition |
         repeats, pointers = [], []
         for batch in reader.batches():
             said = as_texts(batch.accepted).select("source_row", part_of(layout.table), content_hash(layout.table))
-            repeats.append(marks(batch.accepted, layout.table, 0).hstack(said))
+            repeats.append(marks(batch.accepted, layout.table, 0, layout.correction).hstack(said))
             pointers.append(batch.quarantine)
         records = pl.concat(repeats)
         gone = fates(records, records[CONTENT].gather, [layout])

@@ -29,9 +29,10 @@ MIXER = pl.lit(0x9E3779B97F4A7C15, pl.UInt64)  # odd, so that nothing of the has
 WHOLE_RESEND_SHARE = 0.5
 
 
-def marks(records: pl.DataFrame, table: Table, order: int) -> pl.DataFrame:
-    """What `fates` needs of each record: hashes of its key and district, stable within one run."""
-    scope = hashes(records["lea_id"]) if "lea_id" in table.column_names else pl.lit(0, pl.UInt64)
+def marks(records: pl.DataFrame, table: Table, order: int, correction: str) -> pl.DataFrame:
+    """What `fates` needs of each record: hashes of its key, and of its district or group, stable within one run."""
+    by = table.complete_for if correction == "group" else tuple({"lea_id"} & set(table.column_names))
+    scope = _mixed(hashes(records[name]) for name in by)
     return records.select(
         pl.lit(order, pl.Int32).alias(ORDER),
         _mixed(hashes(records[name]) for name in table.key).alias(KEY),
@@ -113,6 +114,8 @@ def _superseded_files(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Records of whole files that a later file of the same layout sends again, district by district.
 
+    Where a file is complete for each of its groups, a later one replaces all that earlier ones have of a group.
+
     Returns:
         All of them, and those of them that no later delivery has.
     """
@@ -127,6 +130,12 @@ def _superseded_files(
             resent = sent.group_by(SCOPE).len("sent").join(again, on=SCOPE)
             whole = resent.filter(pl.col("again") >= WHOLE_RESEND_SHARE * pl.col("sent"))
             found.append(of_earlier.join(whole, on=SCOPE, how="semi").select("index", KEY, ORDER))
+    groups = [order for order, layout in enumerate(layouts) if layout.correction == "group"]
+    for later in groups:
+        before = [order for order in groups if versions[order] < versions[later]]
+        again = indexed.filter(pl.col(ORDER) == later).select(SCOPE).unique()
+        of_earlier = indexed.filter(pl.col(ORDER).is_in(before)).join(again, on=SCOPE, how="semi")
+        found.append(of_earlier.select("index", KEY, ORDER))
     replaced = pl.concat(found).unique()
     if replaced.is_empty():
         return replaced.select("index"), replaced.select("index")

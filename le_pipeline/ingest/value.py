@@ -114,7 +114,12 @@ def typed(text: pl.Expr, field: Field, source: Source, dates: tuple[str, ...]) -
     if source.map is not None:
         other = source.map.get("*")
         known = {k: v for k, v in source.map.items() if k != "*"}
-        default = pl.when(text.is_not_null()).then(pl.lit(other)) if "*" in source.map else pl.lit(None, pl.String)
+        default = pl.lit(None, pl.String)
+        if "*" in source.map:  # nothing may pass for any other value because of its capitals
+            folded = {k.lower(): v for k, v in reversed(known.items())}
+            default = pl.when(text.is_not_null()).then(
+                text.str.to_lowercase().replace_strict(folded, default=pl.lit(other), return_dtype=pl.String)
+            )
         filled = text.fill_null("") if "" in known else text
         text = filled.replace_strict(known, default=default, return_dtype=pl.String)
     if field.is_published:

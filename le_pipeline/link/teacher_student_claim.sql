@@ -131,11 +131,24 @@ sorted_stay as (  -- most students have one row of a subject, with teachers who 
     from subject_stay as g
     left join unsteady as u on u.lesson_no = g.lesson_no
 ),
-several_span as (
+dated_stay as (
     select e.*
     from stay as e
     join sorted_stay as g on g.student_no = e.student_no and g.subject_no = e.subject_no
     where not g.is_plain and e.first_day <= e.last_day
+),
+several_span as (  -- the day of a move is one of the section moved to, and not of the one that ends on it
+    select
+        e.* exclude (last_day),
+        case
+            when exists (
+                select 1 from dated_stay as o
+                where o.student_no = e.student_no and o.subject_no = e.subject_no and o.lesson_no <> e.lesson_no
+                    and o.first_day = e.last_day and o.first_day > e.first_day)
+            then e.last_day - 1
+            else e.last_day
+        end as last_day
+    from dated_stay as e
 ),
 several_cut as (  -- rosters list one stay in several rows that may overlap; no day may count twice
     select student_no, lesson_no, first_day as cut_day from several_span

@@ -79,6 +79,18 @@ of_student as (
     union all
     select 'student_section', state, school_year, student_key from canonical.student_section_association
 ),
+staff as (
+    select distinct s.state, s.school_year, coalesce(a.person_key, s.staff_key) as staff_key
+    from canonical.staff_assignment as s
+    left join linked.person_alias as a on a.alias_key = s.staff_key
+),
+of_staff as (
+    select 'staff_section' as feed, state, school_year, staff_key from canonical.staff_section_association
+    union all
+    select 'teacher_student_link', state, school_year, staff_key
+    from canonical.reported_teacher_student_link
+    where staff_key is not null
+),
 place as (
     select p.person_kind, p.left_key, p.right_key, s.state, s.school_year
     from pair as p
@@ -102,6 +114,15 @@ unresolved as (
         where rule = 'not_on_roster'
     ) as q
     join canonical.delivery as d on d.delivery_id = q.delivery_id
+    where d.delivery_status = 'accepted'
+    union all
+    select t.state, t.school_year, t.feed, 'not_on_staff'  -- where there is a staff file of the year
+    from of_staff as t
+    join (select distinct state, school_year from staff) as y on y.state = t.state and y.school_year = t.school_year
+    left join linked.person_alias as a on a.alias_key = t.staff_key
+    left join staff as s
+        on s.state = t.state and s.school_year = t.school_year and s.staff_key = coalesce(a.person_key, t.staff_key)
+    where s.staff_key is null
     union all
     select o.state, o.school_year, o.feed, 'not_on_roster'  -- where there is a roster of the year
     from of_student as o

@@ -18,10 +18,10 @@ import polars as pl
 import sqlglot
 from sqlglot import exp
 
-from le_pipeline.errors import EarlierVersionError, StepError
+from le_pipeline.errors import StepError
 from le_pipeline.home import Home
 from le_pipeline.warehouse import ddl
-from le_pipeline.warehouse.lake import Lake, polars_schema
+from le_pipeline.warehouse.lake import Lake, of_earlier_version, polars_schema
 from schemas import registry
 from schemas.registry import Table
 
@@ -136,7 +136,7 @@ class Engine:
                 try:
                     con.execute(f"create view {name} as {self._source(layer, table)}")
                 except duckdb.BinderException:
-                    raise EarlierVersionError(name) from None
+                    raise of_earlier_version(name) from None
             yield con
         finally:
             con.close()

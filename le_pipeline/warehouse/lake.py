@@ -49,6 +49,11 @@ def replace(target: Path, write: Callable[[Path], object]) -> None:
         beside.unlink(missing_ok=True)
 
 
+def of_earlier_version(table: str) -> EarlierVersionError:
+    """What to say of a table that has not the columns of today."""
+    return EarlierVersionError(f"{table} was written by another version of this project; `le run` makes it anew")
+
+
 def scan(table: Table, files: list[Path]) -> pl.LazyFrame:
     """The table's columns from its files; text that a file holds as codes comes as text."""
     as_text = pl.ScanCastOptions(categorical_to_string="allow")
@@ -88,7 +93,7 @@ class Lake:
         try:
             return scan(table, files).collect()
         except (pl.exceptions.ColumnNotFoundError, pl.exceptions.SchemaError):
-            raise EarlierVersionError(table.qualified_name) from None
+            raise of_earlier_version(table.qualified_name) from None
 
     def remembered(self, table: Table, files: list[Path] | None = None) -> pl.DataFrame:
         """What earlier runs have put on record, some files of it or all; empty where there is nothing.

@@ -47,7 +47,7 @@ def told(records: list[Row], correction: str = "rows") -> list[str]:
     ]
     if not frames:
         return []
-    marked = pl.concat(marks(frame, SCORES, record[0]) for frame, record in zip(frames, records, strict=True))
+    marked = pl.concat(marks(frame, SCORES, record[0], "file") for frame, record in zip(frames, records, strict=True))
     contents = pl.concat(frames).select(content_hash(SCORES))[CONTENT]
     gone = dict(fates(marked, contents.gather, layouts(correction)).select("index", FATE).iter_rows())
     return [gone.get(index, "stays") for index in range(len(records))]
@@ -141,4 +141,4 @@ def test_who_mentors_whom_is_not_the_same_turned_round() -> None:
         pl.col(name) if name in pairs.columns else pl.lit(None, pl.String).alias(name) for name in TABLE.column_names
     )
     contents = table.select(content_hash(TABLE))[CONTENT]
-    assert fates(marks(table, TABLE, 0), contents.gather, layouts("rows")).is_empty()
+    assert fates(marks(table, TABLE, 0, "rows"), contents.gather, layouts("rows")).is_empty()

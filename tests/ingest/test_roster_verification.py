@@ -141,6 +141,16 @@ def test_a_later_sheet_takes_the_place_of_the_earlier_one_with_the_rows_that_it_
     assert account(landed.delivery("again.xlsx#Sheet1")) == (2, 2, 0, 0, 0)
 
 
+def test_a_later_sheet_speaks_for_its_own_teachers_alone_however_few_of_the_rows_it_has(landed: Landed) -> None:
+    two = [row("01", **{"Teacher ID": "T2"}), row("02", **{"Teacher ID": "T2"})]
+    landed.file("north.xlsx", workbook([HEADER, row("01"), row("02"), row("03"), *two]))
+    landed.run(FEED)
+    landed.file("again.csv", csv(row("01", "30%")))
+    landed.run(FEED)
+
+    assert weights(landed) == [0.3, 1.0, 1.0]
+
+
 def test_a_sheet_with_a_renamed_column_is_refused_though_others_are_taken(landed: Landed) -> None:
     renamed = [name.replace("Share percent", "Percent of share") for name in HEADER]
     landed.file("north.xlsx", _book({"Read me first": [["Please check"]], "1": [HEADER, row()], "2": [renamed, row()]}))

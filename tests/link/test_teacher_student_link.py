@@ -212,6 +212,20 @@ def test_where_sections_name_no_lea_either_the_terms_of_the_school_span_the_year
     assert told(links, "student_key", "weight") == [("ann", 1.0), ("bob", 1.0)]
 
 
+def test_the_day_of_a_move_is_one_of_the_section_moved_to(roster: Roster) -> None:
+    """OneRoster's end dates are exclusive: who leaves one section on a day and enters another on it was moved once."""
+    links = roster.links(
+        section("s"),
+        section("t"),
+        student("ann", end=51),
+        student("ann", begin=51, section_key="t"),
+        teacher("tom"),
+        teacher("tina", section_key="t"),
+    )
+
+    assert told(links, "staff_key", "weight", "is_over_claimed") == [("tina", 0.5, False), ("tom", 0.5, False)]
+
+
 def test_a_summer_session_makes_no_year_longer(roster: Roster) -> None:
     bare = {"year_begin_date": None, "year_end_date": None}
     summer = {"term_begin_date": date(2015, 6, 1), "term_end_date": date(2015, 6, 10)}

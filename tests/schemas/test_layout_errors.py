@@ -77,7 +77,7 @@ CHANGED: list[tuple[str, str, str]] = [
      "own.yaml, line 15: exclude.void.void: 'V' is not a value of void: yes, no"),
     ("tolerance: 0.25", "exclude: {late: {administration: {except: fall}}}",
      "own.yaml, line 15: exclude.late.administration: give a value, a list of values, or {not: ...}"),
-    ("tolerance: 0.25", "correction: all", "own.yaml, line 15: correction: Input should be 'file' or 'rows'"),
+    ("tolerance: 0.25", "correction: all", "own.yaml, line 15: correction: Input should be 'file', 'group' or 'rows'"),
     ("tolerance: 0.25", "levels: SAT9",
      "own.yaml, line 15: levels: 'SAT9' is not in reference/achievement_level.csv; give order and proficient_from"),
     ("tolerance: 0.25", "levels: {order: [Low, High], proficient_from: Top}",
