@@ -442,10 +442,7 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
     if layout.feed not in registry.feeds():
         yield ("feed",), f"{layout.feed!r} is not a feed; the feeds are {', '.join(sorted(registry.feeds()))}"
         return
-    if layout.correction == "group" and not layout.table.complete_for:
-        yield ("correction",), f"files of {layout.feed} are not complete for any group; give file or rows"
-    if layout.names_its_columns and not layout.recognise.values:
-        yield ("recognise",), "a file without a header is known by `values` alone; give at least one"
+    yield from _file_faults(layout)
     for loc, source in layout.sources():
         yield from _source_faults(layout, loc, source)
     filled = set(layout.fill)
@@ -463,6 +460,13 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("fill",), f"{needed} is missing; {layout.feed} needs it in every row"
         elif needed in optional:
             yield ("fill", needed), f"cannot be optional; {layout.feed} needs it in every row"
+
+
+def _file_faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
+    if layout.correction == "group" and not layout.table.complete_for:
+        yield ("correction",), f"files of {layout.feed} are not complete for any group; give file or rows"
+    if layout.names_its_columns and not layout.recognise.values:
+        yield ("recognise",), "a file without a header is known by `values` alone; give at least one"
 
 
 def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iterator[tuple[tuple[str, ...], str]]:

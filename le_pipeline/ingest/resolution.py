@@ -132,9 +132,9 @@ def _superseded_files(
             found.append(of_earlier.join(whole, on=SCOPE, how="semi").select("index", KEY, ORDER))
     groups = [order for order, layout in enumerate(layouts) if layout.correction == "group"]
     for later in groups:
-        before = [order for order in groups if versions[order] < versions[later]]
+        earlier_ones = [order for order in groups if versions[order] < versions[later]]
         again = indexed.filter(pl.col(ORDER) == later).select(SCOPE).unique()
-        of_earlier = indexed.filter(pl.col(ORDER).is_in(before)).join(again, on=SCOPE, how="semi")
+        of_earlier = indexed.filter(pl.col(ORDER).is_in(earlier_ones)).join(again, on=SCOPE, how="semi")
         found.append(of_earlier.select("index", KEY, ORDER))
     replaced = pl.concat(found).unique()
     if replaced.is_empty():

@@ -137,18 +137,20 @@ dated_stay as (
     join sorted_stay as g on g.student_no = e.student_no and g.subject_no = e.subject_no
     where not g.is_plain and e.first_day <= e.last_day
 ),
-several_span as (  -- the day of a move is one of the section moved to, and not of the one that ends on it
-    select
-        e.* exclude (last_day),
-        case
-            when exists (
-                select 1 from dated_stay as o
-                where o.student_no = e.student_no and o.subject_no = e.subject_no and o.lesson_no <> e.lesson_no
-                    and o.first_day = e.last_day and o.first_day > e.first_day)
-            then e.last_day - 1
-            else e.last_day
-        end as last_day
+left_for_another as (  -- on the day on which the stay in another section of the subject begins
+    select distinct e.student_no, e.lesson_no, e.last_day
     from dated_stay as e
+    join dated_stay as o
+        on o.student_no = e.student_no and o.subject_no = e.subject_no and o.first_day = e.last_day
+    where o.lesson_no <> e.lesson_no and o.first_day > e.first_day
+),
+several_span as (  -- that day is one of the section moved to
+    select
+        e.student_no, e.lesson_no, e.subject_no, e.is_of_all, e.is_excluded, e.first_day,
+        case when m.student_no is null then e.last_day else e.last_day - 1 end as last_day
+    from dated_stay as e
+    left join left_for_another as m
+        on m.student_no = e.student_no and m.lesson_no = e.lesson_no and m.last_day = e.last_day
 ),
 several_cut as (  -- rosters list one stay in several rows that may overlap; no day may count twice
     select student_no, lesson_no, first_day as cut_day from several_span

@@ -625,6 +625,11 @@ def _day_by_day(
 ) -> dict[tuple[str, str, str], tuple[float, float, bool]]:
     """Enrollment share, weight and whether excluded, by student, staff and subject."""
     counted: dict[tuple[str, str, str], list[float]] = {}
+    moved = _moved(sections, students)
+
+    def sits(taught: Row, row: Row, subject: str, date_: date) -> bool:
+        return not ((id(row), subject) in moved and date_ == _span(taught, row)[1])
+
     for date_ in (day(number) for number in range(1, DAYS + 1)):
         lessons = []
         for taught in sections:
@@ -638,20 +643,22 @@ def _day_by_day(
             (row["student_key"], taught["subject"])
             for taught, there, staff, _ in lessons
             for row in there
-            if any(r["position"] == "teacher_of_record" for rows in staff.values() for r in rows)
+            if sits(taught, row, taught["subject"], date_)
+            and any(r["position"] == "teacher_of_record" for rows in staff.values() for r in rows)
         }
         for taught, there, staff, parts in lessons:
             of_all = taught["subject"] == "all_subjects"
             for name, subject in product(
                 {row["student_key"] for row in there}, CORE if of_all else [taught["subject"]]
             ):
-                if of_all and (name, subject) in own:
+                rows_of = [r for r in there if r["student_key"] == name and sits(taught, r, subject, date_)]
+                if not rows_of or (of_all and (name, subject) in own):
                     continue
                 for colleague, rows in staff.items():
                     is_excluded = (
                         taught["excluded"] == "yes"
                         or any(r["excluded"] == "yes" for r in rows)
-                        or any(r["excluded"] == "yes" for r in there if r["student_key"] == name)
+                        or any(r["excluded"] == "yes" for r in rows_of)
                         or (name, taught["school_id"]) in partial
                         or parts[colleague] is None
                     )
@@ -671,10 +678,35 @@ def _day_by_day(
     }
 
 
+def _moved(sections: list[Row], students: list[Row]) -> set[tuple[int, str]]:
+    """Rows of students that end on the day on which a row in another section of the subject begins."""
+    spans = [(taught, row, *_span(taught, row)) for taught in sections for row in students if _is_of(taught, row)]
+    return {
+        (id(row), subject)
+        for taught, row, first, last in spans
+        for other, another, begins, ends in spans
+        if another["student_key"] == row["student_key"] and other is not taught and first < begins == last <= ends
+        for subject in _subjects(taught)
+        if subject in _subjects(other)
+    }
+
+
 def _has(taught: Row, row: Row, date_: date) -> bool:
+    first, last = _span(taught, row)
+    return _is_of(taught, row) and first <= date_ <= last
+
+
+def _is_of(taught: Row, row: Row) -> bool:
+    return bool(row["section_key"] == taught["section_key"])
+
+
+def _span(taught: Row, row: Row) -> tuple[date, date]:
     begin, end = row["begin_date"] or taught["term_begin_date"], row["end_date"] or taught["term_end_date"]
-    is_in_term = taught["term_begin_date"] <= date_ <= taught["term_end_date"]
-    return row["section_key"] == taught["section_key"] and is_in_term and begin <= date_ <= end
+    return max(begin, taught["term_begin_date"]), min(end, taught["term_end_date"])
+
+
+def _subjects(taught: Row) -> list[str]:
+    return CORE if taught["subject"] == "all_subjects" else [taught["subject"]]
 
 
 def _parts(staff: dict[str, list[Row]]) -> dict[str, float | None]:
