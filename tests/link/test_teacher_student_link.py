@@ -631,14 +631,7 @@ def _day_by_day(
         return not ((id(row), subject) in moved and date_ == _span(taught, row)[1])
 
     for date_ in (day(number) for number in range(1, DAYS + 1)):
-        lessons = []
-        for taught in sections:
-            there = [row for row in students if _has(taught, row, date_)]
-            staff: dict[str, list[Row]] = {}
-            for row in teachers:
-                if _has(taught, row, date_):
-                    staff.setdefault(row["staff_key"], []).append(row)
-            lessons += [(taught, there, staff, _parts(staff))]
+        lessons = [_lesson(taught, students, teachers, date_) for taught in sections]
         own = {
             (row["student_key"], taught["subject"])
             for taught, there, staff, _ in lessons
@@ -676,6 +669,17 @@ def _day_by_day(
         )
         for (name, colleague, subject), (days, excluded_days, weight) in counted.items()
     }
+
+
+def _lesson(
+    taught: Row, students: list[Row], teachers: list[Row], date_: date
+) -> tuple[Row, list[Row], dict[str, list[Row]], dict[str, float | None]]:
+    """A section with the rows of who is there on a day, and each teacher's part."""
+    staff: dict[str, list[Row]] = {}
+    for row in teachers:
+        if _has(taught, row, date_):
+            staff.setdefault(row["staff_key"], []).append(row)
+    return taught, [row for row in students if _has(taught, row, date_)], staff, _parts(staff)
 
 
 def _moved(sections: list[Row], students: list[Row]) -> set[tuple[int, str]]:
