@@ -118,6 +118,17 @@ cell as (
     union all
     select state, school_year, feed, 'all', 'all', path, 0, 0, delivery_status from without_record
 ),
+set_apart as (  -- files with records of which nobody here knows the group
+    select distinct d.state, d.school_year, d.feed, d.path
+    from canonical.quarantine as q
+    join canonical.delivery as d on d.delivery_id = q.delivery_id
+    where q.rule = 'not_on_roster' and d.delivery_status = 'accepted'
+),
+groups_unknown as (
+    select state, school_year, feed, path from set_apart
+    union
+    select state, school_year, feed, 'all' from set_apart
+),
 reference_year as (
     select state, school_year, 'roster' as kind from roster
     union
@@ -135,12 +146,15 @@ judged as (
             when c.feed in ('fellowship', 'mentorship', 'applicant') and s.state is null then 'no_staff_file'
             when c.delivery_status <> 'accepted' then c.delivery_status
             when c.n = 0 then 'no_record'
+            when c.breakdown <> 'all' and g.path is not null then 'groups_unknown'
         end as null_reason
     from cell as c
     left join reference_year as y
         on y.state = c.state and y.school_year = c.school_year
         and y.kind = case when c.feed in ('student_assessment', 'student_section') then 'roster' else 'staff' end
     left join reference_state as s on s.state = c.state
+    left join groups_unknown as g
+        on g.state = c.state and g.school_year = c.school_year and g.feed = c.feed and g.path = c.path
 )
 select
     state, school_year, feed, path, breakdown, breakdown_value, n,
