@@ -192,11 +192,15 @@ alone as (  -- of the rest the roster alone speaks
         where k.student_key = c.student_key and k.subject = c.subject and k.school_year = c.school_year)
 )
 select
-    d.state, d.school_year, d.student_key, d.staff_key, d.subject, d.enrollment_share, d.contribution_share,
+    d.state, d.school_year, d.student_key, d.staff_key, d.subject,
+    coalesce(d.enrollment_share, r.enrollment_share) as enrollment_share, d.contribution_share,
     d.raw_weight, round(d.weight, 12) as weight, d.source, d.enrolled, d.claim < 1 - 1e-9 as is_under_claimed,
     d.claim > 1 + 1e-9 as is_over_claimed, g.student_key is not null as is_disputed, n.n_sources,
     d.left_out as excluded_reason
 from weighed as d
+left join linked.teacher_student_claim as r  -- how long they were together the roster says, whoever decides
+    on r.student_key = d.student_key and r.staff_key = d.staff_key and r.subject = d.subject
+    and r.school_year = d.school_year and r.source = 'roster'
 join source_count as n
     on n.student_key = d.student_key and n.subject = d.subject and n.school_year = d.school_year
 left join disagreement as g

@@ -134,6 +134,17 @@ def test_who_moved_between_two_schools_of_a_teacher_is_taken_by_the_sheets_of_bo
     assert found == {"ann": weight, "s1": 1.0, "s2": 1.0}
 
 
+def test_how_long_the_two_were_together_the_roster_says_whoever_decides(roster: Roster) -> None:
+    roster.lists(verified("tom", "ann", weight=0.4), listed("tina", "ann", weight=0.6))
+
+    links = roster.links(student("ann", end=50), teacher("tom"))
+
+    assert told(links, "staff_key", "source", "weight", "enrollment_share") == [
+        ("tina", "reported", 0.6, None),
+        ("tom", "verified", 0.4, 0.5),
+    ]
+
+
 def test_rows_of_one_student_on_the_sheets_of_two_schools_add_up(roster: Roster) -> None:
     roster.lists(verified("tom", "ann", weight=0.5, school_id="1"), verified("tom", "ann", weight=0.5, school_id="2"))
 
