@@ -373,3 +373,17 @@ def test_what_is_nobodys_id_is_no_id(path: Path, cell: str) -> None:
     assert (student, marked) == (None, True)
     fill["student_id"] = {"from": "X"}
     assert filled(path, f"X,S\n{cell},5\n", f"{FAULT}:damaged_id:student_id", fill=fill) == [(True,)]
+
+
+@pytest.mark.parametrize(("cell", "percent"), [("0.5", 50.0), ("1", 100.0), ("50", 50.0), ("0", 0.0), ("1.5", 1.5)])
+def test_a_percentage_may_be_given_as_a_proportion_of_1(tmp_path: Path, cell: str, percent: float) -> None:
+    fill = {"staff_id": "X", "section_id": "S", "contribution_percent": {"from": "V", "proportion": "true"}}
+    made = filled(tmp_path / "f", f"X,S,V\n1,2,{cell}\n", "contribution_percent", feed="staff_section", fill=fill)
+    assert made == [(percent,)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "subject"), [("Math", "mathematics"), ("MATH", "mathematics"), ("math", "mathematics"), ("Art", "other")]
+)
+def test_capitals_make_no_difference_where_a_map_takes_any_other_value(tmp_path: Path, cell: str, subject: str) -> None:
+    assert value(tmp_path / "f", "subject", cell, map={"Math": "mathematics", "*": "other"}) == subject

@@ -693,3 +693,12 @@ def test_lists_of_addresses_alone_are_matched_and_nothing_is_accepted_by_a_word_
     perhaps = pl.DataFrame({"left_key": ["a1"], "right_key": ["b1"], "decision": ["perhaps"]})
     with pytest.raises(MatchingError, match="a decision is yes, no or later"):
         match(people(ann("a1"), ann("b1")), FIELDS, perhaps)
+
+
+def test_another_master_key_makes_other_keys_and_the_same_weights() -> None:
+    rows = people(*town("a", 1000), *town("b", 1000), ann("ax"), ann("bx", given="Anabel"))
+    other = pl.col("key").str.slice(0, 1) + pl.col("key").hash(seed=7).cast(pl.String)
+    weights = [
+        match(each, FIELDS).pairs["match_weight"].sort().to_list() for each in (rows, rows.with_columns(key=other))
+    ]
+    assert weights[0] == weights[1] != []

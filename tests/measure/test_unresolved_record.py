@@ -173,3 +173,15 @@ def test_an_id_of_somebody_else_is_counted_once_whether_or_not_an_entry_falls_fo
         (2015, "fellowship", "id_of_somebody_else", 1),
         (2015, "linked.identity_conflict", "id_of_somebody_else", 2),
     ]
+
+
+def test_teachers_whom_the_staff_file_of_the_year_lacks_are_counted_where_there_is_one(lake: Scenario) -> None:
+    post = {"position": "teacher", "is_teacher": "yes"}
+    lake.write("staff_assignment", {"staff_key": "tom"} | post)
+    lake.write(
+        "staff_section_association",
+        *({"staff_key": name, "section_key": "s", "position": "teacher_of_record"} for name in ("tom", "ghost")),
+        {"staff_key": "ghost", "section_key": "s", "position": "teacher_of_record", "school_year": 2014},
+    )
+
+    assert unresolved(lake) == [(2015, "staff_section", "not_on_staff", 1)]
