@@ -57,7 +57,7 @@ CELL_FAULTS = ("damaged_id", "unreadable", "formula")
 MANY = 10_000  # rows; for fewer it does not pay to work anything out beforehand
 
 # a cell without a letter, an address, a cell of several, a long number: what stands in records, hardly ever in a header
-LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}")
+LOOKS_LIKE_DATA = re.compile(r"^[\W\d_]*$|[@,;\r\n]|\d{5}|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 FORMULA = r"^(?:[=@]|[+-].*[(|!])"
 
 

@@ -67,7 +67,7 @@ def own_conflicts(vault: Vault, kind: Kind, spellings: pl.DataFrame) -> pl.DataF
         _compared(found, usual, PLACE)
         .sort(*PLACE, *AGREES)
         .group_by(PLACE, maintain_order=True)
-        .agg(pl.col(*AGREES).first(), conflicts=is_conflict.all())
+        .agg(pl.col(AGREES).first(), conflicts=is_conflict.all())
         .filter("conflicts")
     )
     return _rows(conflicts.with_columns(person_key="key", claimed_by=pl.lit("id"), is_linked=True), kind)

@@ -38,25 +38,8 @@ ABBREVIATIONS = {
 MANY = 1_000_000  # rows that may wait to be compared with those before
 BRACKETS = r"\([^)]*\)"
 MOST_WORDS = 6  # of a name
-TITLES = [
-    "mr",
-    "mrs",
-    "ms",
-    "miss",
-    "dr",
-    "jr",
-    "sr",
-    "ii",
-    "iii",
-    "iv",
-    "med",
-    "edd",
-    "phd",
-    "edm",
-    "ma",
-    "ba",
-    "nbct",
-]
+TITLES = ["mr", "mrs", "ms", "miss", "dr", "med", "edd", "phd", "edm", "nbct"]
+GENERATIONS = ["jr", "sr", "ii", "iii", "iv"]
 NO_PART_OF_A_NAME = ("SCHOOL", "SCH", "THE")
 
 # days on which whoever is enrolled is counted; nobody is on the rolls of two schools, or of two states, at once
@@ -285,17 +268,21 @@ def _split_anew(spelt: pl.DataFrame) -> pl.DataFrame:
     """
     names = spelt.filter(pl.col("by") == "name", pl.col("last_name").is_not_null(), pl.col("first_name").is_not_null())
     whole = pl.concat_str("first_name", "last_name", separator=" ").str.replace_all(BRACKETS, " ")
-    part = pl.element().filter(~pl.element().str.to_lowercase().str.replace_all(r"[.,]", "").is_in(TITLES))
-    words = names.with_columns(words=whole.str.extract_all(r"\S+").list.eval(part))
+    plain = pl.element().str.to_lowercase().str.replace_all(r"[.,]", "")
+    every = whole.str.extract_all(r"\S+")
+    words = names.with_columns(  # a father and his son are two, wherever Jr. stands
+        words=every.list.eval(pl.element().filter(~plain.is_in([*TITLES, *GENERATIONS]))),
+        generation=every.list.eval(pl.element().filter(plain.is_in(GENERATIONS))),
+    )
     words = words.filter(pl.col("words").list.len().is_between(2, MOST_WORDS))
     places = [
         words.filter(pl.col("words").list.len() > place).with_columns(
             first_name=pl.col("words").list.head(place).list.join(" "),
-            last_name=pl.col("words").list.slice(place).list.join(" "),
+            last_name=pl.concat_list(pl.col("words").list.slice(place), "generation").list.join(" "),
         )
         for place in range(1, MOST_WORDS)
     ]
-    return pl.concat([spelt, *(place.drop("words") for place in places)]).unique()
+    return pl.concat([spelt, *(place.drop("words", "generation") for place in places)]).unique()
 
 
 def _all(vault: Vault, kind: Kind, state: str | None = None) -> Iterator[pl.DataFrame]:

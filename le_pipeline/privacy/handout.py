@@ -46,7 +46,7 @@ def read_back(source: Path) -> list[pl.DataFrame]:
             _refuse_formulas(source)
         book = fastexcel.read_excel(source)
         return [book.load_sheet(name, dtypes="string").to_polars() for name in book.sheet_names]
-    except (fastexcel.FastExcelError, zipfile.BadZipFile, pl.exceptions.PolarsError, OSError):
+    except (fastexcel.FastExcelError, zipfile.BadZipFile, RuntimeError, pl.exceptions.PolarsError, OSError):
         raise HandoutError(f"{source.name} cannot be opened; give the workbook that was exported") from None
 
 

@@ -339,6 +339,14 @@ def test_a_whole_name_is_parted_at_every_word(home: Home, keys: Keys, landing: L
     assert [row["match_status"] for row in rows(home, "person_match")] == ["accepted"]
 
 
+@pytest.mark.parametrize("listed", ["Bannermann Jr.,James", "James Bannermann,Jr."])
+def test_a_son_on_a_list_is_not_his_father_on_the_staff(home: Home, keys: Keys, landing: Land, listed: str) -> None:
+    landing("LA/2016/staff.csv", csv(STAFF_HEADER, *staff(200), "S1,Bannermann Sr.,James,,,7,teacher"))
+    landing("LA/2016/fellows.csv", csv(FELLOWS_HEADER, f",{listed},7,2016,2015-07-01"))
+    run(home, keys)
+    assert "accepted" not in [row["match_status"] for row in rows(home, "person_match")]
+
+
 def test_half_of_a_double_name_is_at_least_shown(home: Home, keys: Keys, landing: Land) -> None:
     landing("LA/2016/staff.csv", csv(STAFF_HEADER, *staff(200), "S1,Peña-Álvarez,José María,,,7,teacher"))
     landing("LA/2016/fellows.csv", csv(FELLOWS_HEADER, ",Pena,Jose,7,2016,2015-07-01"))
