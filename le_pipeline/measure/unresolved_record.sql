@@ -69,25 +69,27 @@ pair as (  -- that no record accounts for which is counted itself
         and not exists (
             select 1 from counted_name as n where n.name_key = m.left_key or n.name_key = m.right_key)
 ),
-roster as (
-    select distinct e.state, e.school_year, coalesce(a.person_key, e.student_key) as student_key
-    from canonical.student_school_association as e
-    left join linked.person_alias as a on a.alias_key = e.student_key
+listed as (  -- whom the rosters and the staff files have, with the reason of those whom they lack
+    select 'not_on_roster' as reason, state, school_year, student_key as person_key
+    from canonical.student_school_association
+    union
+    select 'not_on_staff', state, school_year, staff_key from canonical.staff_assignment
 ),
-of_student as (
-    select 'student_assessment' as feed, state, school_year, student_key from canonical.student_assessment
+person_listed as (
+    select distinct l.reason, l.state, l.school_year, coalesce(a.person_key, l.person_key) as person_key
+    from listed as l
+    left join linked.person_alias as a on a.alias_key = l.person_key
+),
+of_person as (
+    select 'not_on_roster' as reason, 'student_assessment' as feed, state, school_year, student_key as person_key
+    from canonical.student_assessment
     union all
-    select 'student_section', state, school_year, student_key from canonical.student_section_association
-),
-staff as (
-    select distinct s.state, s.school_year, coalesce(a.person_key, s.staff_key) as staff_key
-    from canonical.staff_assignment as s
-    left join linked.person_alias as a on a.alias_key = s.staff_key
-),
-of_staff as (
-    select 'staff_section' as feed, state, school_year, staff_key from canonical.staff_section_association
+    select 'not_on_roster', 'student_section', state, school_year, student_key
+    from canonical.student_section_association
     union all
-    select 'teacher_student_link', state, school_year, staff_key
+    select 'not_on_staff', 'staff_section', state, school_year, staff_key from canonical.staff_section_association
+    union all
+    select 'not_on_staff', 'teacher_student_link', state, school_year, staff_key
     from canonical.reported_teacher_student_link
     where staff_key is not null
 ),
@@ -116,23 +118,15 @@ unresolved as (
     join canonical.delivery as d on d.delivery_id = q.delivery_id
     where d.delivery_status = 'accepted'
     union all
-    select t.state, t.school_year, t.feed, 'not_on_staff'  -- where there is a staff file of the year
-    from of_staff as t
-    join (select distinct state, school_year from staff) as y on y.state = t.state and y.school_year = t.school_year
-    left join linked.person_alias as a on a.alias_key = t.staff_key
-    left join staff as s
-        on s.state = t.state and s.school_year = t.school_year and s.staff_key = coalesce(a.person_key, t.staff_key)
-    where s.staff_key is null
-    union all
-    select o.state, o.school_year, o.feed, 'not_on_roster'  -- where there is a roster of the year
-    from of_student as o
-    join (select distinct state, school_year from roster) as y
-        on y.state = o.state and y.school_year = o.school_year
-    left join linked.person_alias as a on a.alias_key = o.student_key
-    left join roster as r
-        on r.state = o.state and r.school_year = o.school_year
-        and r.student_key = coalesce(a.person_key, o.student_key)
-    where r.student_key is null
+    select o.state, o.school_year, o.feed, o.reason  -- where there is a roster, or staff file, of the year
+    from of_person as o
+    join (select distinct reason, state, school_year from listed) as y
+        on y.reason = o.reason and y.state = o.state and y.school_year = o.school_year
+    left join linked.person_alias as a on a.alias_key = o.person_key
+    left join person_listed as p
+        on p.reason = o.reason and p.state = o.state and p.school_year = o.school_year
+        and p.person_key = coalesce(a.person_key, o.person_key)
+    where p.person_key is null
     union all
     select c.state, c.school_year, 'linked.identity_conflict', 'id_of_somebody_else'
     from linked.identity_conflict as c
