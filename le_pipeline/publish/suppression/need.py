@@ -1,0 +1,112 @@
+"""What protection asks for: how far the possible values of each cell must reach, and against whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from le_pipeline.publish.system import Mask, Numbers, System
+
+
+class Against(Enum):
+    """One demand on a cell: its possible values reach high enough, low enough, or are several even for an insider."""
+
+    UP = 0
+    DOWN = 1
+    INSIDER = 2
+
+
+Demand = tuple[Against, int]
+
+
+@dataclass(frozen=True)
+class Protection:
+    """How far above (`up`) and below (`down`) its value the possible values of each cell must reach; 0: not protected.
+
+    `person`: who is alone in the cell, and so knows its value (see `people_alone`), -1 where nobody is; to none of them
+    may another protected cell become certain. `shown`: cells that cannot be hidden, since everybody knows them.
+    `hidden`: cells that no table has. `weights`: what it costs to hide a cell.
+    """
+
+    up: Numbers
+    down: Numbers
+    weights: Numbers
+    person: NDArray[np.intp]
+    shown: Mask
+    hidden: Mask
+
+    @classmethod
+    def of(  # noqa: PLR0913  # each is a property of the cells
+        cls,
+        up: Numbers,
+        down: Numbers,
+        weights: Numbers,
+        *,
+        person: NDArray[np.intp] | None = None,
+        shown: Mask | None = None,
+        hidden: Mask | None = None,
+    ) -> Protection:
+        """The protection of cells in which nobody is alone and none of which is shown or hidden, where nothing is said."""
+        none = np.zeros(len(up), dtype=bool)
+        return cls(
+            np.asarray(up, dtype=np.float64),
+            np.asarray(down, dtype=np.float64),
+            np.asarray(weights, dtype=np.float64),
+            np.full(len(up), -1) if person is None else person,
+            none if shown is None else shown,
+            none if hidden is None else hidden,
+        )
+
+    def of_cells(self, cells: NDArray[np.intp]) -> Protection:
+        """The protection of some of the cells, by their place among them."""
+        return Protection(
+            *(values[cells] for values in (self.up, self.down, self.weights, self.person, self.shown, self.hidden))
+        )
+
+    def without(self, demands: list[Demand]) -> Protection:
+        """The protection without some of its demands that outsiders are the reason of."""
+        up, down = self.up.copy(), self.down.copy()
+        for against, cell in demands:
+            if against is not Against.INSIDER:
+                (up if against is Against.UP else down)[cell] = 0
+        return replace(self, up=up, down=down, hidden=self.hidden | self.primary)
+
+    def demands(self) -> list[Demand]:
+        """Everything that is asked for, outsiders first; an insider's demands in order of the person who may be one."""
+        found: list[Demand] = [(Against.UP, int(cell)) for cell in np.flatnonzero(self.up > 0)]
+        found += [(Against.DOWN, int(cell)) for cell in np.flatnonzero(self.down > 0)]
+        if self.alone.any():
+            cells = np.flatnonzero(self.primary)
+            found += [(Against.INSIDER, int(cell)) for cell in cells[np.argsort(self.person[cells], kind="stable")]]
+        return found
+
+    @property
+    def primary(self) -> Mask:
+        """Cells that are protected for their own sake."""
+        return (self.up > 0) | (self.down > 0)
+
+    @property
+    def alone(self) -> Mask:
+        """Cells with one person in it."""
+        return self.person >= 0
+
+
+def people_alone(system: System, alone: Mask) -> NDArray[np.intp]:
+    """A number for the one person of each cell that has one, -1 for other cells.
+
+    Where all of a total is one person, the total and the part are the same person's.
+    """
+    table = system.equations
+    row = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))
+    filled = system.values[table.indices] > 0
+    known = filled & alone[table.indices]
+    all_filled, all_known = (np.bincount(row[mask], minlength=table.shape[0]) for mask in (filled, known))
+    pairs = known & ((all_filled == 2) & (all_known == 2))[row]  # noqa: PLR2004  # a total and its one part
+    first, second = table.indices[pairs].reshape(-1, 2).T
+    same = sp.coo_matrix((np.ones(len(first)), (first, second)), shape=(system.size, system.size))
+    _, label = sp.csgraph.connected_components(same, directed=False)
+    return np.where(alone, label, -1).astype(np.intp)
