@@ -83,24 +83,24 @@ def _search(system: System, need: Protection, hidden: Mask, inside: Mask) -> Non
         searches = list(pool.map(work, parts))
     for search in searches:
         hidden[search.shifts.cells] |= search.hidden
-    for search in searches:
-        for against, cell in search.unmet:
-            _widen(system, need, hidden, inside, (against, int(search.shifts.cells[cell])))
+    unmet = [(against, int(search.shifts.cells[cell])) for search in searches for against, cell in search.unmet]
+    stuck = [cell for against, cell in unmet if not _widen(system, need, hidden, inside, (against, cell))]
+    if stuck:
+        raise UnprotectableError(stuck)
 
 
-def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand: Demand) -> None:
-    """Meet one demand in neighbourhoods that grow."""
+def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand: Demand) -> bool:
+    """Meet one demand in neighbourhoods that grow; says whether it could be met."""
     against, target = demand
     size = BLOCK
     while True:
         cells = around(system, target, inside, size)
         search = Search.begin(system, need, cells, hidden)
-        search.greedy([(against, int(np.searchsorted(cells, target)))])
+        place = int(np.searchsorted(cells, target))
+        search.greedy([(against, place)])
         if search.unmet and len(cells) < size and against is Against.INSIDER:
-            search.unmet = search.against_each_alone(int(np.searchsorted(cells, target)))
-        hidden[cells] |= search.hidden
-        if not search.unmet:
-            return
-        if len(cells) < size:
-            raise UnprotectableError([target])
+            search.unmet = search.against_each_alone(place)
+        if not search.unmet or len(cells) < size:
+            hidden[cells] |= search.hidden
+            return not search.unmet
         size *= STEP

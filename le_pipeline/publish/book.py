@@ -1,0 +1,123 @@
+"""The book of cells: every count that published tables show or give away, and the sums that hold between them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from le_pipeline.publish.system import System
+from schemas.profile import Profile, Unit
+
+ALL = "all"
+STATE = 0  # the first dimension of every cell
+
+
+class Key(NamedTuple):
+    """What a cell counts: a measure, and a value for each of its dimensions, the state first."""
+
+    measure: str
+    dimensions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.measure}|{'|'.join(self.dimensions)}"
+
+
+@dataclass
+class Cell:
+    """One count. `is_rate`: a part of a group of which percentages are told, so that nobody and everybody are protected.
+
+    `is_hidden`: no table shows it, though it can be worked out from what tables show. `least` and `most`: what a coded
+    percentage says of it.
+    """
+
+    value: int
+    unit: Unit
+    is_rate: bool = False
+    is_hidden: bool = True
+    least: float = 0
+    most: float = float("inf")
+
+
+@dataclass
+class Book:
+    """Cells by what they count, and equations between them. The same count has one cell, whatever tables show it."""
+
+    cells: dict[Key, Cell] = field(default_factory=dict)
+    equations: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
+    clashes: list[Key] = field(default_factory=list)
+
+    def count(self, measure: str, dimensions: Sequence[object], value: int, unit: Unit, *, is_rate: bool = False) -> Key:
+        """The cell of a count, made if it is not there."""
+        key = Key(measure, tuple(map(str, dimensions)))
+        cell = self.cells.setdefault(key, Cell(value, unit, is_rate))
+        if cell.value != value:
+            self.clashes.append(key)
+        return key
+
+    def show(self, keys: Iterable[Key]) -> None:
+        """Note that a table shows these cells, where nothing forbids it."""
+        for key in keys:
+            self.cells[key].is_hidden = False
+
+    def add_up(self, total: Key, parts: Sequence[Key], rest: str) -> None:
+        """A total is the sum of its parts, and of a rest that no table shows (where there is one).
+
+        Parts that come to more than the total are no parts of it (people who are counted in several), and no equation.
+        """
+        left = self.cells[total].value - sum(self.cells[part].value for part in parts)
+        if left < 0:
+            return
+        if left > 0:
+            unit = self.cells[total].unit
+            parts = [*parts, self.count(f"{total.measure}~{rest}", total.dimensions, left, unit)]
+        self.equations.append((total, tuple(parts)))
+
+    def add_margins(self, measures: Iterable[str], summed: Sequence[int]) -> None:
+        """For each measure and each of those dimensions: `all` is the sum of the values that tables name.
+
+        A value that no row has counts nobody, which everybody may assume.
+        """
+        wanted = set(measures)
+        by_measure: dict[str, list[Key]] = defaultdict(list)
+        for key in list(self.cells):
+            if key.measure in wanted:
+                by_measure[key.measure].append(key)
+        for keys in by_measure.values():
+            for place in summed:
+                parts: dict[tuple[str, ...], list[Key]] = defaultdict(list)
+                totals: dict[tuple[str, ...], Key] = {}
+                for key in keys:
+                    rest = key.dimensions[:place] + key.dimensions[place + 1 :]
+                    if key.dimensions[place] == ALL:
+                        totals[rest] = key
+                    else:
+                        parts[rest].append(key)
+                for rest, total in totals.items():
+                    self.add_up(total, parts[rest], f"no {place}")
+
+    def system(self) -> System:
+        """The cells, in their order in the book, as a linear system."""
+        place = {key: index for index, key in enumerate(self.cells)}
+        found = [
+            (row, place[key], factor)
+            for row, (total, parts) in enumerate(self.equations)
+            for key, factor in ((total, -1.0), *((part, 1.0) for part in parts))
+        ]
+        rows, cells, factors = zip(*found, strict=True) if found else ((), (), ())
+        held = list(self.cells.values())
+        return System(
+            np.array([cell.value for cell in held], dtype=np.float64),
+            sp.csr_matrix((factors, (rows, cells)), shape=(len(self.equations), len(held)), dtype=np.float64),
+            np.array([cell.least for cell in held], dtype=np.float64),
+            np.array([cell.most for cell in held], dtype=np.float64),
+        )
+
+
+def is_protected(cell: Cell, profile: Profile) -> bool:
+    """Whether the count alone tells of too few people: 1 to one below the smallest; of a rate, nobody too."""
+    return (1 - cell.is_rate) <= cell.value < profile.smallest(cell.unit)
