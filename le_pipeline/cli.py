@@ -270,19 +270,31 @@ def import_decisions(
 
 @keys.command()
 def rotate(
-    to: Annotated[Path, typer.Option(help="File of the new key; made, with mode 0600, where there is none")],
+    to: Annotated[
+        str | None, typer.Option(help="File of the new key; made, with mode 0600, where there is none")
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="Take back a change that was cut off")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Put the home under another key: mended rows and decisions are carried over, tables are made anew by `le run`."""
+    """Put lake, warehouse, decisions and vault under another key in one step; finish or take back what was cut off."""
+    from le_pipeline import rotation
     from le_pipeline.home import Home
-    from le_pipeline.privacy.keys import load_keys, new_keys
-    from le_pipeline.rotation import rotate as rotated
+    from le_pipeline.privacy.keys import current_keys, load_keys, new_keys
 
     place = Home.at(home)
-    counts = rotated(place, load_keys(place, is_changing=True), new_keys(to.expanduser(), place))
+    if back:
+        rotation.back(place, current_keys(place))
+        out.print("The home is as it was, under the key before.")
+        return
+    if to is None:
+        raise typer.BadParameter("give the file of the new key with --to, or --back")
+    old = None if rotation.is_begun(place) else load_keys(place)
+    counts = rotation.rotate(place, old, new_keys(to, place))
     out.print(
-        f"{counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows were carried over."
-        f" Set LE_KEY_FILE to {to}, then `le run`; the old key opens nothing of this home any more.",
+        f"{counts['keys']:,} keys were changed in {counts['rows']:,} rows of {counts['tables']:,} tables,"
+        f" {counts['vault_files']:,} files of the vault and {counts['warehouse_tables']:,} tables of the warehouse;"
+        f" {counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows are among them.\n"
+        f"Set LE_KEY_FILE to {to}: the old key opens nothing of this home any more.",
         soft_wrap=True,
     )
 

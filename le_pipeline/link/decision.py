@@ -60,8 +60,13 @@ def keep(vault: Vault, decisions: pl.DataFrame) -> None:
 def write(vault: Vault, decisions: pl.DataFrame) -> None:
     """Replace all decisions."""
     with vault.replacing(FILE) as file:
-        file.add(decisions.sort("left_key", "right_key"))
+        file.add(in_file_order(decisions))
         file.keep()
+
+
+def in_file_order(decisions: pl.DataFrame) -> pl.DataFrame:
+    """Decisions in the order in which they are kept."""
+    return decisions.sort("left_key", "right_key")
 
 
 def rekeyed(decisions: pl.DataFrame, keys: Keys) -> pl.DataFrame:

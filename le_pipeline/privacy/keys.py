@@ -86,7 +86,7 @@ def load_keys(home: Home) -> Keys:
             "a change of keys was cut off; nothing was written. Run `le keys rotate` again with the same --to to finish"
             " it, or `le keys rotate --back` to go back to the key before"
         )
-    keys = _strong(key_source.master_key(home), key_source.described())
+    keys = current_keys(home)
     if recorded_id(home) is None:
         record(home, keys)
     else:
@@ -94,6 +94,15 @@ def load_keys(home: Home) -> Keys:
         if not home.key_record.exists():
             record(home, keys)
     return keys
+
+
+def current_keys(home: Home) -> Keys:
+    """The keys that the environment points to, whatever the home was made with.
+
+    Raises:
+        KeyFileError: no key, or a weak or readable one.
+    """
+    return _strong(key_source.master_key(home), key_source.described())
 
 
 def verify(home: Home, keys: Keys) -> None:
