@@ -25,9 +25,10 @@ class HomeResource(dg.ConfigurableResource):
         return Home.at(self.root, self.landing)
 
     def loaded_keys(self) -> Keys:
-        """The keys, checked against the lake."""
+        """The keys, checked against the home."""
         return load_keys(self.home())
 
     def engine(self) -> Engine:
-        """The engine over the home's lake."""
+        """The engine over the home's lake; not to be had with another key than the lake's."""
+        self.loaded_keys()
         return Engine(self.home())

@@ -24,11 +24,16 @@ review = typer.Typer(invoke_without_command=True, help="Pairs of records that ma
 app.add_typer(review, name="review")
 keys = typer.Typer(no_args_is_help=True, help="The key that pseudonyms and vault rest on.")
 app.add_typer(keys, name="keys")
+vault = typer.Typer(no_args_is_help=True, help="The vault: who is behind a key, what agreements cover, and their end.")
+app.add_typer(vault, name="vault")
+audit = typer.Typer(no_args_is_help=True, help="The log of what was taken out of the vault, or changed in it.")
+app.add_typer(audit, name="audit")
 out = Console()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
 StateOption = Annotated[str | None, typer.Option("--state", help="Only this state, such as LA")]
 YearOption = Annotated[int | None, typer.Option("--year", help="Only this school year, such as 2016 for 2015-16")]
+PurposeOption = Annotated[str, typer.Option(help="What for, in a sentence; it is kept in the log: name nobody")]
 LandingOption = Annotated[Path | None, typer.Option(help="Read deliveries from here; else LE_HOME/landing")]
 
 
@@ -36,15 +41,17 @@ LandingOption = Annotated[Path | None, typer.Option(help="Read deliveries from h
 def init(home: HomeOption = None) -> None:
     """Make the home's folders and a key file (mode 0600) outside it, where they are missing."""
     from le_pipeline.home import Home
+    from le_pipeline.privacy.key_source import described
     from le_pipeline.privacy.keys import create_key_file, load_keys
 
     place = Home.at(home)
-    key = create_key_file(place)
+    create_key_file(place)
+    made = load_keys(place)
     place.create()
     out.print(f"home     {place.root}", soft_wrap=True)
     out.print(f"landing  {place.landing}/<STATE>/<school year>/", soft_wrap=True)
     out.print(
-        f"key      {key} (id {load_keys(place).key_id}). Without it nobody can open the vault: keep a copy elsewhere.",
+        f"key      {described()} (id {made.key_id}). Without it nobody can open the vault: keep a copy elsewhere.",
         soft_wrap=True,
     )
 
@@ -81,7 +88,7 @@ def _walk(place: Home, keys: Keys, chosen: list[Partition]) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=out, transient=True) as progress:
-        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 2)
+        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 3)
         for report in line.run(place, keys, chosen):
             outcome.add(report)
             progress.update(task, advance=0 if isinstance(report, line.Refused) else 1, description=outcome.last)
@@ -100,6 +107,7 @@ def status(home: HomeOption = None) -> None:
     place = Home.at(home)
     landed = place.partitions()
     out.print(f"landing    {len(landed)} folders: {', '.join(map(str, landed)) or 'none yet'}", soft_wrap=True)
+    out.print(f"agreements {summary.covered(place)}", soft_wrap=True)
     out.print(summary.deliveries(place))
     reasons = summary.open_troubles(place)
     if reasons:
@@ -297,6 +305,69 @@ def rotate(
         f"Set LE_KEY_FILE to {to}: the old key opens nothing of this home any more.",
         soft_wrap=True,
     )
+
+
+@vault.command()
+def show(
+    pseudonyms: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys of students or staff")],
+    purpose: PurposeOption,
+    home: HomeOption = None,
+) -> None:
+    """Show who is behind pseudonyms: names and ids, on a terminal only. Is logged before it is shown."""
+    from le_pipeline import stewardship, summary
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    known = stewardship.behind(place, load_keys(place), pseudonyms, purpose, is_terminal=sys.stdout.isatty())
+    out.print(summary.behind(known))
+
+
+@vault.command()
+def agreements(purpose: PurposeOption, home: HomeOption = None) -> None:
+    """Which agreement covers what, until when, and how many files and records are held under it."""
+    from le_pipeline import stewardship, summary
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    out.print(summary.agreement_table(stewardship.holdings(place, load_keys(place), purpose)))
+
+
+@vault.command()
+def destroy(
+    agreement: Annotated[str, typer.Argument(help="The agreement whose data are to be destroyed, whatever its date")],
+    purpose: PurposeOption,
+    home: HomeOption = None,
+) -> None:
+    """Destroy what an agreement covers, for good: vault files, rows and decisions; writes a certificate."""
+    from le_pipeline import line
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.audit import stated
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    for path in line.destroy(place, load_keys(place), agreement, stated(purpose)):
+        out.print(f"{path} says what was destroyed, and what is to be done by hand.", soft_wrap=True)
+
+
+@audit.command("verify")
+def verify_log(
+    home: HomeOption = None,
+    head: Annotated[str | None, typer.Option(help="The hash of a head that was kept elsewhere")] = None,
+) -> None:
+    """Go through the log: how many entries and the hash of the last, or the first entry that does not hold."""
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+    from le_pipeline.privacy.vault import Vault
+
+    place = Home.at(home)
+    verdict = Vault(place, load_keys(place)).audit.verify(head)
+    if verdict.broken is not None:
+        out.print(f"entry {verdict.broken} does not hold: {verdict.why}", soft_wrap=True)
+        raise typer.Exit(1)
+    head = verdict.head or "not there yet"
+    out.print(f"{verdict.entries:,} entries hold together; the head is {head}", soft_wrap=True)
 
 
 @layout.command()

@@ -175,7 +175,7 @@ def _make_vault(before: Vault, after: Vault, keys: tuple[Keys, Keys], changed: C
 
 
 def _rekeyed(name: str, frame: pl.DataFrame, keys: tuple[Keys, Keys]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """An identity frame under the new key, and its pairs of pseudonyms. That the old ones come out again proves them."""
+    """An identity frame under the new key, and its pairs of pseudonyms; the old ones must come out again."""
     issuer = frame[ISSUER].unique().to_list() if ISSUER in frame.columns else []
     if len(issuer) != 1:
         raise RotationError(f"{name} was written by an earlier version: `le run` makes it anew, then rotate")

@@ -83,7 +83,7 @@ class Reviewer:
         for kind in KINDS:
             mine = rows.filter(pl.col("person_kind") == kind.name)
             keys = pl.concat([mine["left_key"], mine["right_key"]]).unique()
-            known |= self._known(kind, keys) if keys.len() else {}
+            known |= self.known(kind, keys) if keys.len() else {}
         nothing = dict.fromkeys(SHOWN, "")
         return [
             Pair(row, known.get(row["left_key"], nothing), known.get(row["right_key"], nothing))
@@ -162,7 +162,7 @@ class Reviewer:
         _write(pairs, target)
         return len(pairs)
 
-    def _known(self, kind: Kind, keys: pl.Series) -> dict[str, dict[str, str]]:
+    def known(self, kind: Kind, keys: pl.Series) -> dict[str, dict[str, str]]:
         """For each key what its records say, field by field, each thing once."""
         engine = Engine(self.home)
         with engine.connection(kind.inputs) as con:

@@ -39,9 +39,7 @@ class Coverage:
 
     def due(self, today: datetime.date) -> list[str]:
         """Agreements whose last day has passed and whose data have not been destroyed."""
-        return [
-            name for name, each in self.agreements.items() if each.destroy_by < today and name not in self.ended
-        ]
+        return [name for name, each in self.agreements.items() if each.destroy_by < today and name not in self.ended]
 
 
 def coverage(home: Home) -> Coverage:

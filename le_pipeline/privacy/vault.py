@@ -21,7 +21,7 @@ import polars as pl
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from le_pipeline.errors import VaultError
+from le_pipeline.errors import HomeError, VaultError
 from le_pipeline.home import Home, Partition
 from le_pipeline.privacy import agreement
 from le_pipeline.privacy.audit import Audit
@@ -60,7 +60,10 @@ class Vault:
         if folder == REVIEW:
             numbers = [int(n.partition(".")[2]) for n in self.data_keys.names() if n.startswith(f"{REVIEW}.")]
             return f"{REVIEW}.{max(numbers, default=1)}"
-        partition = Partition.parse(file.rpartition(".")[0])
+        try:
+            partition = Partition.parse(file.rpartition(".")[0])
+        except HomeError:  # of no landing folder, so that no agreement can cover it
+            return agreement.UNDECLARED
         if self._coverage.destroyed(partition):
             raise VaultError(f"the vault takes nothing of {partition} any more: its agreement's data were destroyed")
         return self._coverage.of(partition)
@@ -109,7 +112,10 @@ class Vault:
             name: of the vault file.
             belongs_to: its agreement, if not the one that covers it now.
         """
-        belongs_to = belongs_to or self.belongs_to(name)
+        with self._home.lock(f"vault.{name.replace('/', '.')}"):
+            yield from self._replacing(name, belongs_to or self.belongs_to(name))
+
+    def _replacing(self, name: str, belongs_to: str) -> Iterator[VaultWriter]:
         cipher = self._made(belongs_to)
         beside = self.path(name).with_suffix(f".{os.getpid()}.part")
         beside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from le_pipeline.errors import KeyFileError
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import Keys, create_key_file, key_file, load_keys
 
-RANDOM = bytes(range(100, 132)).hex()
+RANDOM = hashlib.sha256(b"another key").hexdigest()
 
 
 def key_at(path: Path, text: str = RANDOM, mode: int = 0o600) -> Path:

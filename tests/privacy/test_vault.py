@@ -12,8 +12,9 @@ from polars.testing import assert_frame_equal
 from le_pipeline.errors import VaultError
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import Keys
-from le_pipeline.privacy.vault import MAGIC, Vault
+from le_pipeline.privacy.vault import EARLIER, MAGIC, Vault
 
+HEADER = MAGIC + b"\x0aundeclared"
 NAME = "student_assessment/LA-2016.identity"
 FRAMES = [pl.DataFrame({"student_id": [f"700000{n}", None], "last_name": ["Canary", "Nuñez"]}) for n in range(3)]
 
@@ -34,7 +35,7 @@ def write(vault: Vault, name: str, *frames: pl.DataFrame) -> None:
 
 def frames_of(sealed: bytes) -> list[bytes]:
     """The frames of a vault file as they stand in it."""
-    found, rest = [], sealed.removeprefix(MAGIC)
+    found, rest = [], sealed.removeprefix(HEADER)
     while rest:
         end = 16 + int.from_bytes(rest[12:16], "big")
         found.append(rest[:end])
@@ -89,7 +90,7 @@ TAMPERED: dict[str, Callable[[list[bytes]], list[bytes]]] = {
 @pytest.mark.parametrize("how", TAMPERED)
 def test_a_file_that_was_changed_is_not_read_as_if_it_were_whole(vault: Vault, how: str) -> None:
     path = vault.path(NAME)
-    path.write_bytes(MAGIC + b"".join(TAMPERED[how](frames_of(path.read_bytes()))))
+    path.write_bytes(HEADER + b"".join(TAMPERED[how](frames_of(path.read_bytes()))))
     with pytest.raises(VaultError) as trouble:
         list(vault.read(NAME))
     assert str(trouble.value) == f"the vault file {NAME} cannot be opened: another key, or the file was changed"
