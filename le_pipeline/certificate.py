@@ -83,7 +83,7 @@ def _text(content: dict[str, Any]) -> str:
         "## Destroyed",
         "",
         f"- {len(content['vault_files'])} vault files",
-        f"- all that was kept of {content['people']:,} people (students, staff, names on lists) whom no other file holds",
+        f"- all that was kept of {content['people']:,} people (students, staff, listed names) whom no other file holds",
         f"- {content['decisions']:,} decisions about them",
         f"- {sum(content['rows'].values()):,} rows of tables",
         "",

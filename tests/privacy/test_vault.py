@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from le_pipeline.errors import VaultError
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import Keys
-from le_pipeline.privacy.vault import EARLIER, MAGIC, Vault
+from le_pipeline.privacy.vault import MAGIC, Vault
 
 HEADER = MAGIC + b"\x0aundeclared"
 NAME = "student_assessment/LA-2016.identity"
