@@ -158,7 +158,7 @@ def holdings(home: Home, keys: Keys) -> list[Holding]:
         here = (kept.count(name), *taken.get(name, (0, 0)))
         found.append(Holding(name, f"{each.covers.state} {first}-{last}", each.destroy_by.isoformat(), status, *here))
     here = (kept.count(UNDECLARED), *taken.get(UNDECLARED, (0, 0)))
-    return [*found, Holding(UNDECLARED, "what no agreement covers", "", "kept", *here)]
+    return [*found, Holding(UNDECLARED, "", "", "kept", *here)]
 
 
 def due(home: Home) -> list[str]:
@@ -243,7 +243,7 @@ def _begin(home: Home, keys: Keys, name: str, purpose: str) -> None:
     entry = vault.log(DESTROY, purpose, agreement=name, **counts, decisions=dropped)
     stone = {
         "agreement": agreement.model_dump(mode="json"), "purpose": purpose, "by": getpass.getuser(),
-        "begun": entry["at"], "erased": None, "certificate": None, "key_id": keys.key_id,
+        "begun": entry["at"], "is_without_decisions": False, "erased": None, "certificate": None, "key_id": keys.key_id,
         "audit_entry": {"number": entry["number"], "hash": entry["hash"]},
         "vault": in_vault, "lake": in_lake, "rows": rows, "people": people, "decisions": dropped,
     }  # fmt: skip
@@ -254,8 +254,10 @@ def _carry_out(home: Home, keys: Keys, name: str) -> None:
     """Destroy what the tombstone lists; what is gone already is passed over."""
     (stone,) = [each for each in _tombstones(home) if _name(each) == name]
     vault, lake = Vault(home, keys), Lake(home.lake)
-    if name in vault.data_keys.names():
+    if not stone["is_without_decisions"]:  # without the key nobody can tell any more whom the decisions are about
         _drop_decisions(vault, [_vault_name(home, each["path"]) for each in stone["vault"]])
+        stone |= {"is_without_decisions": True}
+        _keep_tombstone(home, stone)
     vault.data_keys.erase(name)
     for each in (*stone["vault"], *stone["lake"]):
         (home.root / each["path"]).unlink(missing_ok=True)

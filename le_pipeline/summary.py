@@ -170,7 +170,7 @@ def agreement_table(held: list[Holding]) -> RenderableType:
         (each.name, each.covers, each.until, each.status, each.vault_files, f"{each.files:,}", f"{each.rows:,}")
         for each in held
     ]
-    return _table("Agreements", ["agreement", "covers", "until", "status", "vault files", "files", "records"], rows)
+    return _table("Agreements", ["agreement", "covers", "until", "status", "vault", "files", "records"], rows)
 
 
 def behind(known: dict[str, dict[str, str]]) -> RenderableType:
