@@ -154,7 +154,7 @@ def holdings(home: Home, keys: Keys) -> list[Holding]:
         stone = stones.get(name)
         status = "kept" if each.destroy_by >= today() else "due"
         if stone:
-            status = f"destroyed {stone['begun'][:10]}" if stone["certificate"] else "being destroyed"
+            status = "destroyed" if stone["certificate"] else "being destroyed"
         here = (kept.count(name), *taken.get(name, (0, 0)))
         found.append(Holding(name, f"{each.covers.state} {first}-{last}", each.destroy_by.isoformat(), status, *here))
     here = (kept.count(UNDECLARED), *taken.get(UNDECLARED, (0, 0)))

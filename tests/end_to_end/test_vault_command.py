@@ -128,7 +128,7 @@ def test_an_agreement_is_destroyed_with_a_certificate(landed: Landed) -> None:
     (path,) = landed.home.certificates.glob("*.json")
     assert path.name in said
     assert json.loads(path.read_text())["purpose"] == "a parent asked to see the record"
-    assert "destroyed 20" in le(landed.home, "vault", "agreements", *PURPOSE)
+    assert "2030-06-30 destroyed 0 0 0" in le(landed.home, "vault", "agreements", *PURPOSE)
     with pytest.raises(DestructionError):
         le(landed.home, "vault", "destroy", "first", *PURPOSE)
     with pytest.raises(VaultError):
