@@ -6,7 +6,7 @@ from assets.automation import FRESH
 from assets.failures import told_plainly
 from assets.resources import HomeResource
 from assets.warehouse import CURRENT
-from le_pipeline import agreements
+from le_pipeline import agreements, line
 
 AGREEMENT, CERTIFICATE = dg.AssetKey(["agreement"]), dg.AssetKey(["certificate"])
 OWNERS = ["team:data-engineering"]
@@ -59,7 +59,7 @@ def agreement(home: HomeResource) -> dg.MaterializeResult:
 def certificate(home: HomeResource) -> dg.MaterializeResult:
     """Certificates of what was destroyed, written when tables and warehouse have been made anew without it."""
     with told_plainly():
-        written = agreements.certify(home.home(), home.loaded_keys())
+        written = line.certify(home.home(), home.loaded_keys())
     return dg.MaterializeResult(metadata={"written": ", ".join(path.name for path in written) or "none"})
 
 

@@ -101,7 +101,7 @@ def unfinished(home: Home) -> list[Tombstone]:
 
 
 def certify(home: Home, keys: Keys) -> list[Path]:
-    """Write the certificates of what has been destroyed; to be called when every table has been made anew.
+    """Write the certificates of what has been destroyed; for `line.certify`, when every table has been made anew.
 
     Returns:
         The certificates that were written.

@@ -370,6 +370,19 @@ def verify_log(
     out.print(f"{verdict.entries:,} entries hold together; the head is {head}", soft_wrap=True)
 
 
+@audit.command()
+def restart(purpose: PurposeOption, home: HomeOption = None) -> None:
+    """Set a log that does not hold aside, unchanged, and begin another whose first entry says so."""
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.audit import stated
+    from le_pipeline.privacy.keys import load_keys
+    from le_pipeline.privacy.vault import Vault
+
+    place = Home.at(home)
+    entry = Vault(place, load_keys(place)).audit.begin_anew(stated(purpose))
+    out.print(f"The log before is {place.vault / entry['set_aside']}.jsonl; keep it. The head is {entry['hash']}")
+
+
 @layout.command()
 def draft(
     file: Annotated[Path, typer.Argument(help="A file that no layout knows")],

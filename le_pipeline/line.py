@@ -52,7 +52,7 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
     for landed in partitions:
         yield from ingest(home, keys, landed)
     yield from _derive(home, keys)
-    agreements.certify(home, keys)
+    certify(home, keys)
 
 
 def destroy(home: Home, keys: Keys, agreement: str, purpose: str) -> list[Path]:
@@ -68,7 +68,25 @@ def destroy(home: Home, keys: Keys, agreement: str, purpose: str) -> list[Path]:
     agreements.destroy(home, keys, agreement, purpose)
     for _ in _derive(home, keys):
         pass
-    return agreements.certify(home, keys)
+    return certify(home, keys)
+
+
+def certify(home: Home, keys: Keys) -> list[Path]:
+    """Write the certificates of what was destroyed, once every table and the warehouse have been made anew without it.
+
+    Returns:
+        The certificates that were written.
+    """
+    is_due = bool(agreements.unfinished(home)) and _is_derived(home, keys)
+    return agreements.certify(home, keys) if is_due else []
+
+
+def _is_derived(home: Home, keys: Keys) -> bool:
+    return (
+        build.is_current(home)
+        and all(Engine(home).is_current(step) for step in STEPS)
+        and person_match.is_current(home, keys)
+    )
 
 
 def _derive(home: Home, keys: Keys) -> Iterator[Report]:
@@ -82,11 +100,9 @@ def _derive(home: Home, keys: Keys) -> Iterator[Report]:
 def is_current(home: Home, keys: Keys) -> bool:
     """Whether a run over everything that has landed would change nothing."""
     return (
-        build.is_current(home)
+        _is_derived(home, keys)
         and agreements.is_kept(home, keys)
         and not agreements.unfinished(home)
-        and all(Engine(home).is_current(step) for step in STEPS)
-        and person_match.is_current(home, keys)
         and all(partition.is_current(home, keys, landed) for landed in home.partitions())
     )
 

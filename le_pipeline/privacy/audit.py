@@ -27,6 +27,7 @@ LOG, HEAD = "audit.jsonl", "audit.head.json"
 EARLIER = "access.jsonl"  # the log of an earlier version, without hashes
 TAKEN_OVER = "put on record before purposes were asked for"
 BEFORE_ALL = "0" * 64
+WAY_OUT = "Put the log back from a back-up; where there is none, `le audit restart` sets it aside and begins another"
 SHORTEST, FEWEST_WORDS = 10, 2
 Entry = dict[str, Any]
 
@@ -74,21 +75,22 @@ class Audit:
             AuditError: the log was changed by somebody else, or its head is gone.
         """
         with self._home.lock("audit"):
-            head = self._completed()
-            entry = {
-                "number": head["number"] + 1 if head else 1,
-                "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                "who": getpass.getuser(),
-                "what": what,
-                "purpose": purpose,
-                **said,
-                "before": head["hash"] if head else BEFORE_ALL,
-            }
-            entry["hash"] = _hash(entry)
-            size = self._size()
-            self._write_head(entry, size + len(_line(entry)))
-            self._write(_line(entry))
-            return entry
+            return self._append(self._completed(), what, purpose, said)
+
+    def _append(self, head: Entry | None, what: str, purpose: str, said: dict[str, Any]) -> Entry:
+        entry = {
+            "number": head["number"] + 1 if head else 1,
+            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "who": getpass.getuser(),
+            "what": what,
+            "purpose": purpose,
+            **said,
+            "before": head["hash"] if head else BEFORE_ALL,
+        }
+        entry["hash"] = _hash(entry)
+        self._write_head(entry, self._size() + len(_line(entry)))
+        self._write(_line(entry))
+        return entry
 
     def entries(self) -> Iterator[Entry]:
         """The entries, as they stand there."""
@@ -129,8 +131,7 @@ class Audit:
         except AuditError as error:
             return max(len(hashes), 1), str(error)
         if sealed is None:
-            is_lost = bool(hashes) or any(self._root.glob("*/*.vault"))
-            if not is_lost or (self._root / EARLIER).exists():  # which is taken in with the next entry
+            if not hashes and not self._is_lost():
                 return None, None
             return 1, "the head of the log is gone" if hashes else "the log is gone"
         number = int(sealed["number"])
@@ -140,16 +141,38 @@ class Audit:
             return number + 1, f"entry {number} was sealed as the last"
         return (None, None) if hashes[-1] == sealed["hash"] else (number, "it is not the one that was sealed")
 
+    def begin_anew(self, purpose: str) -> Entry:
+        """Set a log that does not hold aside, and begin another that says so.
+
+        Raises:
+            AuditError: the log holds together.
+        """
+        with self._home.lock("audit"):
+            verdict = self.verify()
+            if verdict.broken is None:
+                raise AuditError("the log holds together; there is no reason to begin another")
+            aside = f"audit.broken-{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}"
+            log, head = self._root / LOG, self._root / HEAD
+            sha256 = hashlib.sha256(log.read_bytes()).hexdigest() if log.exists() else None
+            if log.exists():
+                log.rename(log.with_name(f"{aside}.jsonl"))
+            if head.exists():
+                head.rename(head.with_name(f"{aside}.head.json"))
+            said = {"entry": verdict.broken, "why": verdict.why, "set_aside": aside, "sha256": sha256}
+            return self._append(None, "log begun anew", purpose, said)
+
+    def _is_lost(self) -> bool:
+        """Whether there must have been a log: no data key is made before it is on record."""
+        return any((self._root / "keys").glob("*.json")) and not (self._root / EARLIER).exists()
+
     def _completed(self) -> Entry | None:
         """The head, with its entry in the log."""
         if not (self._root / HEAD).exists() and (self._root / EARLIER).exists():
             self._take_earlier()
         head = self._head()
         if head is None:
-            if self._size():
-                raise AuditError(
-                    f"the head of the log is gone; put {self._root / HEAD} back from a back-up. Nothing was done"
-                )
+            if self._size() or self._is_lost():
+                raise AuditError(f"the log in {self._root}, or its head, is gone. Nothing was done. {WAY_OUT}")
             return None
         (self._root / EARLIER).unlink(missing_ok=True)
         size, line = json.loads((self._root / HEAD).read_text(encoding="utf-8"))["bytes"], _line(head)
@@ -157,7 +180,7 @@ class Audit:
         log = self._root / LOG
         written = log.read_bytes()[size - len(line) :] if 0 < missing <= len(line) and log.exists() else b""
         if missing < 0 or missing > len(line) or not line.startswith(written):
-            raise AuditError("the log was changed: `le audit verify` says where. Nothing was done")
+            raise AuditError(f"the log was changed: `le audit verify` says where. Nothing was done. {WAY_OUT}")
         if missing:
             self._write(line[-missing:])
         return head
@@ -173,7 +196,9 @@ class Audit:
         except (ValueError, KeyError, TypeError):
             is_right = False
         if not is_right:
-            raise AuditError("the head of the log was changed, or sealed under another key. Nothing was done")
+            raise AuditError(
+                f"the head of the log was changed, or sealed under another key. Nothing was done. {WAY_OUT}"
+            )
         return entry
 
     def _write_head(self, entry: Entry, size: int) -> None:

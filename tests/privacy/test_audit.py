@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 import subprocess
@@ -20,6 +21,7 @@ from le_pipeline.errors import AuditError, PurposeError
 from le_pipeline.home import Home
 from le_pipeline.privacy.audit import Audit, stated
 from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.vault import Vault
 
 Lines = list[str]
 
@@ -47,8 +49,6 @@ def edited(line: str, **said: object) -> str:
 
 def rehashed(text: Lines) -> Lines:
     """The chain as whoever knows how hashes are made, but has no key, would make it anew."""
-    import hashlib
-
     made: Lines = []
     before = "0" * 64
     for line in text:
@@ -224,12 +224,33 @@ def test_the_log_of_an_earlier_version_becomes_the_first_entries(home: Home, key
         assert audit.verify().broken is None and not earlier.exists()
 
 
-def test_a_vault_without_its_log_is_not_taken_for_a_new_one(home: Home, audit: Audit) -> None:
-    (home.vault / "review").mkdir()
-    (home.vault / "review" / "decisions.vault").write_bytes(b"")
+def test_a_vault_without_its_log_is_not_taken_for_a_new_one(home: Home, keys: Keys, audit: Audit) -> None:
+    Vault(home, keys).data_keys.make("first")
     for path in home.vault.glob("audit*"):
         path.unlink()
     assert audit.verify().why == "the log is gone"
+    with pytest.raises(AuditError, match="is gone"):
+        audit.append("vault show", "somebody else asked")
+
+
+@pytest.mark.parametrize("how", ["cut off", "gone"])
+def test_a_log_that_does_not_hold_is_set_aside_for_another_that_says_so(home: Home, audit: Audit, how: str) -> None:
+    with pytest.raises(AuditError, match="holds together"):
+        audit.begin_anew("the disk was damaged")
+    put(home, lines(home)[:3])
+    broken = (home.vault / "audit.jsonl").read_bytes()
+    if how == "gone":
+        (home.vault / "audit.head.json").unlink()
+    said = ["audit", "restart", "--purpose", "the disk was damaged", "--home", str(home.root)]
+    told = CliRunner().invoke(app, said, catch_exceptions=False)
+    assert told.exit_code == 0
+    (aside,) = home.vault.glob("audit.broken-*.jsonl")
+    assert aside.read_bytes() == broken
+    (entry,) = audit.entries()
+    assert (entry["what"], entry["entry"]) == ("log begun anew", 4 if how == "cut off" else 1)
+    assert entry["sha256"] == hashlib.sha256(broken).hexdigest()
+    audit.append("vault show", "somebody else asked")
+    assert (audit.verify().broken, audit.verify().entries) == (None, 2)
 
 
 @pytest.mark.parametrize("purpose", ["", "   ", "because", "a b", "x" * 40])
