@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from le_pipeline import agreements
+from le_pipeline import agreements, destruction
 from le_pipeline.agreements import AgreementReport
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import partition
@@ -77,8 +77,8 @@ def certify(home: Home, keys: Keys) -> list[Path]:
     Returns:
         The certificates that were written.
     """
-    is_due = bool(agreements.unfinished(home)) and _is_derived(home, keys)
-    return agreements.certify(home, keys) if is_due else []
+    is_due = bool(destruction.unfinished(home)) and _is_derived(home, keys)
+    return destruction.certify(home, keys) if is_due else []
 
 
 def _is_derived(home: Home, keys: Keys) -> bool:
@@ -102,7 +102,7 @@ def is_current(home: Home, keys: Keys) -> bool:
     return (
         _is_derived(home, keys)
         and agreements.is_kept(home, keys)
-        and not agreements.unfinished(home)
+        and not destruction.unfinished(home)
         and all(partition.is_current(home, keys, landed) for landed in home.partitions())
     )
 

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from le_pipeline import agreements, line
+from le_pipeline import agreements, destruction, line
 from le_pipeline.agreements import AgreementReport, Holding
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.identity import low
@@ -157,7 +157,7 @@ def open_troubles(home: Home) -> list[str]:
 
 def covered(home: Home) -> str:
     """Which landing folders no agreement covers, and whose data wait to be destroyed, in a line."""
-    due = [*agreements.due(home), *(stone["agreement"]["agreement"] for stone in agreements.unfinished(home))]
+    due = [*agreements.due(home), *(stone["agreement"]["agreement"] for stone in destruction.unfinished(home))]
     said = [f"to be destroyed by the next `le run`: {', '.join(dict.fromkeys(due))}"] if due else []
     none = agreements.undeclared(home)
     said += [f"none covers {', '.join(map(str, none))}"] if none else []

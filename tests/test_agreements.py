@@ -12,7 +12,7 @@ import pytest
 
 from killed import changes, killed
 from landed import Landed, scores, students
-from le_pipeline import agreements, line, rotation
+from le_pipeline import agreements, destruction, line, rotation
 from le_pipeline.errors import DestructionError, VaultError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.rehearsal import rehearse
@@ -198,7 +198,7 @@ def test_a_folder_that_was_declared_just_before_is_destroyed_whole(landed: Lande
     path.write_text(text)
     agreements.destroy(landed.home, landed.keys, ENDED, PURPOSE)
     assert_destroyed(landed)
-    (stone,) = agreements.unfinished(landed.home)
+    (stone,) = destruction.unfinished(landed.home)
     assert (stone["people"], stone["decisions"]) == (5, 1)
 
 
@@ -219,16 +219,16 @@ def test_killed_at_any_step_it_is_finished_by_the_next_run(landed: Landed, tmp_p
         anew()
         with killed(landed.home.root, step):
             destroy()
-        begun = bool(agreements.unfinished(landed.home))
+        begun = bool(destruction.unfinished(landed.home))
         assert begun or years(landed.home) == [2015, 2016]
         assert not landed.home.certificates.exists()
         if begun:
-            assert not agreements.is_kept(landed.home, landed.keys) or agreements.unfinished(landed.home)[0]["erased"]
+            assert not agreements.is_kept(landed.home, landed.keys) or destruction.unfinished(landed.home)[0]["erased"]
             agreements.keep(landed.home, landed.keys)
         else:
             destroy()
         finished_lake(landed)
-        assert agreements.unfinished(landed.home)[0]["erased"]
+        assert destruction.unfinished(landed.home)[0]["erased"]
 
 
 def finished_lake(landed: Landed) -> None:
