@@ -287,6 +287,7 @@ def rotate(
     """Put lake, warehouse, decisions and vault under another key in one step; finish or take back what was cut off."""
     from le_pipeline import rotation
     from le_pipeline.home import Home
+    from le_pipeline.privacy.key_source import named_by
     from le_pipeline.privacy.keys import current_keys, load_keys, new_keys
 
     place = Home.at(home)
@@ -301,10 +302,12 @@ def rotate(
     out.print(
         f"{counts['keys']:,} keys were changed in {counts['rows']:,} rows of {counts['tables']:,} tables,"
         f" {counts['vault_files']:,} files of the vault and {counts['warehouse_tables']:,} tables of the warehouse;"
-        f" {counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows are among them.\n"
-        f"Set LE_KEY_FILE to {to}: the old key opens nothing of this home any more.",
+        f" {counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows are among them.",
         soft_wrap=True,
     )
+    if not counts["warehouse_tables"]:
+        out.print("The warehouse was older than the lake: `le run` makes it anew.")
+    out.print(f"Set {named_by()} to {to}: the old key opens nothing of this home any more.", soft_wrap=True)
 
 
 @vault.command()

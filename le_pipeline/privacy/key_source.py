@@ -64,6 +64,11 @@ def is_kept_elsewhere() -> bool:
     return "LE_KEY" in os.environ or bool(os.environ.get("LE_KEY_PROVIDER"))
 
 
+def named_by() -> str:
+    """The variable that says which key is meant, where the environment does not hold the key itself."""
+    return "LE_KEY_NAME" if os.environ.get("LE_KEY_PROVIDER") else "LE_KEY_FILE"
+
+
 def described() -> str:
     """Where the key comes from, in words."""
     if "LE_KEY" in os.environ:
