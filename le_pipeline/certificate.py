@@ -21,8 +21,8 @@ BY_HAND = (
     "Back-ups and copies of LE_HOME.",
     "Copies of vault files of a time before the agreement had a data key of its own, or with the wrapped key beside.",
     (
-        "Blocks of flash or copy-on-write disks that may still hold the wrapped key: change the master key, without which"
-        " it opens nothing (`le keys rotate`), and destroy the old one."
+        "Blocks of flash or copy-on-write disks that may still hold the wrapped key: change the master key, without"
+        " which it opens nothing (`le keys rotate`), and destroy the old one."
     ),
     "Releases, extracts and reports that have been published, and workbooks with names that were handed out.",
     "Warehouse files that somebody still has open or has copied.",
