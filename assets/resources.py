@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from le_pipeline.home import Home
-from le_pipeline.privacy.keys import Keys, load_keys
+from le_pipeline.privacy.keys import Keys, load_keys, require_whole
 from le_pipeline.warehouse.engine import Engine
 
 
@@ -21,8 +21,10 @@ class HomeResource(dg.ConfigurableResource):
         return cls(root=str(home.root), landing=str(home.landing))
 
     def home(self) -> Home:
-        """The home's folders."""
-        return Home.at(self.root, self.landing)
+        """The home's folders; not to be had while a change of keys is cut off."""
+        home = Home.at(self.root, self.landing)
+        require_whole(home)
+        return home
 
     def loaded_keys(self) -> Keys:
         """The keys, checked against the home."""

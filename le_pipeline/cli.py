@@ -102,9 +102,11 @@ def status(home: HomeOption = None) -> None:
     """What has landed, what became of it, and whether the warehouse is up to date."""
     from le_pipeline import summary
     from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import require_whole
     from le_pipeline.warehouse import build
 
     place = Home.at(home)
+    require_whole(place)
     landed = place.partitions()
     out.print(f"landing    {len(landed)} folders: {', '.join(map(str, landed)) or 'none yet'}", soft_wrap=True)
     out.print(f"agreements {summary.covered(place)}", soft_wrap=True)
@@ -128,8 +130,10 @@ def list_(home: HomeOption = None, state: StateOption = None, year: YearOption =
     """What waits, by file, rule and column, with what to do; no value is shown."""
     from le_pipeline import summary
     from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import require_whole
 
     place = Home.at(home)
+    require_whole(place)
     out.print(summary.waiting(place, place.chosen(state, year)))
 
 
@@ -236,8 +240,10 @@ def list_pairs(home: HomeOption = None) -> None:
     from le_pipeline import summary
     from le_pipeline.home import Home
     from le_pipeline.link.review import require_made, waiting
+    from le_pipeline.privacy.keys import require_whole
 
     place = Home.at(home)
+    require_whole(place)
     require_made(place)
     out.print(summary.pairs_waiting(waiting(place)))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from assets.resources import HomeResource
 from killed import changes, killed
 from landed import LA_2016, Landed, scores, students
 from le_pipeline import line, rotation
@@ -332,7 +333,14 @@ def test_a_process_that_is_killed_in_the_middle_tells_what_to_do_and_the_same_co
     died = le(landed.home, old, "keys", "rotate", "--to", str(new), dies_after=2)
     assert died.returncode == 9, died.stderr
     assert rotation.is_begun(landed.home)
-    for words in (("run",), ("vault", "agreements", "--purpose", "see what there is")):
+    with pytest.raises(KeyFileError, match="le keys rotate"):
+        HomeResource.at(landed.home).home()
+    for words in (
+        ("run",),
+        ("status",),
+        ("quarantine", "list"),
+        ("vault", "agreements", "--purpose", "see what is there"),
+    ):
         said = le(landed.home, old, *words)
         assert said.returncode == 1
         assert "run `le keys rotate` again" in " ".join(said.stderr.split()).replace("Run", "run")

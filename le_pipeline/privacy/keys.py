@@ -81,11 +81,7 @@ def load_keys(home: Home) -> Keys:
         KeyFileError: no key, a weak or readable one, not the one that this home was made with, or a change of keys was
             cut off.
     """
-    if (home.rotation / "journal.json").exists():
-        raise KeyFileError(
-            "a change of keys was cut off; nothing was written. Run `le keys rotate` again with the same --to to finish"
-            " it, or `le keys rotate --back` to go back to the key before"
-        )
+    require_whole(home)
     keys = current_keys(home)
     if recorded_id(home) is None:
         record(home, keys)
@@ -94,6 +90,19 @@ def load_keys(home: Home) -> Keys:
         if not home.key_record.exists():
             record(home, keys)
     return keys
+
+
+def require_whole(home: Home) -> None:
+    """Stop where a change of keys was cut off, so that some of the home is under one key and some under another.
+
+    Raises:
+        KeyFileError: it was.
+    """
+    if (home.rotation / "journal.json").exists():
+        raise KeyFileError(
+            "a change of keys was cut off; nothing was written. Run `le keys rotate` again with the same --to to finish"
+            " it, or `le keys rotate --back` to go back to the key before"
+        )
 
 
 def current_keys(home: Home) -> Keys:
