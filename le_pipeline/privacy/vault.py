@@ -163,9 +163,9 @@ class Vault:
                 index += 1
         raise trouble
 
-    def reseal(self, name: str, belongs_to: str | None = None) -> None:
+    def reseal(self, name: str) -> None:
         """Encrypt a vault file anew, as it is, with the data key of the agreement that covers it now."""
-        with self.replacing(name, belongs_to) as file:
+        with self.replacing(name) as file:
             for frame in self.read(name):
                 file.add(frame)
             file.keep()
