@@ -25,6 +25,7 @@ CONFIG = Path(__file__).with_name("dagster.yaml")
 def prepare(home: Home) -> None:
     """Make the home, the key where there is none, Dagster's own folder and configuration, and its partitions."""
     create_key_file(home)
+    load_keys(home)  # a wrong key stops here, before anything is written
     home.create()
     config = home.dagster / "dagster.yaml"
     if not config.exists():

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.agreements import AGREEMENT
 from assets.automation import FRESH
 from assets.columns import asset_key, column_schema, description
 from assets.failures import told_plainly
@@ -45,7 +46,7 @@ def feed_asset(table: Table) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset_key(table.qualified_name),
-        deps=[LANDING_KEY, *(asset_key(roster.qualified_name) for roster in registry.rosters(table))],
+        deps=[AGREEMENT, LANDING_KEY, *(asset_key(roster.qualified_name) for roster in registry.rosters(table))],
         description=description(table),
         kinds={"polars", "parquet"},
         tags={"feed": feed, "layer": table.layer, "personal_data": "pseudonyms"},
@@ -142,6 +143,7 @@ FEED_KEYS = [asset_key(table.qualified_name) for table in registry.feeds().value
 def delivery(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Every file that landed and what became of it; files of no known layout are recorded here."""
     with told_plainly():
+        home.loaded_keys()
         refused = [record_unclaimed(home.home(), Partition.parse(key)) for key in context.partition_keys]
         files = _by_partition(Lake(home.home().lake).read(DELIVERY), context.partition_keys)
     for key, frame in files.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from le_pipeline.home import Home
-from le_pipeline.privacy.keys import Keys, load_keys
+from le_pipeline.privacy.keys import Keys, load_keys, require_whole
 from le_pipeline.warehouse.engine import Engine
 
 
@@ -21,13 +21,16 @@ class HomeResource(dg.ConfigurableResource):
         return cls(root=str(home.root), landing=str(home.landing))
 
     def home(self) -> Home:
-        """The home's folders."""
-        return Home.at(self.root, self.landing)
+        """The home's folders; not to be had while a change of keys is cut off."""
+        home = Home.at(self.root, self.landing)
+        require_whole(home)
+        return home
 
     def loaded_keys(self) -> Keys:
-        """The keys, checked against the lake."""
+        """The keys, checked against the home."""
         return load_keys(self.home())
 
     def engine(self) -> Engine:
-        """The engine over the home's lake."""
+        """The engine over the home's lake; not to be had with another key than the lake's."""
+        self.loaded_keys()
         return Engine(self.home())

@@ -33,6 +33,7 @@ CANDIDATE, CURRENT = dg.AssetKey(["warehouse", "candidate"]), dg.AssetKey(["ware
 def candidate(home: HomeResource) -> dg.MaterializeResult:
     """The next warehouse, with types, keys and comments, built from the lake beside the current one."""
     with told_plainly():
+        home.loaded_keys()
         built, expectations = line.stage(home.home())
     failed = [f"{e.table}.{e.column or '(rows)'}: {e.name}" for e in expectations if not e.is_met]
     return dg.MaterializeResult(
@@ -61,6 +62,7 @@ def candidate(home: HomeResource) -> dg.MaterializeResult:
 def current(home: HomeResource) -> dg.MaterializeResult:
     """The analysts' warehouse, `warehouse/current.duckdb`: swapped in whole; open readers keep the one they opened."""
     with told_plainly():
+        home.loaded_keys()
         promoted = line.promote(home.home())
     return dg.MaterializeResult(
         metadata={

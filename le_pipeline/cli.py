@@ -24,11 +24,16 @@ review = typer.Typer(invoke_without_command=True, help="Pairs of records that ma
 app.add_typer(review, name="review")
 keys = typer.Typer(no_args_is_help=True, help="The key that pseudonyms and vault rest on.")
 app.add_typer(keys, name="keys")
+vault = typer.Typer(no_args_is_help=True, help="The vault: who is behind a key, what agreements cover, and their end.")
+app.add_typer(vault, name="vault")
+audit = typer.Typer(no_args_is_help=True, help="The log of what was taken out of the vault, or changed in it.")
+app.add_typer(audit, name="audit")
 out = Console()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
 StateOption = Annotated[str | None, typer.Option("--state", help="Only this state, such as LA")]
 YearOption = Annotated[int | None, typer.Option("--year", help="Only this school year, such as 2016 for 2015-16")]
+PurposeOption = Annotated[str, typer.Option(help="What for, in a sentence; it is kept in the log: name nobody")]
 LandingOption = Annotated[Path | None, typer.Option(help="Read deliveries from here; else LE_HOME/landing")]
 
 
@@ -36,15 +41,17 @@ LandingOption = Annotated[Path | None, typer.Option(help="Read deliveries from h
 def init(home: HomeOption = None) -> None:
     """Make the home's folders and a key file (mode 0600) outside it, where they are missing."""
     from le_pipeline.home import Home
+    from le_pipeline.privacy.key_source import described
     from le_pipeline.privacy.keys import create_key_file, load_keys
 
     place = Home.at(home)
-    key = create_key_file(place)
+    create_key_file(place)
+    made = load_keys(place)
     place.create()
     out.print(f"home     {place.root}", soft_wrap=True)
     out.print(f"landing  {place.landing}/<STATE>/<school year>/", soft_wrap=True)
     out.print(
-        f"key      {key} (id {load_keys(place).key_id}). Without it nobody can open the vault: keep a copy elsewhere.",
+        f"key      {described()} (id {made.key_id}). Without it nobody can open the vault: keep a copy elsewhere.",
         soft_wrap=True,
     )
 
@@ -81,7 +88,7 @@ def _walk(place: Home, keys: Keys, chosen: list[Partition]) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=out, transient=True) as progress:
-        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 2)
+        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 3)
         for report in line.run(place, keys, chosen):
             outcome.add(report)
             progress.update(task, advance=0 if isinstance(report, line.Refused) else 1, description=outcome.last)
@@ -95,11 +102,14 @@ def status(home: HomeOption = None) -> None:
     """What has landed, what became of it, and whether the warehouse is up to date."""
     from le_pipeline import summary
     from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import require_whole
     from le_pipeline.warehouse import build
 
     place = Home.at(home)
+    require_whole(place)
     landed = place.partitions()
     out.print(f"landing    {len(landed)} folders: {', '.join(map(str, landed)) or 'none yet'}", soft_wrap=True)
+    out.print(f"agreements {summary.covered(place)}", soft_wrap=True)
     out.print(summary.deliveries(place))
     reasons = summary.open_troubles(place)
     if reasons:
@@ -120,8 +130,10 @@ def list_(home: HomeOption = None, state: StateOption = None, year: YearOption =
     """What waits, by file, rule and column, with what to do; no value is shown."""
     from le_pipeline import summary
     from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import require_whole
 
     place = Home.at(home)
+    require_whole(place)
     out.print(summary.waiting(place, place.chosen(state, year)))
 
 
@@ -228,8 +240,10 @@ def list_pairs(home: HomeOption = None) -> None:
     from le_pipeline import summary
     from le_pipeline.home import Home
     from le_pipeline.link.review import require_made, waiting
+    from le_pipeline.privacy.keys import require_whole
 
     place = Home.at(home)
+    require_whole(place)
     require_made(place)
     out.print(summary.pairs_waiting(waiting(place)))
 
@@ -270,21 +284,112 @@ def import_decisions(
 
 @keys.command()
 def rotate(
-    to: Annotated[Path, typer.Option(help="File of the new key; made, with mode 0600, where there is none")],
+    to: Annotated[
+        str | None, typer.Option(help="File of the new key; made, with mode 0600, where there is none")
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="Take back a change that was cut off")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Put the home under another key: mended rows and decisions are carried over, tables are made anew by `le run`."""
+    """Put lake, warehouse, decisions and vault under another key in one step; finish or take back what was cut off."""
+    from le_pipeline import rotation
     from le_pipeline.home import Home
-    from le_pipeline.privacy.keys import load_keys, new_keys
-    from le_pipeline.rotation import rotate as rotated
+    from le_pipeline.privacy.key_source import named_by
+    from le_pipeline.privacy.keys import current_keys, load_keys, new_keys
 
     place = Home.at(home)
-    counts = rotated(place, load_keys(place, is_changing=True), new_keys(to.expanduser(), place))
+    if back:
+        rotation.back(place, current_keys(place))
+        out.print("The home is as it was, under the key before.")
+        return
+    if to is None:
+        raise typer.BadParameter("give the file of the new key with --to, or --back")
+    old = None if rotation.is_begun(place) else load_keys(place)
+    counts = rotation.rotate(place, old, new_keys(to, place))
     out.print(
-        f"{counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows were carried over."
-        f" Set LE_KEY_FILE to {to}, then `le run`; the old key opens nothing of this home any more.",
+        f"{counts['keys']:,} keys were changed in {counts['rows']:,} rows of {counts['tables']:,} tables,"
+        f" {counts['vault_files']:,} files of the vault and {counts['warehouse_tables']:,} tables of the warehouse;"
+        f" {counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows are among them.",
         soft_wrap=True,
     )
+    if not counts["warehouse_tables"]:
+        out.print("The warehouse was older than the lake: `le run` makes it anew.")
+    out.print(f"Set {named_by()} to {to}: the old key opens nothing of this home any more.", soft_wrap=True)
+
+
+@vault.command()
+def show(
+    pseudonyms: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys of students or staff")],
+    purpose: PurposeOption,
+    home: HomeOption = None,
+) -> None:
+    """Show who is behind pseudonyms: names and ids, on a terminal only. Is logged before it is shown."""
+    from le_pipeline import stewardship, summary
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    known = stewardship.behind(place, load_keys(place), pseudonyms, purpose, is_terminal=sys.stdout.isatty())
+    out.print(summary.behind(known))
+
+
+@vault.command()
+def agreements(purpose: PurposeOption, home: HomeOption = None) -> None:
+    """Which agreement covers what, until when, and how many files and records are held under it."""
+    from le_pipeline import stewardship, summary
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    out.print(summary.agreement_table(stewardship.holdings(place, load_keys(place), purpose)))
+
+
+@vault.command()
+def destroy(
+    agreement: Annotated[str, typer.Argument(help="The agreement whose data are to be destroyed, whatever its date")],
+    purpose: PurposeOption,
+    home: HomeOption = None,
+) -> None:
+    """Destroy what an agreement covers, for good: vault files, rows and decisions; writes a certificate."""
+    from le_pipeline import line
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.audit import stated
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    for path in line.destroy(place, load_keys(place), agreement, stated(purpose)):
+        out.print(f"{path} says what was destroyed, and what is to be done by hand.", soft_wrap=True)
+
+
+@audit.command("verify")
+def verify_log(
+    home: HomeOption = None,
+    head: Annotated[str | None, typer.Option(help="The hash of a head that was kept elsewhere")] = None,
+) -> None:
+    """Go through the log: how many entries and the hash of the last, or the first entry that does not hold."""
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+    from le_pipeline.privacy.vault import Vault
+
+    place = Home.at(home)
+    verdict = Vault(place, load_keys(place)).audit.verify(head)
+    if verdict.broken is not None:
+        out.print(f"entry {verdict.broken} does not hold: {verdict.why}", soft_wrap=True)
+        raise typer.Exit(1)
+    head = verdict.head or "not there yet"
+    out.print(f"{verdict.entries:,} entries hold together; the head is {head}", soft_wrap=True)
+
+
+@audit.command()
+def restart(purpose: PurposeOption, home: HomeOption = None) -> None:
+    """Set a log that does not hold aside, unchanged, and begin another whose first entry says so."""
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.audit import stated
+    from le_pipeline.privacy.keys import load_keys
+    from le_pipeline.privacy.vault import Vault
+
+    place = Home.at(home)
+    entry = Vault(place, load_keys(place)).audit.begin_anew(stated(purpose))
+    out.print(f"The log before is {place.vault / entry['set_aside']}.jsonl; keep it. The head is {entry['hash']}")
 
 
 @layout.command()

@@ -21,11 +21,27 @@ class HomeError(PipelineError):
 
 
 class KeyFileError(PipelineError):
-    """The key is missing, too short, readable by others, inside LE_HOME, or not the one the lake was made with."""
+    """The key is missing, weak, readable by others, inside LE_HOME, or not the one the home was made with."""
 
 
 class VaultError(PipelineError):
     """A vault file cannot be decrypted with this key, or was changed."""
+
+
+class AuditError(PipelineError):
+    """The log of what was done with the vault was changed, or cannot be gone on with."""
+
+
+class PurposeError(PipelineError):
+    """Nothing is taken out of the vault, or changed in it, without a purpose that is stated."""
+
+
+class DestructionError(PipelineError):
+    """There is no such agreement, or what it covers has been destroyed already."""
+
+
+class RotationError(PipelineError):
+    """The home cannot be put under another key, or not back under the old one, as it is now."""
 
 
 class MendingError(PipelineError):
@@ -114,6 +130,10 @@ class MarkupFileError(RefusedError):
 
 class FormulaFileError(RefusedError):
     """The workbook holds formulas, whose values are those of whoever opened it last."""
+
+
+class DestroyedFileError(RefusedError):
+    """The data of the agreement that covers the landing folder were destroyed, so that it is not read again."""
 
 
 class MissingColumnError(RefusedError):

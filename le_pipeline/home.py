@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from le_pipeline.errors import BusyError, HomeError
-from schemas import layout, template
+from schemas import agreement, layout, template
+from schemas.agreement import Agreement
 
 STATE_FOLDER = re.compile(r"^[A-Z][A-Z0-9]{1,15}$")
-LOCK_SECONDS = 600
+LOCK_SECONDS, LOCK_POLL_SECONDS = 600, 0.1
 YEAR_FOLDER = re.compile(r"^(19|20)\d\d$")
+ALONE: ContextVar[bool] = ContextVar("alone", default=False)  # whether this thread holds the whole home
 NEVER_SHOWN = ("Cc", "Cf", "Cs")  # what moves the cursor, what hides, and bytes of a name that are no characters
 
 
@@ -68,9 +73,24 @@ class Home:
         return self.root / "vault"
 
     @property
-    def old_vault(self) -> Path:
-        """The vault under the old key, while a change of keys is under way."""
-        return self.root / "vault.old"
+    def key_record(self) -> Path:
+        """Which key the home was made with: its id, and a value that proves it."""
+        return self.root / "key.json"
+
+    @property
+    def rotation(self) -> Path:
+        """What a change of keys makes beside, and how far it is."""
+        return self.root / ".rotation"
+
+    @property
+    def agreements(self) -> Path:
+        """The user's data sharing agreements."""
+        return self.root / "agreements"
+
+    @property
+    def certificates(self) -> Path:
+        """What was destroyed at the end of agreements."""
+        return self.root / "certificates"
 
     @property
     def lake(self) -> Path:
@@ -109,7 +129,8 @@ class Home:
             HomeError: the folder cannot be written.
         """
         try:
-            for folder in (self.vault, self.lake, self.warehouse.parent, self.dagster, self.layouts, self.reference):
+            own = (self.layouts, self.reference, self.agreements)
+            for folder in (self.vault, self.lake, self.warehouse.parent, self.dagster, *own):
                 folder.mkdir(parents=True, exist_ok=True)
             self.vault.chmod(0o700)
             if self.landing == self.root / "landing":
@@ -168,17 +189,61 @@ class Home:
         """
         return layout.load_layouts(layout.SHIPPED) | template.layouts() | layout.load_layouts(self.layouts)
 
+    def all_agreements(self) -> dict[str, Agreement]:
+        """The declared agreements, by name.
+
+        Raises:
+            ContractError: an agreement file is wrong, or two cover one landing folder; names file, line and key.
+        """
+        return agreement.load_agreements(self.agreements)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the whole home, so that nothing that takes one of its locks runs meanwhile.
+
+        Raises:
+            BusyError: another run goes on for longer than ten minutes.
+        """
+        with self._held(fcntl.LOCK_EX):
+            token = ALONE.set(True)
+            try:
+                yield
+            finally:
+                ALONE.reset(token)
+
+    @contextmanager
+    def _held(self, how: int) -> Iterator[None]:
+        if ALONE.get():  # by ourselves
+            yield
+            return
+        folder = self.root / ".lock"
+        folder.mkdir(parents=True, exist_ok=True)
+        until = time.monotonic() + LOCK_SECONDS
+        with (folder / "home").open("a") as file:
+            while True:
+                try:
+                    fcntl.flock(file, how | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise BusyError(
+                            f"another command has been changing this home for over {LOCK_SECONDS // 60} minutes;"
+                            " wait for it, or end it, and run again"
+                        ) from None
+                    time.sleep(LOCK_POLL_SECONDS)
+            yield
+
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the home's lock of that name, so that two runs do not write one thing at once.
 
         Raises:
-            BusyError: the lock is held for longer than ten minutes.
+            BusyError: the lock, or the whole home, is held for longer than ten minutes.
         """
         folder = self.root / ".lock"
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(folder / name, timeout=LOCK_SECONDS):
+            with self._held(fcntl.LOCK_SH), FileLock(folder / name, timeout=LOCK_SECONDS):
                 yield
         except Timeout:
             raise BusyError(

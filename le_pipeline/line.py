@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from le_pipeline import agreements, destruction
+from le_pipeline.agreements import AgreementReport
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import partition
 from le_pipeline.ingest.partition import FeedReport, ingest_feed
@@ -36,7 +39,7 @@ class Refused:
     reason: str
 
 
-Report = Refused | FeedReport | PeopleReport | TableReport | WarehouseReport
+Report = AgreementReport | Refused | FeedReport | PeopleReport | TableReport | WarehouseReport
 
 
 def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]:
@@ -45,8 +48,48 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
     Raises:
         PipelineError: a named trouble; what was done before it stays.
     """
+    yield agreements.keep(home, keys)
     for landed in partitions:
         yield from ingest(home, keys, landed)
+    yield from _derive(home, keys)
+    certify(home, keys)
+
+
+def destroy(home: Home, keys: Keys, agreement: str, purpose: str) -> list[Path]:
+    """Destroy what an agreement covers, make every table anew without it, and certify it.
+
+    Returns:
+        The certificates.
+
+    Raises:
+        DestructionError: there is no such agreement, or its data were destroyed already.
+        PipelineError: a table or the warehouse cannot be made anew; the next run goes on, and certifies then.
+    """
+    agreements.destroy(home, keys, agreement, purpose)
+    for _ in _derive(home, keys):
+        pass
+    return certify(home, keys)
+
+
+def certify(home: Home, keys: Keys) -> list[Path]:
+    """Write the certificates of what was destroyed, once every table and the warehouse have been made anew without it.
+
+    Returns:
+        The certificates that were written.
+    """
+    is_due = bool(destruction.unfinished(home)) and _is_derived(home, keys)
+    return destruction.certify(home, keys) if is_due else []
+
+
+def _is_derived(home: Home, keys: Keys) -> bool:
+    return (
+        build.is_current(home)
+        and all(Engine(home).is_current(step) for step in STEPS)
+        and person_match.is_current(home, keys)
+    )
+
+
+def _derive(home: Home, keys: Keys) -> Iterator[Report]:
     yield person_match.resolve(home, keys)
     engine = Engine(home)
     for step in STEPS:
@@ -57,9 +100,9 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
 def is_current(home: Home, keys: Keys) -> bool:
     """Whether a run over everything that has landed would change nothing."""
     return (
-        build.is_current(home)
-        and all(Engine(home).is_current(step) for step in STEPS)
-        and person_match.is_current(home, keys)
+        _is_derived(home, keys)
+        and agreements.is_kept(home, keys)
+        and not destruction.unfinished(home)
         and all(partition.is_current(home, keys, landed) for landed in home.partitions())
     )
 

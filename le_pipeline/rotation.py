@@ -1,86 +1,178 @@
-"""Another master key for a home: what people have done is carried over, everything else is made anew from landing.
+"""Another master key for a home: lake, warehouse, decisions and vault are put under it in one step.
 
-Carried over are mended rows, decisions of the review (with the new pseudonyms), the log of looks into the vault, and
-the record of deliveries, which says in which order files came. A rotation that is cut off is finished by starting it
-again.
+Everything is made beside (`rekeying`), in `LE_HOME/.rotation/new`, and changes places with what is there by renames; a
+journal says that they have begun. Before the journal is written nothing has changed; after it, the same command
+finishes what was cut off, or `back` takes it back, until what was under the old key is destroyed.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
-from le_pipeline.errors import KeyFileError
+from le_pipeline import rekeying
+from le_pipeline.errors import KeyFileError, RotationError
 from le_pipeline.home import Home
-from le_pipeline.ingest.mending import MENDED
-from le_pipeline.link import decision
-from le_pipeline.privacy.keys import KEY_ID, Keys
-from le_pipeline.privacy.vault import LOG, Vault
-from le_pipeline.warehouse.lake import Lake
-from schemas import registry
+from le_pipeline.privacy.data_key import erased, synced
+from le_pipeline.privacy.keys import Keys, verify
+from le_pipeline.privacy.vault import Vault
+from le_pipeline.rekeying import Counts
+from le_pipeline.warehouse.lake import replace
 
-KEPT = registry.tables()["delivery"]  # no pseudonym is in it
+SWAPPING, SWEEPING = "swapping", "sweeping"
+PURPOSE = "put the home under another key"
 
 
-def rotate(home: Home, old: Keys, new: Keys) -> dict[str, int]:
-    """Put the home under the new key; the next run makes every table anew.
+def is_begun(home: Home) -> bool:
+    """Whether a change of keys has begun to change the home and is not finished."""
+    return _journal(home).exists()
+
+
+def rotate(home: Home, old: Keys | None, new: Keys) -> Counts:
+    """Put the home under the new key, or finish the change to it that was cut off.
+
+    Args:
+        home: the home.
+        old: its keys; not needed to finish what was cut off.
+        new: the keys to put it under.
 
     Returns:
-        What was carried over: files of mended rows, and decisions.
+        Counts: pseudonyms (`keys`), tables and rows of the lake that hold some, vault files, decisions, files of mended
+        rows, and tables of the warehouse.
 
     Raises:
-        KeyFileError: both keys are the same, or a change to another key was cut off.
-        VaultError: the vault cannot be opened with the old key.
+        KeyFileError: both keys are the same, or the change that was cut off is one to another key.
+        RotationError: the lake holds a key that nothing in the vault explains, or folders cannot change places.
+        VaultError, AuditError: the vault or its log cannot be opened with the old key.
     """
-    before, after = home.old_vault, home.vault.with_name("vault.new")
-    if old.key_id == new.key_id and not before.exists():
-        raise KeyFileError("the new key is the one that this home has; `le keys rotate` needs another")
-    with home.lock("rotation"):
-        if before.exists():  # the vaults are changing places already
-            _same_change(after if after.exists() else home.vault, new)
+    with home.alone():
+        if is_begun(home):
+            _require_same_change(home, new)
         else:
-            shutil.rmtree(after, ignore_errors=True)
-            _carry_over(Vault(home, old), Vault(home, new, after), new)
-            home.vault.rename(before)
-        if after.exists():
-            after.rename(home.vault)
-        _forget(home, new)
-        shutil.rmtree(before)
-    vault = Vault(home, new)
-    counts = {"mended_files": len(vault.names(MENDED)), "decisions": decision.read(vault).height}
-    vault.log("key rotation", key_id=new.key_id, **counts)
-    return counts
+            _make(home, old, new)
+        return _finish(home)
 
 
-def _same_change(vault: Path, new: Keys) -> None:
-    begun = (vault / KEY_ID).read_text(encoding="ascii") if (vault / KEY_ID).exists() else None
-    if begun != new.key_id:
+def back(home: Home, old: Keys) -> None:
+    """Take back a change of keys that was cut off.
+
+    Raises:
+        RotationError: there is none, or what was under the old key is being destroyed already.
+        KeyFileError: the key is not the one that the home had before.
+    """
+    with home.alone():
+        if not home.rotation.exists():
+            raise RotationError("no change of keys is under way")
+        if is_begun(home):
+            journal = _read(home)
+            if journal["stage"] == SWEEPING:
+                raise RotationError(
+                    "the change of keys has taken effect, and what was under the old key is being destroyed: run"
+                    " `le keys rotate` again with the same --to"
+                )
+            if journal["from"] != [old.key_id, old.check_value]:
+                raise KeyFileError(
+                    f"the home was made with the key {journal['from'][0]}: point LE_KEY_FILE at it to go back to it"
+                )
+            _swap_back(home)
+            Vault(home, old).log("key rotation taken back", PURPOSE)
+            _journal(home).unlink()
+        shutil.rmtree(home.rotation)
+
+
+def _journal(home: Home) -> Path:
+    return home.rotation / "journal.json"
+
+
+def _read(home: Home) -> dict[str, Any]:
+    return dict(json.loads(_journal(home).read_text(encoding="ascii")))
+
+
+def _write(home: Home, content: dict[str, Any]) -> None:
+    replace(_journal(home), lambda path: path.write_text(json.dumps(content), encoding="ascii"))
+    synced(home.rotation)
+
+
+def _require_same_change(home: Home, new: Keys) -> None:
+    begun = _read(home)["to"]
+    if begun != [new.key_id, new.check_value]:
         raise KeyFileError(
-            f"the change of keys that was cut off is one to the key {begun}, not to {new.key_id}; nothing was changed."
-            " Give the file of that key with --to"
+            f"the change of keys that was cut off is one to the key {begun[0]}, not to {new.key_id}; nothing was"
+            " changed. Give the file of that key with --to"
         )
 
 
-def _carry_over(old: Vault, new: Vault, keys: Keys) -> None:
-    new.root.mkdir(mode=0o700)
-    (new.root / KEY_ID).write_text(keys.key_id, encoding="ascii")
-    for name in old.names(MENDED):
-        with new.replacing(name) as file:
-            for frame in old.read(name):
-                file.add(frame)
-            file.keep()
-    decisions = decision.read(old)
-    if decisions.height:
-        decision.write(new, decision.rekeyed(decisions, keys))
-    if (old.root / LOG).exists():
-        shutil.copy2(old.root / LOG, new.root / LOG)
+# -- making everything beside ------------------------------------------------------------------------------------
 
 
-def _forget(home: Home, keys: Keys) -> None:
-    """Take out of the lake whatever holds pseudonyms of the old key."""
-    lake = Lake(home.lake)
-    lake.write_note(KEY_ID, keys.key_id)
-    for table in registry.tables().values():
-        if table != KEPT:
-            shutil.rmtree(lake.folder(table), ignore_errors=True)
-    lake.forget_notes(but=KEY_ID)
+def _make(home: Home, old: Keys | None, new: Keys) -> None:
+    if old is None:
+        raise RotationError("no change of keys is under way; the home's own key is needed to begin one")
+    verify(home, old)
+    if old.key_id == new.key_id:
+        raise KeyFileError("the new key is the one that this home has; `le keys rotate` needs another")
+    shutil.rmtree(home.rotation, ignore_errors=True)  # of a change that had changed nothing yet
+    fresh = Home(home.rotation / "new", home.landing)
+    counts = rekeying.make(home, fresh, old, new)
+    Vault(fresh, new).log("key rotation", PURPOSE, from_key=old.key_id, to_key=new.key_id, **counts)
+    keys = {"from": [old.key_id, old.check_value], "to": [new.key_id, new.check_value]}
+    _write(home, keys | {"stage": SWAPPING, "counts": counts})
+
+
+# -- changing places -------------------------------------------------------------------------------------------------
+
+
+def _places(home: Home) -> list[tuple[Path, Path, Path]]:
+    """What changes places: where it is, where the new one is made, where the old one goes."""
+    there = (home.key_record, home.vault, home.lake, home.warehouse.parent)
+    return [(path, home.rotation / "new" / path.name, home.rotation / "old" / path.name) for path in there]
+
+
+def _finish(home: Home) -> Counts:
+    journal = _read(home)
+    if journal["stage"] == SWAPPING:
+        try:
+            _swap(home)
+        except OSError as error:
+            _swap_back(home)
+            _journal(home).unlink()
+            shutil.rmtree(home.rotation)
+            raise RotationError(
+                f"folders of {home.root} could not change places ({error.strerror}); the home is as it was. They must"
+                " be on one disk"
+            ) from None
+        _write(home, journal | {"stage": SWEEPING})
+    _sweep(home)
+    return dict(journal["counts"])
+
+
+def _swap(home: Home) -> None:
+    (home.rotation / "old").mkdir(exist_ok=True)
+    for path, new, old in _places(home):
+        if not new.exists():  # in its place already
+            continue
+        if path.exists() and not old.exists():
+            path.rename(old)
+        new.rename(path)
+    synced(home.root)
+
+
+def _swap_back(home: Home) -> None:
+    for path, new, old in reversed(_places(home)):
+        if path.exists() and not new.exists():  # what is there is the new one
+            path.rename(new)
+        if old.exists():
+            old.rename(path)
+    synced(home.root)
+
+
+def _sweep(home: Home) -> None:
+    """Destroy what was under the old key, its data keys first; without them the rest opens nothing."""
+    for path in sorted((home.rotation / "old" / "vault" / "keys").glob("*.json")):
+        erased(path)
+    for name in ("old", "new"):
+        shutil.rmtree(home.rotation / name, ignore_errors=True)
+    _journal(home).unlink()
+    shutil.rmtree(home.rotation)

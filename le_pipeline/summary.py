@@ -13,7 +13,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from le_pipeline import line
+from le_pipeline import agreements, destruction, line
+from le_pipeline.agreements import AgreementReport, Holding
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.identity import low
 from le_pipeline.ingest.partition import FeedReport, held_back, left_out
@@ -71,6 +72,14 @@ class Outcome:
     def add(self, report: line.Report) -> None:
         """Count a report."""
         match report:
+            case AgreementReport():
+                self.last = "agreements"
+                self.noted += [
+                    f"the data of the agreement {name} were destroyed: LE_HOME/certificates says what, and what is"
+                    " to be done by hand"
+                    for name in report.destroyed
+                ]
+                return
             case line.Refused():
                 self.reasons.append(report.reason)
                 return
@@ -144,6 +153,31 @@ def open_troubles(home: Home) -> list[str]:
     reasons = [*misplaced(home), *held_back(home), *waiting["delivery_reason"].drop_nulls(), *left_out(files)]
     conflicts = Lake(home.lake).read(person_match.CONFLICT).height
     return list(dict.fromkeys([*reasons, *person_match.told(review.waiting(home).height, conflicts)]))
+
+
+def covered(home: Home) -> str:
+    """Which landing folders no agreement covers, and whose data wait to be destroyed, in a line."""
+    due = [*agreements.due(home), *(stone["agreement"]["agreement"] for stone in destruction.unfinished(home))]
+    said = [f"to be destroyed by the next `le run`: {', '.join(dict.fromkeys(due))}"] if due else []
+    none = agreements.undeclared(home)
+    said += [f"none covers {', '.join(map(str, none))}"] if none else []
+    return "; ".join(said) or "every landing folder is covered"
+
+
+def agreement_table(held: list[Holding]) -> RenderableType:
+    """Which agreement covers what, until when, with its vault files and the records of its deliveries."""
+    rows = [
+        (each.name, each.covers, each.until, each.status, each.vault_files, f"{each.files:,}", f"{each.rows:,}")
+        for each in held
+    ]
+    return _table("Agreements", ["agreement", "covers", "until", "status", "vault", "files", "records"], rows)
+
+
+def behind(known: dict[str, dict[str, str]]) -> RenderableType:
+    """Who is behind pseudonyms, as the vault has them: for the owner's eyes alone."""
+    fields = list(dict.fromkeys(name for told in known.values() for name in told))
+    rows = [(name, *(told.get(name, "") for told in known.values())) for name in fields]
+    return _table("For your eyes alone", ["", *known], rows)
 
 
 def misplaced(home: Home) -> list[str]:

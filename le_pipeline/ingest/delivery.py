@@ -21,7 +21,7 @@ from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.filling import CODES, EXCLUDED, NOT_ON_ROSTER, PART, RESTORED, VOID, Filler, Identity
 from le_pipeline.ingest.header import ROW
 from le_pipeline.privacy.keys import Keys
-from le_pipeline.privacy.pseudonym import canonical_id, pseudonyms
+from le_pipeline.privacy.pseudonym import ISSUER, canonical_id, pseudonyms
 from le_pipeline.warehouse.lake import polars_schema
 from schemas import registry
 from schemas.layout import ANY_ISSUER, Layout
@@ -288,13 +288,13 @@ class DeliveryReader:
         return [*keys, *ids, *(f.name for f in table.identity if f.name not in ids)]
 
     def _identity(self, good: pl.DataFrame) -> pl.DataFrame:
-        """Everybody in the records once, with their keys."""
+        """Everybody in the records once, with their keys and who issued the ids."""
         # records of one person mostly stand together, and it is quickly found that the row above says the same
         keys = [column.name for column in self.delivery.layout.table.columns if column.field.of]
         behind = [name for name in self.identity_columns if name not in keys]
         changes = (pl.col(name).ne_missing(pl.col(name).shift()) for name in behind)
         is_new = pl.any_horizontal(pl.int_range(pl.len()) == 0, *changes)
-        people = good.filter(is_new).select(self.identity_columns)
+        people = good.filter(is_new).select(*self.identity_columns, pl.lit(self.delivery.issuer).alias(ISSUER))
         if len(keys) == 1 and people[keys[0]].n_unique() == people.height:
             return people
         return people.unique(maintain_order=True)

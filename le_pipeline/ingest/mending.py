@@ -29,6 +29,7 @@ SCHEMA = {"delivery_id": pl.String(), "source_row": pl.Int64(), "row": pl.String
 OURS = ("delivery_id", "source_row", "broken rules", "what to do")
 MENDED = ".mended"  # what the vault files of mended rows end in
 BEYOND = "beyond the last column"
+PURPOSE = "mend records that broke a rule"
 NAME_CHARACTERS = 24  # Excel allows 31, of which the number takes some
 
 
@@ -105,8 +106,8 @@ def export(home: Home, keys: Keys, chosen: list[Partition], target: Path) -> int
     if found.is_empty():
         raise MendingError("no record waits in quarantine for that choice")
     handout.make_room(home, target)
+    vault.log("quarantine export", PURPOSE, rows=found.height, files=found["path"].n_unique())
     _write(found, target)
-    vault.log("quarantine export", rows=found.height, files=found["path"].n_unique())
     return found.height
 
 
@@ -122,7 +123,7 @@ def take_back(home: Home, keys: Keys, source: Path) -> dict[Partition, int]:
     """
     given = _read(source)
     vault = Vault(home, keys)
-    changed: dict[Partition, int] = {}
+    changed: dict[Waiting, pl.DataFrame] = {}
     left = given
     for waiting in _waiting(home.partitions()):
         stored = pl.concat([pl.DataFrame(schema=SCHEMA), *vault.read(f"{waiting.name}.quarantine")])
@@ -136,22 +137,23 @@ def take_back(home: Home, keys: Keys, source: Path) -> dict[Partition, int]:
             for row in mine.iter_rows(named=True)
             if (cells := _mended(before[row["delivery_id"], row["source_row"]], json.loads(row["row"])))
         ]
-        if not now:
-            continue
-        fresh = pl.DataFrame(now, schema=SCHEMA)
+        if now:
+            changed[waiting] = pl.DataFrame(now, schema=SCHEMA)
+    vault.log("quarantine retry", PURPOSE, rows=sum(fresh.height for fresh in changed.values()))
+    counts: dict[Partition, int] = {}
+    for waiting, fresh in changed.items():
         with vault.replacing(f"{waiting.name}{MENDED}") as mended:
             for frame in vault.read(f"{waiting.name}{MENDED}"):
                 mended.add(frame.join(fresh, on=["delivery_id", "source_row"], how="anti"))
             mended.add(fresh)
             mended.keep()
-        changed[waiting.partition] = changed.get(waiting.partition, 0) + fresh.height
+        counts[waiting.partition] = counts.get(waiting.partition, 0) + fresh.height
     if left.height:
         raise MendingError(
             f"{left.height} of the rows do not wait in quarantine any more (the first is row {left['source_row'][0]});"
             " export again and mend what is there now"
         )
-    vault.log("quarantine retry", rows=sum(changed.values()))
-    return changed
+    return counts
 
 
 def _waiting(chosen: list[Partition]) -> list[Waiting]:

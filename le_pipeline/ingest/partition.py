@@ -29,7 +29,8 @@ from le_pipeline.ingest.drift import DRIFT, PROFILE, compare, profile
 from le_pipeline.ingest.identity import MATCH, identities, roster_ids
 from le_pipeline.ingest.recognition import Recognised, recognise_all
 from le_pipeline.ingest.resolution import CONTENT, FATE, ORDER, content_hash, fates, marks, part_of
-from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.agreement import coverage
+from le_pipeline.privacy.keys import Keys, verify
 from le_pipeline.privacy.vault import Vault, VaultWriter
 from le_pipeline.warehouse.engine import code_version, empty
 from le_pipeline.warehouse.lake import Lake, polars_schema, replace, scan
@@ -107,6 +108,7 @@ def ingest_feed(home: Home, keys: Keys, feed: str, partition: Partition) -> Feed
         KeyFileError, BusyError: as their names say.
     """
     with home.lock(f"ingest.{feed}.{partition}"):
+        verify(home, keys)  # it may have been changed while this waited
         return _Ingest(home, keys, feed, partition).run()
 
 
@@ -140,11 +142,15 @@ class _Ingest:
         self.note = f"ingest/{feed}.{partition}"
 
     def is_current(self) -> bool:
+        if coverage(self.home).destroyed(self.partition):
+            return True
         recognised = recognise_all(self.home, self.partition, self.home.all_layouts())
         note = self.lake.note(self.note)
         return bool(note and note["from"] == self._made_from(self._in_order(recognised), recognised))
 
     def run(self) -> FeedReport:
+        if coverage(self.home).destroyed(self.partition):
+            return self._unchanged(0, {})
         if not self.home.files(self.partition):
             # a folder without a file looks like a disk that is not mounted: what came from it stays
             return self._unchanged(self._rows_in_lake(), {})

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import polars as pl
 
-from le_pipeline.errors import AmbiguousFileError, RefusedError, UnknownFileError
+from le_pipeline.errors import AmbiguousFileError, DestroyedFileError, RefusedError, UnknownFileError
 from le_pipeline.home import Home, Partition, shown
 from le_pipeline.ingest import reading, text, workbook
 from le_pipeline.ingest.document import Document, State, check_file, documents, state_of
 from le_pipeline.ingest.drift import ALIKE, likeness_of_names
 from le_pipeline.ingest.filling import LOOKS_LIKE_DATA
+from le_pipeline.privacy.agreement import coverage
 from schemas.layout import NO_FEED, Layout, Read
 
 SUFFIXES = {".parquet": "parquet", ".jsonl": "json_lines", ".ndjson": "json_lines"}
@@ -43,7 +44,16 @@ Found = list[str] | RefusedError
 
 
 def recognise_all(home: Home, partition: Partition, layouts: dict[str, Layout]) -> list[Recognised]:
-    """Every document of a partition. Each feed asks for them, so the last answers are kept while no file changes."""
+    """Every document of a partition. Each feed asks for them, so the last answers are kept while no file changes.
+
+    Where the data of the agreement that covers the partition were destroyed, no file is opened: each is refused.
+    """
+    if why := coverage(home).destroyed(partition):
+        documents = (
+            Document(path, shown(path.relative_to(home.landing).as_posix()), is_closed=True)
+            for path, _ in _there(home.files(partition))
+        )
+        return [Recognised(document, refusal=DestroyedFileError(why)) for document in documents]
     return list(_recognise_all(home.landing, partition, tuple(_there(home.files(partition))), _Layouts(layouts)))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from le_pipeline.errors import RefusedError, ToleranceError, UnreadableFileError
+from le_pipeline.errors import DestroyedFileError, RefusedError, ToleranceError, UnreadableFileError
 from le_pipeline.home import STATE_FOLDER, YEAR_FOLDER, Home, Partition, shown
 from le_pipeline.ingest import drift
 from le_pipeline.ingest.coded import as_texts
@@ -19,6 +19,7 @@ from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.identity import identities
 from le_pipeline.ingest.recognition import Recognised, looked_up, recognise
 from le_pipeline.ingest.resolution import CONTENT, FATE, content_hash, fates, marks, part_of
+from le_pipeline.privacy.agreement import coverage
 from le_pipeline.privacy.keys import KEY_BYTES, Keys
 from le_pipeline.warehouse.lake import Lake
 from schemas.layout import ANY_ISSUER, NO_FEED, Layout
@@ -60,6 +61,8 @@ def rehearse(home: Home, path: Path, state: str | None = None, year: int | None 
     partition = _partition(path, state, year)
     if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink()):
         return [Rehearsal(shown(path.name), partition, refusal=UnreadableFileError("is not there, or is not a file"))]
+    if partition and (why := coverage(home).destroyed(partition)):
+        return [Rehearsal(shown(path.name), partition, refusal=DestroyedFileError(why))]
     layouts = home.all_layouts()
     landing = home.landing if path.absolute().is_relative_to(home.landing) else None
     found = recognise(path, path.name, partition, layouts, landing)

@@ -57,11 +57,16 @@ def keep(vault: Vault, decisions: pl.DataFrame) -> None:
     write(vault, pl.concat([kept, fresh.select(pl.col(name).cast(type_) for name, type_ in SCHEMA.items())]))
 
 
-def write(vault: Vault, decisions: pl.DataFrame) -> None:
-    """Replace all decisions."""
-    with vault.replacing(FILE) as file:
-        file.add(decisions.sort("left_key", "right_key"))
+def write(vault: Vault, decisions: pl.DataFrame, data_key: str | None = None) -> None:
+    """Replace all decisions, under another data key where one is named."""
+    with vault.replacing(FILE, data_key) as file:
+        file.add(in_file_order(decisions))
         file.keep()
+
+
+def in_file_order(decisions: pl.DataFrame) -> pl.DataFrame:
+    """Decisions in the order in which they are kept."""
+    return decisions.sort("left_key", "right_key")
 
 
 def rekeyed(decisions: pl.DataFrame, keys: Keys) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from typing import Literal
 import polars as pl
 
 from le_pipeline.home import Partition
+from le_pipeline.privacy.pseudonym import ISSUER
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.engine import Engine
 from schemas import registry
@@ -23,6 +24,7 @@ OCCURRENCE = {
     **SPELLING,
     "id": pl.String(),
     "domain": pl.String(),
+    ISSUER: pl.String(),
     "feed": pl.String(),
     "state": pl.String(),
     "school_year": pl.Int32(),
@@ -304,7 +306,7 @@ def _spelt(frame: pl.DataFrame, named: Named, partition: Partition) -> pl.DataFr
         "email": named.email,
     }
     there = {ours: theirs for ours, theirs in columns.items() if theirs in frame.columns}
-    alike = {name: name for name in ("middle_name", "birth_date") if name in frame.columns}
+    alike = {name: name for name in ("middle_name", "birth_date", ISSUER) if name in frame.columns}
     return (
         frame.select(pl.col(theirs).alias(ours) for ours, theirs in (there | alike).items())
         .filter(pl.col("key").is_not_null())

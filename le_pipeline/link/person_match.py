@@ -77,7 +77,9 @@ def resolve(home: Home, keys: Keys) -> PeopleReport:
         if note and note["from"] == made_from and note["files"] == _stamps(engine.lake):
             return PeopleReport(note["rows"], is_current=True)
         found = [_resolved(engine, vault, kind, scope) for kind in KINDS for scope in scopes(vault, kind)]
-        frames = {table: pl.concat(frame[table] for frame in found).sort(table.key) for table in TABLES}
+        frames = {
+            table: pl.concat(frame[table] for frame in found).sort(table.key, nulls_last=True) for table in TABLES
+        }
         for table, frame in frames.items():
             _replace(engine.lake, table, frame)
         review = frames[MATCH].filter(pl.col("match_status") == "review").height
@@ -115,7 +117,7 @@ def _pairs(found: matching.Matches) -> pl.DataFrame:
 
 def _rows(table: Table, frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     told = frame.with_columns(person_kind=pl.lit(kind.name))
-    return told.select(pl.col(name).cast(type_) for name, type_ in polars_schema(table).items()).sort(table.key)
+    return told.select(pl.col(name).cast(type_) for name, type_ in polars_schema(table).items())
 
 
 def _replace(lake: Lake, table: Table, frame: pl.DataFrame) -> None:

@@ -19,17 +19,17 @@ from le_pipeline.link.individual import KINDS, NAMES, Kind, occurrences
 from le_pipeline.link.person_match import ALIAS, MATCH
 from le_pipeline.privacy import handout
 from le_pipeline.privacy.keys import Keys
-from le_pipeline.privacy.pseudonym import pseudonyms
+from le_pipeline.privacy.pseudonym import ISSUER, pseudonyms
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.engine import Engine
 from le_pipeline.warehouse.lake import Lake
-from schemas import layout
 
 SHOWN = (*NAMES, "email", "id", "found_in", "schools")
 PAIR = ["left_key", "right_key"]
 WHY = ["person_kind", "match_probability", "review_reason", "evidence"]
 SIDES = {"left": "A", "right": "B"}
 WIDTH = 18
+PURPOSE = "say which records are of one person"
 NOT_KNOWN = "no such pair waits, or has been decided, any more"
 
 
@@ -83,7 +83,7 @@ class Reviewer:
         for kind in KINDS:
             mine = rows.filter(pl.col("person_kind") == kind.name)
             keys = pl.concat([mine["left_key"], mine["right_key"]]).unique()
-            known |= self._known(kind, keys) if keys.len() else {}
+            known |= self.known(kind, keys) if keys.len() else {}
         nothing = dict.fromkeys(SHOWN, "")
         return [
             Pair(row, known.get(row["left_key"], nothing), known.get(row["right_key"], nothing))
@@ -92,7 +92,7 @@ class Reviewer:
 
     def looked_at(self, pair: Pair) -> None:
         """Put on record that somebody has seen the pair."""
-        self.vault.log("review look", left_key=pair.about["left_key"], right_key=pair.about["right_key"])
+        self.vault.log("review look", PURPOSE, left_key=pair.about["left_key"], right_key=pair.about["right_key"])
 
     def decide(self, decisions: pl.DataFrame) -> int:
         """Keep decisions.
@@ -118,9 +118,8 @@ class Reviewer:
         self._one_person_a_name(found)
         if found.select("left_id", "right_id").null_count().sum_horizontal()[0]:
             raise ReviewError("a key of a pair is no longer in the vault; run `le run`, then decide again")
+        self.vault.log("review decisions", PURPOSE, **dict(found["decision"].value_counts().iter_rows()))
         decision.keep(self.vault, found)
-        counts = dict(found["decision"].value_counts().iter_rows())
-        self.vault.log("review decisions", **counts)
         return found.height
 
     def _one_person_a_name(self, found: pl.DataFrame) -> None:
@@ -157,13 +156,13 @@ class Reviewer:
         if not pairs:
             raise ReviewError("no pair waits for review")
         handout.make_room(self.home, target)
-        _write(pairs, target)
-        self.vault.log("review export", pairs=len(pairs))
+        self.vault.log("review export", PURPOSE, pairs=len(pairs))
         for pair in pairs:
             self.looked_at(pair)
+        _write(pairs, target)
         return len(pairs)
 
-    def _known(self, kind: Kind, keys: pl.Series) -> dict[str, dict[str, str]]:
+    def known(self, kind: Kind, keys: pl.Series) -> dict[str, dict[str, str]]:
         """For each key what its records say, field by field, each thing once."""
         engine = Engine(self.home)
         with engine.connection(kind.inputs) as con:
@@ -187,7 +186,6 @@ class Reviewer:
 
     def _made_of(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """What keys were made of (key, domain, issuer, id), so that they can be made again with another master key."""
-        issuers = sorted({each.issuer for each in self.home.all_layouts().values()})
         found = [pl.DataFrame(schema=dict.fromkeys(("key", "domain", "issuer", "id"), pl.String))]
         for kind in KINDS:
             about = pairs.filter(pl.col("person_kind") == kind.name)
@@ -195,11 +193,9 @@ class Reviewer:
                 continue
             keys = pl.concat([about["left_key"], about["right_key"]]).unique()
             mine = occurrences(self.vault, kind, keys)
-            for (domain, state), part in mine.group_by("domain", "state", maintain_order=True):
-                for issuer in dict.fromkeys((str(state), layout.ANY_ISSUER, *issuers)):
-                    made = pseudonyms(part["id"], domain=str(domain), issuer=issuer, keys=self._keys)
-                    hit = part.filter(made == part["key"])
-                    found.append(hit.select("key", "domain", pl.lit(issuer).alias("issuer"), "id"))
+            for (domain, issuer), part in mine.group_by("domain", ISSUER, maintain_order=True):
+                made = pseudonyms(part["id"], domain=str(domain), issuer=str(issuer), keys=self._keys)
+                found.append(part.filter(made == part["key"]).select("key", "domain", ISSUER, "id"))
         return pl.concat(found).unique("key", keep="first", maintain_order=True)
 
 

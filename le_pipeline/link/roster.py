@@ -133,6 +133,8 @@ def export(home: Home, keys: Keys, choice: Choice, target: Path) -> Exported:
     counted = named["excluded_reason"].is_null()
     rows, not_counted, not_here = named.filter(counted & ~why), named.filter(~counted & ~why), named.filter(why)
     handout.make_room(home, target)
+    schools = rows["School ID"].n_unique()
+    vault.log("roster export", "let schools say whose students are whose", rows=named.height, schools=schools)
     with xlsxwriter.Workbook(target, {"strings_to_numbers": False, "strings_to_formulas": False}) as book:
         sheets = _Sheets(book)
         sheets.instructions()
@@ -141,8 +143,6 @@ def export(home: Home, keys: Keys, choice: Choice, target: Path) -> Exported:
             sheets.roster(f"{place} {name}", school)
         sheets.beside("Not counted", not_counted.select(NOT_COUNTED))
         sheets.beside("Cannot be verified here", not_here.select(NOT_HERE))
-    schools = rows["School ID"].n_unique()
-    vault.log("roster export", rows=named.height, schools=schools)
     return Exported(state, school_year, rows.height, schools, not_counted.height, not_here.height)
 
 

@@ -20,8 +20,10 @@ def finish(counted: pl.DataFrame) -> pl.DataFrame:
     """The columns of marts.benchmark_gap from the rows of its SQL: one row per cell of its clusters."""
     n, b = pl.col("n"), pl.col("benchmark_share")
     p0, p1 = pl.col("start_share"), pl.col("end_share")
+    # in an order of what the clusters hold, not of their keys: the bootstrap draws by place, and the interval must not
+    # change with the home's key
     cells = (
-        counted.sort(*CELL, "cluster")
+        counted.sort(*CELL, "students", "met_before", "meets", "benchmark_sum")
         .group_by(CELL, maintain_order=True)
         .agg(
             pl.col("benchmark_source").min(),

@@ -2,6 +2,9 @@
 with teacher as (  -- a teacher's part in the programme is one for the whole year
     select
         t.student_key, t.subject, t.school_year, t.staff_key, t.weight, r.region,
+        -- of teachers with equal weights the one with more students: another key of the home must not choose another
+        count(*) over (partition by t.staff_key, t.subject, t.school_year) as n_students,
+        count(*) over (partition by t.staff_key) as n_scores,
         case
             when r.role in ('fellow', 'mentee') and r.is_active then r.role
             when r.role in ('fellow', 'mentee') then 'former'
@@ -17,9 +20,9 @@ taught as (  -- the part in the programme and its region are of one and the same
     from teacher
     window by_part as (
         partition by student_key, subject, school_year
-        order by case exposure when 'fellow' then 1 when 'mentee' then 2 when 'former' then 3 else 4 end, weight desc, staff_key
+        order by case exposure when 'fellow' then 1 when 'mentee' then 2 when 'former' then 3 else 4 end, weight desc, n_students desc, n_scores desc, staff_key
     )
-    qualify row_number() over (partition by student_key, subject, school_year order by weight desc, staff_key) = 1
+    qualify row_number() over (partition by student_key, subject, school_year order by weight desc, n_students desc, n_scores desc, staff_key) = 1
 )
 select
     s.state, s.school_year, s.student_key, s.subject, coalesce(t.exposure, 'unlinked') as exposure, t.teacher_key,

@@ -1,34 +1,37 @@
 """The vault: frames with direct identifiers, encrypted with AES-256-GCM, decrypted only in memory.
 
-A vault file is a magic, then frames of nonce (12 bytes), length (4 bytes), ciphertext. The associated data binds each
-frame to its file, its place and whether it is the last, so that a frame cannot be moved, dropped or cut off unnoticed.
+A vault file is a magic, the agreement that it belongs to, then frames of nonce (12 bytes), length (4 bytes) and
+ciphertext under the data key of the agreement. The associated data binds each frame to its file, its agreement, its
+place and whether it is the last, so that a frame cannot be moved, dropped or cut off unnoticed.
 """
 
 from __future__ import annotations
 
-import datetime
-import getpass
 import io
-import json
 import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import polars as pl
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from le_pipeline.errors import VaultError
+from le_pipeline.errors import HomeError, VaultError
 from le_pipeline.home import Home, Partition
-from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy import agreement
+from le_pipeline.privacy.audit import Audit
+from le_pipeline.privacy.data_key import NONCE_BYTES, DataKeys
+from le_pipeline.privacy.keys import Keys, verify
 
-LOG = "access.jsonl"
 SUFFIX = ".vault"
-MAGIC = b"LEVAULT1"
-NONCE_BYTES = 12
+MAGIC = b"LEVAULT2"
+EARLIER = b"LEVAULT1"  # before agreements had keys of their own: all under one key, and no agreement named
+REVIEW = "review"  # what belongs to no landing folder; its data keys are numbered, and each is erased in its turn
 
 
 class Vault:
@@ -39,7 +42,39 @@ class Vault:
 
     def __init__(self, home: Home, keys: Keys, root: Path | None = None) -> None:
         self.root = root or home.vault
-        self._cipher = AESGCM(keys.derive("vault"))
+        self._home, self._keys = home, keys
+        self.data_keys = DataKeys(self.root / "keys", keys)
+        self.audit = Audit(home, keys, self.root)
+
+    @cached_property
+    def _coverage(self) -> agreement.Coverage:
+        return agreement.coverage(self._home)
+
+    def belongs_to(self, name: str) -> str:
+        """The agreement whose data key a new version of a vault file is encrypted with.
+
+        Raises:
+            VaultError: the data of the agreement were destroyed.
+        """
+        folder, _, file = name.partition("/")
+        if folder == REVIEW:
+            numbers = [int(n.partition(".")[2]) for n in self.data_keys.names() if n.startswith(f"{REVIEW}.")]
+            return f"{REVIEW}.{max(numbers, default=1)}"
+        try:
+            partition = Partition.parse(file.rpartition(".")[0])
+        except HomeError:  # of no landing folder, so that no agreement can cover it
+            return agreement.UNDECLARED
+        if self._coverage.destroyed(partition):
+            raise VaultError(f"the vault takes nothing of {partition} any more: its agreement's data were destroyed")
+        return self._coverage.of(partition)
+
+    def agreement(self, name: str) -> str | None:
+        """The agreement that a vault file says it belongs to; None for a file of an earlier version, or for none."""
+        path = self.path(name)
+        if not path.exists():
+            return None
+        with path.open("rb") as file:
+            return _header(file)
 
     def path(self, name: str) -> Path:
         """The file of that name, such as `student_assessment/LA-2016.identity`."""
@@ -60,16 +95,28 @@ class Vault:
         path = self.path(name)
         return [path.stat().st_size, path.stat().st_mtime_ns] if path.exists() else None
 
-    def log(self, what: str, **said: int | str) -> None:
-        """Put on record that somebody has looked at, or changed, what is in the vault: counts and keys, no value."""
-        entry = {"at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "who": getpass.getuser()}
-        (self.root / LOG).touch(mode=0o600)
-        with (self.root / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry | {"what": what} | said) + "\n")
+    def log(self, what: str, purpose: str, **said: Any) -> dict[str, Any]:
+        """Put on record that somebody looks at, or changes, what is in the vault: counts and keys, no value.
+
+        Raises:
+            AuditError: the log was changed, so that nothing may be done before somebody has looked.
+        """
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self.audit.append(what, purpose, **said)
 
     @contextmanager
-    def replacing(self, name: str) -> Iterator[VaultWriter]:
-        """Write a new version of a vault file beside the old one; `keep()` moves it into place, else it is dropped."""
+    def replacing(self, name: str, belongs_to: str | None = None) -> Iterator[VaultWriter]:
+        """Write a new version of a vault file beside the old one; `keep()` moves it into place, else it is dropped.
+
+        Args:
+            name: of the vault file.
+            belongs_to: its agreement, if not the one that covers it now.
+        """
+        with self._home.lock(f"vault.{name.replace('/', '.')}"):
+            yield from self._replacing(name, belongs_to or self.belongs_to(name))
+
+    def _replacing(self, name: str, belongs_to: str) -> Iterator[VaultWriter]:
+        cipher = self._made(belongs_to)
         beside = self.path(name).with_suffix(f".{os.getpid()}.part")
         beside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in beside.parent.glob(f"{self.path(name).stem}.*.part"):  # by a run that was killed
@@ -77,7 +124,7 @@ class Vault:
         try:
             with beside.open("wb") as file:
                 beside.chmod(0o600)
-                yield VaultWriter(self._cipher, name, file, self.path(name))
+                yield VaultWriter(cipher, Bound(name, belongs_to), file, self.path(name))
         finally:
             beside.unlink(missing_ok=True)
 
@@ -91,8 +138,12 @@ class Vault:
             return
         trouble = VaultError(f"the vault file {name} cannot be opened: another key, or the file was changed")
         with self.path(name).open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise trouble
+            try:
+                belongs_to = _header(file)
+            except VaultError:
+                raise trouble from None
+            cipher = self._earlier_cipher if belongs_to is None else self.data_keys.cipher(belongs_to)
+            bound = Bound(name, belongs_to)
             index = 0
             while head := file.read(NONCE_BYTES + 4):
                 if len(head) < NONCE_BYTES + 4:
@@ -101,7 +152,7 @@ class Vault:
                 sealed = file.read(length)
                 for last in (False, True):
                     try:
-                        content = self._cipher.decrypt(nonce, sealed, _bound_to(name, index, last=last))
+                        content = cipher.decrypt(nonce, sealed, bound.to(index, last=last))
                         break
                     except InvalidTag:
                         if last:
@@ -112,17 +163,51 @@ class Vault:
                 index += 1
         raise trouble
 
+    def reseal(self, name: str) -> None:
+        """Encrypt a vault file anew, as it is, with the data key of the agreement that covers it now."""
+        with self.replacing(name) as file:
+            for frame in self.read(name):
+                file.add(frame)
+            file.keep()
+
+    @property
+    def _earlier_cipher(self) -> AESGCM:
+        return AESGCM(self._keys.derive("vault"))
+
+    def _made(self, belongs_to: str) -> AESGCM:
+        """The cipher of an agreement, whose data key is made where there is none."""
+        if belongs_to not in self.data_keys.names():
+            if self.root == self._home.vault:
+                verify(self._home, self._keys)
+            self.log("data key made", "encrypt what an agreement covers", agreement=belongs_to)
+            self.data_keys.make(belongs_to)
+        return self.data_keys.cipher(belongs_to)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What the frames of a file are bound to."""
+
+    name: str
+    agreement: str | None
+
+    def to(self, index: int, *, last: bool) -> bytes:
+        """The associated data of one frame."""
+        place = f"{self.name}|{index}|{'last' if last else 'more'}"
+        return (place if self.agreement is None else f"{place}|{self.agreement}").encode()
+
 
 class VaultWriter:
     """Appends encrypted frames to a new version of one vault file."""
 
-    def __init__(self, cipher: AESGCM, name: str, file: BinaryIO, target: Path) -> None:
+    def __init__(self, cipher: AESGCM, bound: Bound, file: BinaryIO, target: Path) -> None:
         self._cipher = cipher
-        self._name = name
+        self._bound = bound
         self._file = file
         self._target = target
         self._count = 0
-        file.write(MAGIC)
+        named = str(bound.agreement).encode()
+        file.write(MAGIC + bytes([len(named)]) + named)
 
     def add(self, frame: pl.DataFrame) -> None:
         """Append a frame; one without rows is left out."""
@@ -150,13 +235,20 @@ class VaultWriter:
 
     def _seal(self, content: bytes, *, last: bool) -> None:
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, content, _bound_to(self._name, self._count, last=last))
+        sealed = self._cipher.encrypt(nonce, content, self._bound.to(self._count, last=last))
         self._file.write(nonce + struct.pack(">I", len(sealed)) + sealed)
         self._count += 1
 
 
-def _bound_to(name: str, index: int, *, last: bool) -> bytes:
-    return f"{name}|{index}|{'last' if last else 'more'}".encode()
+def _header(file: BinaryIO) -> str | None:
+    """The agreement that a vault file names; None in one of an earlier version."""
+    magic = file.read(len(MAGIC))
+    if magic == EARLIER:
+        return None
+    length = file.read(1)
+    if magic != MAGIC or not length:
+        raise VaultError("is no vault file")
+    return file.read(length[0]).decode("ascii", errors="replace")
 
 
 def _to_bytes(frame: pl.DataFrame) -> bytes:

@@ -165,11 +165,15 @@ class Lake:
         """Remember under a name what the last successful work was made from."""
         replace(self._note(name), lambda path: path.write_text(json.dumps(content), encoding="utf-8"))
 
-    def forget_notes(self, but: str) -> None:
-        """Forget what everything was made from, so that it is made anew; one note stays."""
-        for path in self._note("any").parent.rglob("*.json"):
-            if path != self._note(but):
-                path.unlink()
+    def note_names(self) -> list[str]:
+        """The names of all notes, in order."""
+        folder = self._note("any").parent
+        found = (path.relative_to(folder).as_posix() for path in folder.rglob("*.json"))
+        return sorted(name.removesuffix(".json") for name in found if not Path(name).name.startswith("."))
+
+    def forget_note(self, name: str) -> None:
+        """Forget what something was made from, so that it is made anew."""
+        self._note(name).unlink(missing_ok=True)
 
     def _note(self, name: str) -> Path:
         return self.root / ".notes" / f"{name}.json"

@@ -21,6 +21,7 @@ ASIDE = (
     "column_drift",
     "candidate",
 )  # every table leads to them, so their arrows would hide the rest
+BEFORE_ALL = ("landing", "agreement")  # likewise, they lead to every feed
 
 
 def picture(specs: list[dg.AssetSpec]) -> str:
@@ -34,7 +35,7 @@ def picture(specs: list[dg.AssetSpec]) -> str:
         f"    {dep.asset_key.path[-1]} --> {spec.key.path[-1]}"
         for spec in specs
         for dep in spec.deps
-        if spec.key.path[-1] not in ASIDE and dep.asset_key.path[-1] != "landing"
+        if spec.key.path[-1] not in ASIDE and dep.asset_key.path[-1] not in BEFORE_ALL
     ]
     return "\n".join([*lines, *sorted(arrows), "    measure --> candidate", ""])
 

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from bench.beside import beside_a_copy, beside_earthmover, linked, with_bad_rows
 from bench.people import matched
+from bench.rotation import rotation_and_rate
 from end_to_end.test_public_data import DATA, LINKS, SCORES
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,8 @@ def main() -> None:
         table.add_row(line.what, *figures, *ratios, line.promise)
     out.print(table)
     out.print(matched())
+    with tempfile.TemporaryDirectory() as scratch:
+        out.print(rotation_and_rate(Path(scratch)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ def _sample_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Sam
         if not (base / "samples" / "made").exists():
             run.key_file.parent.mkdir(parents=True)
             run.key_file.touch(mode=0o600)
-            run.key_file.write_text(bytes(range(32)).hex())
+            run.key_file.write_text(hashlib.sha256(b"the samples").hexdigest())
             shutil.copytree(SAMPLES / "landing", run.home.landing)
             with pytest.MonkeyPatch.context() as environment:
                 environment.setenv("LE_KEY_FILE", str(run.key_file))

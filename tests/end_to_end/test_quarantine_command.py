@@ -66,8 +66,8 @@ def test_rows_are_exported_in_full_for_the_owner_alone_and_the_look_is_logged(la
         ("13", "range", "8000002", "Zebulon", "04", "9000"),
     ]
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    (entry,) = (landed.home.vault / "access.jsonl").read_text(encoding="utf-8").splitlines()
-    assert {key: json.loads(entry)[key] for key in ("what", "rows", "files")} == {
+    entry = json.loads((landed.home.vault / "audit.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert {key: entry[key] for key in ("what", "rows", "files")} == {
         "what": "quarantine export",
         "rows": 2,
         "files": 1,

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from end_to_end.conftest import SampleRun
 from le_pipeline.cli import app
+from schemas.agreement import load_agreements
 from schemas.layout import load_layout
 
 ROOT = Path(__file__).parents[2]
@@ -53,10 +54,17 @@ def test_every_command_exists() -> None:
 
 
 def test_the_layout_is_one(tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
+    (text,) = [block for block in blocks("yaml") if block.startswith("layout:")]
     (tmp_path / "district_scores.yaml").write_text(text, encoding="utf-8")
 
     assert load_layout(tmp_path / "district_scores.yaml").feed == "student_assessment"
+
+
+def test_the_agreement_is_one(tmp_path: Path) -> None:
+    (text,) = [block for block in blocks("yaml") if "agreement: la_study" in block]
+    (tmp_path / "la_study.yaml").write_text(text, encoding="utf-8")
+
+    assert load_agreements(tmp_path)["la_study"].covers.has("LA", 2016)
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -57,7 +57,8 @@ def statuses(home: Home) -> dict[str, int]:
 
 
 def looks(home: Home) -> list[dict[str, object]]:
-    return [json.loads(text) for text in (home.vault / "access.jsonl").read_text().splitlines()]
+    entries = [json.loads(text) for text in (home.vault / "audit.jsonl").read_text().splitlines()]
+    return [entry for entry in entries if entry["what"] != "data key made"]
 
 
 def test_pairs_are_counted_without_a_name(reviewed: Home) -> None:
@@ -111,7 +112,7 @@ def test_pairs_are_exported_for_the_owner_alone_and_the_decisions_are_taken_back
 ) -> None:
     source = exported(reviewed, tmp_path, "Yes", " no ")
     assert [entry["what"] for entry in looks(reviewed)] == ["review export", "review look", "review look"]
-    assert stat.S_IMODE((reviewed.vault / "access.jsonl").stat().st_mode) == 0o600
+    assert stat.S_IMODE((reviewed.vault / "audit.jsonl").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "pairs.xlsx").stat().st_mode) == 0o600
     assert "2 decisions" in le(reviewed, "review", "import", str(source))
     run(reviewed, keys)
@@ -199,3 +200,4 @@ def test_decisions_survive_another_key(reviewed: Home, tmp_path: Path, monkeypat
     after = Lake(reviewed.lake).read(registry.tables()["person_match"])
     assert not set(before["left_key"]) & {*after["left_key"], *after["right_key"]}
     assert looks(reviewed)[0]["what"] == "review look"
+    assert looks(reviewed)[-1]["what"] == "key rotation"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from le_pipeline import line
 from le_pipeline.errors import BusyError
 from le_pipeline.home import Home, Partition
 from le_pipeline.privacy.keys import Keys
+from privacy.test_vault import AGREEMENT
 
 Land = Callable[[str, str | bytes], Path]
 LAYOUT = """
@@ -228,3 +230,32 @@ def test_a_run_waits_for_whoever_has_the_warehouse_in_hand(small: Home, monkeypa
         for work in (line.stage, line.promote, line.publish):
             with pytest.raises(BusyError):
                 work(small)
+
+
+def test_a_night_destroys_what_an_agreement_has_let_go_and_certifies_it(small: Home) -> None:
+    assert run_all(small)
+    _, checks = last_run(small)
+    covered = checks["agreement", "every_folder_is_covered"]
+    assert (covered.passed, covered.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "LA-2031" in covered.description
+    text = AGREEMENT.format(name="ended", years="2031, 2031").replace("2030-06-30", "2013-06-30")
+    (small.agreements / "ended.yaml").write_text(text)
+
+    assert run_all(small)
+
+    made, checks = last_run(small)
+    assert made["agreement"]["destroyed"] == "ended"
+    assert checks["agreement", "every_folder_is_covered"].passed
+    (path,) = small.certificates.glob("*.json")
+    assert made["certificate"]["written"] == path.name
+    assert count(small) == 0
+    assert "were destroyed on" in checks["canonical/delivery", "files_recognised"].description
+
+
+def test_with_another_key_no_asset_writes(small: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.read_bytes() for path in small.lake.rglob("*") if path.is_file()}
+    monkeypatch.setenv("LE_KEY", hashlib.sha256(b"another").hexdigest())
+
+    assert not run_all(small)
+
+    assert {path: path.read_bytes() for path in small.lake.rglob("*") if path.is_file()} == before

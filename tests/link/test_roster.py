@@ -227,8 +227,8 @@ def test_the_latest_year_is_taken_and_only_the_owner_may_read_it(school: School,
 
     assert school.export(target).school_year == YEAR
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    (entry,) = (school.home.vault / "access.jsonl").read_text(encoding="utf-8").splitlines()
-    assert {name: json.loads(entry)[name] for name in ("what", "rows", "schools")} == {
+    entry = json.loads((school.home.vault / "audit.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert {name: entry[name] for name in ("what", "rows", "schools")} == {
         "what": "roster export",
         "rows": 1,
         "schools": 1,

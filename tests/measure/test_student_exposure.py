@@ -47,6 +47,20 @@ def exposure(lake: Scenario, *links: Row) -> list[tuple[Any, ...]]:
     return told(lake.run(STEP["student_exposure"]), "student_key", "exposure", "teacher_key", "region")
 
 
+@pytest.mark.parametrize(("one", "other"), [("una", "new"), ("new", "una"), ("zoe", "abe"), ("abe", "zoe")])
+def test_of_teachers_with_equal_weights_the_one_with_more_students_is_the_cluster_whatever_the_keys(
+    lake: Scenario, one: str, other: str
+) -> None:
+    score = {"subject": "ela", "assessment": "LEAP", "grade": "05", "scale_score": 700}
+    score |= {"percentile_rank": 50, "reference_n": 9, "reference_mean": 700}
+    lake.write("standard_score", *({"student_key": name, **score} for name in ("ann", "bob")))
+    links = [link(one, 0.5), link(other, 0.5), link(one, 1) | {"student_key": "bob"}]
+
+    (ann, _) = exposure(lake, *links)
+
+    assert ann[2] == one
+
+
 @pytest.mark.parametrize(
     ("links", "expected"),
     [

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from assets.__main__ import prepare
+from assets.resources import HomeResource
 from landed import LA_2016, Landed, scores, students
+from le_pipeline.cli import app
 from le_pipeline.errors import KeyFileError
 from le_pipeline.home import Home
-from le_pipeline.privacy.keys import Keys, create_key_file, key_file, load_keys
+from le_pipeline.privacy.key_strength import weakness
+from le_pipeline.privacy.keys import Keys, create_key_file, key_file, load_keys, new_keys
+from le_pipeline.warehouse.lake import Lake
 
-RANDOM = bytes(range(100, 132)).hex()
+RANDOM = hashlib.sha256(b"another key").hexdigest()
 
 
 def key_at(path: Path, text: str = RANDOM, mode: int = 0o600) -> Path:
@@ -45,8 +55,8 @@ def test_a_key_that_others_may_read_or_write_is_refused(bare: Home, mode: int) -
         load_keys(bare)
 
 
-@pytest.mark.parametrize("text", ["", "0" * 64, "ab" * 32, RANDOM[:-2], RANDOM + "00", "secret" * 11])
-def test_a_weak_or_short_key_is_refused_and_not_shown(bare: Home, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+@pytest.mark.parametrize("text", ["", RANDOM[:-2], RANDOM + "00", "secret" * 11, f"{RANDOM[:62]} {RANDOM[62:]}"])
+def test_a_long_or_short_key_is_refused_and_not_shown(bare: Home, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     key_at(key_file(), text)
     with pytest.raises(KeyFileError, match="must be 64 random hexadecimal digits") as from_file:
         load_keys(bare)
@@ -54,6 +64,145 @@ def test_a_weak_or_short_key_is_refused_and_not_shown(bare: Home, monkeypatch: p
     with pytest.raises(KeyFileError, match="the key in LE_KEY must be 64") as from_environment:
         load_keys(bare)
     assert not text or text not in f"{from_file.value}{from_environment.value}"
+
+
+WEAK = {
+    "repeats itself": ["0" * 64, "ab" * 32, "0123456789abcdef" * 4, RANDOM[:32] * 2, "deadbeef" * 8],
+    "counts up or down": [
+        bytes(range(32)).hex(),
+        bytes(range(255, 223, -1)).hex(),
+        bytes(range(0, 96, 3)).hex(),
+        (b"secret key" + bytes(22)).hex(),
+    ],
+    "is text": [b"correct horse battery staple key".hex(), b"Leading Educators secret key 2026".hex()[:64]],
+    "holds few different digits": [
+        "secret password!".encode("utf-16-le").hex(),
+        "3141592653589793238462643383279502884197169399375105820974944592",
+        b"\xff".join(bytes([byte]) for byte in bytes.fromhex(RANDOM)[:16]).hex() + "ff",
+    ],
+}
+
+
+@pytest.mark.parametrize(("why", "text"), [(why, text) for why, texts in WEAK.items() for text in texts])
+def test_a_key_that_somebody_has_made_up_is_refused_and_not_shown(
+    bare: Home, monkeypatch: pytest.MonkeyPatch, why: str, text: str
+) -> None:
+    monkeypatch.setenv("LE_KEY", text)
+    with pytest.raises(KeyFileError, match=r"random hexadecimal digits, and this one") as refused:
+        load_keys(bare)
+    assert why in str(refused.value)
+    assert text not in str(refused.value)
+    key_at(bare.root.with_name("new"), text)
+    with pytest.raises(KeyFileError, match=why):
+        new_keys(bare.root.with_name("new"), bare)
+    assert not bare.root.exists()
+
+
+def test_random_keys_are_not_taken_for_weak() -> None:
+    keys = (hashlib.sha256(str(number).encode()).digest() for number in range(30_000))
+    assert not [key.hex() for key in keys if weakness(key)]
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o777, True), (0o770, True), (0o1777, False), (0o755, False)])
+def test_a_folder_in_which_others_could_put_another_key_is_refused(
+    bare: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, is_refused: bool
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    key_at(folder / "key")
+    link = tmp_path / "link"
+    link.symlink_to(folder / "key")
+    folder.chmod(mode)
+    for path in (folder / "key", link):
+        monkeypatch.setenv("LE_KEY_FILE", str(path))
+        if is_refused:
+            with pytest.raises(KeyFileError, match="others may write to"):
+                load_keys(bare)
+        else:
+            assert load_keys(bare).master.hex() == RANDOM
+
+
+def test_a_link_in_a_folder_of_all_to_a_key_of_ones_own_is_refused(
+    bare: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "link").symlink_to(key_at(tmp_path / "mine"))
+    (tmp_path / "all").chmod(0o777)
+    monkeypatch.setenv("LE_KEY_FILE", str(tmp_path / "all" / "link"))
+    with pytest.raises(KeyFileError, match="others may write to"):
+        load_keys(bare)
+
+
+def test_a_link_to_a_key_that_others_may_read_is_refused(bare: Home, tmp_path: Path) -> None:
+    key_file().symlink_to(key_at(tmp_path / "open", mode=0o644))
+    with pytest.raises(KeyFileError, match="others may read the key"):
+        load_keys(bare)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_key_of_somebody_else_is_refused(bare: Home) -> None:
+    os.chown(key_at(key_file()), 12345, 12345)
+    with pytest.raises(KeyFileError, match="belongs to somebody else"):
+        load_keys(bare)
+
+
+PROVIDER = """
+class Store:
+    def fetch(self, name):
+        if name == "trouble":
+            raise RuntimeError("s3cr3t " + name)
+        return {{"le_pipeline": bytes.fromhex("{0}"), "other": bytes.fromhex("{0}")[::-1], "short": b"abc"}}[name]
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key store of the user's own."""
+    (tmp_path / "own_store.py").write_text(PROVIDER.format(RANDOM))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("LE_KEY_PROVIDER", "own_store:Store")
+
+
+@pytest.mark.usefixtures("store")
+def test_the_key_may_come_from_a_store_of_ones_own(bare: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert create_key_file(bare) == key_file() and not key_file().exists()
+    assert load_keys(bare).master.hex() == RANDOM
+    assert new_keys("other", bare).master == bytes.fromhex(RANDOM)[::-1]
+    assert not (Path.cwd() / "other").exists()
+    monkeypatch.setenv("LE_KEY_NAME", "other")
+    with pytest.raises(KeyFileError, match="made with the key"):
+        load_keys(bare)
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("provider", "name", "told"),
+    [
+        ("own_store:Store", "trouble", r"own_store:Store failed \(RuntimeError\)"),
+        ("own_store:Store", "unknown", r"own_store:Store failed \(KeyError\)"),
+        ("own_store:Store", "short", "must give 32 bytes"),
+        ("own_store:Nothing", "x", "cannot be imported"),
+        ("no_such_module:Store", "x", "cannot be imported"),
+        ("own_store", "x", "must be package.module:callable"),
+    ],
+)
+def test_what_is_wrong_with_a_store_is_told_without_its_words(
+    bare: Home, monkeypatch: pytest.MonkeyPatch, provider: str, name: str, told: str
+) -> None:
+    monkeypatch.setenv("LE_KEY_PROVIDER", provider)
+    monkeypatch.setenv("LE_KEY_NAME", name)
+    with pytest.raises(KeyFileError, match=told) as trouble:
+        load_keys(bare)
+    assert "s3cr3t" not in str(trouble.value)
+    assert trouble.value.__context__ is None or trouble.value.__suppress_context__
+    assert not bare.root.exists()
+
+
+def test_keys_of_agreements_and_purposes_are_all_different() -> None:
+    keys = Keys(bytes.fromhex(RANDOM))
+    asked = [("vault", None), ("vault", "a"), ("vault", "b"), ("audit head", "a"), ("pseudonym|student", None)]
+    asked += [("vault|agreement|a", None), ("2|vault|agreement|a", None)]
+    assert len({keys.derive(*each) for each in asked}) == len(asked)
 
 
 @pytest.mark.parametrize("place", ["key", "vault/key", "landing/key"])
@@ -88,6 +237,60 @@ def test_another_key_stops_before_anything_is_written(home: Home, monkeypatch: p
         load_keys(home)
     assert {path: path.read_bytes() for path in home.root.rglob("*") if path.is_file()} == before
     assert home.partitions() == [LA_2016]
+
+
+def test_a_key_whose_id_is_right_and_whose_check_value_is_not_is_another(home: Home, keys: Keys) -> None:
+    record = json.loads(home.key_record.read_text())
+    assert record == {"key_id": keys.key_id, "check": keys.check_value}
+    assert len(record["check"]) == 64 and keys.key_id not in record["check"]
+    home.key_record.write_text(json.dumps(record | {"check": "0" * 64}))
+    with pytest.raises(KeyFileError, match="nothing was written"):
+        load_keys(home)
+    home.key_record.write_text("{")
+    with pytest.raises(KeyFileError, match="is damaged"):
+        load_keys(home)
+
+
+def test_a_home_of_an_earlier_version_is_known_by_the_id_in_its_lake(
+    home: Home, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.key_record.unlink()
+    Lake(home.lake).write_note("key_id", keys.key_id)
+    assert load_keys(home) == keys
+    assert json.loads(home.key_record.read_text())["check"] == keys.check_value
+    home.key_record.unlink()
+    monkeypatch.setenv("LE_KEY", RANDOM)
+    with pytest.raises(KeyFileError, match="made with the key"):
+        load_keys(home)
+
+
+@pytest.mark.parametrize(
+    "words", [["init"], ["run"], ["quarantine", "export"], ["vault", "agreements"], ["audit", "verify"]]
+)
+def test_no_command_writes_a_byte_with_another_key(
+    home: Home, keys: Keys, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    landed = Landed(home, keys).layout()
+    landed.file("scores.csv", scores(*students(3)))
+    shutil.rmtree(home.agreements)
+    before = {path: path.is_file() and path.read_bytes() for path in home.root.rglob("*")}
+    monkeypatch.setenv("LE_KEY", RANDOM)
+    purpose = ["--purpose", "see what is there"] if words[0] == "vault" else []
+    told = CliRunner().invoke(app, [*words, *purpose, "--home", str(home.root)])
+    assert isinstance(told.exception, KeyFileError)
+    assert {path: path.is_file() and path.read_bytes() for path in home.root.rglob("*")} == before
+
+
+def test_dagster_writes_nothing_with_another_key(home: Home, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.is_file() and path.read_bytes() for path in home.root.rglob("*")}
+    monkeypatch.setenv("LE_KEY", RANDOM)
+    with pytest.raises(KeyFileError):
+        prepare(home)
+    resource = HomeResource.at(home)
+    for use in (resource.loaded_keys, resource.engine):
+        with pytest.raises(KeyFileError):
+            use()
+    assert {path: path.is_file() and path.read_bytes() for path in home.root.rglob("*")} == before
 
 
 def test_a_home_whose_key_is_gone_gets_no_new_one(home: Home, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
