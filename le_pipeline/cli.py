@@ -112,7 +112,7 @@ def status(home: HomeOption = None) -> None:
         fresh = (
             "up to date with the lake"
             if build.is_current(place)
-            else "older than the lake; `le run` brings it up to date"
+            else "older than the lake or warehouse.yaml; `le run` brings it up to date"
         )
         out.print(f"warehouse  {place.warehouse}: {fresh}", soft_wrap=True)
 

@@ -2,8 +2,8 @@
 
 Two layers. DuckDB itself is sealed: no file, no network, no extension, no setting, no writing. That holds for any
 client that is given the settings of docs/warehouse.md. On top of it a `Reader` takes queries only, and none that looks
-at the connection rather than at the warehouse. SQL text is what is not trusted here: whoever can run Python of their own
-is held by the rights of their account, not by this module.
+at the connection rather than at the warehouse. It is SQL that is not trusted here: whoever runs Python of their own is
+held by the rights of their account, not by this module.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Reader:
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
         names = con.execute(
-            "select distinct lower(function_name) from duckdb_functions() where function_type in ('table', 'table_macro')"
+            "select function_name from duckdb_functions() where function_type in ('table', 'table_macro')"
         ).fetchall()
         self._refused = _words({name for (name,) in names} - HARMLESS | ABOUT_THE_CONNECTION)
 
