@@ -1,7 +1,7 @@
 """Make a password for a person, for nginx: `python3 add_user.py FILE NAME`. It is shown once and kept only as a hash.
 
-Passwords are made here and never chosen: 24 random signs cannot be guessed, however fast the hash. nginx computes it with
-every request of the UI, so that a slow one would be felt. Needs nothing but Python.
+Passwords are made here and never chosen: 24 random signs cannot be guessed, however fast the hash. nginx computes it
+with every request of the UI, so that a slow one would be felt. Needs nothing but Python.
 """
 
 from __future__ import annotations
