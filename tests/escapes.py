@@ -1,7 +1,7 @@
 """What somebody might try through the analysts' connection to reach more than the warehouse's tables.
 
-`{canary}` is a file that is not theirs to read, `{out}` a folder that is not theirs to write, `{warehouse}` the file that
-is open.
+`{canary}` is a file that is not theirs to read, `{out}` a folder that is not theirs to write, `{warehouse}` the file
+that is open.
 """
 
 CANARY = "Zebulon Quixote"
@@ -72,7 +72,6 @@ OUTSIDE = {
     "profile into a file": "from enable_profiling(format = 'json', save_location = '{out}/profile.json')",
     "persistent secret": "create persistent secret theirs (type s3, key_id 'a', secret 'b')",
     "secret": "create secret theirs (type s3, key_id 'a', secret 'b')",
-    "secrets": "from duckdb_secrets()",
     "the caller's variables": "select * from frame",
     "a file behind a serialised query": "from json_execute_serialized_sql(json_serialize_sql($$from '{canary}'$$))",
     "a file behind a query in a text": "from query($$select content from read_text('{canary}')$$)",
@@ -92,7 +91,7 @@ OUTSIDE = {
     "update": "update canonical.school set state = 'XX'",
     "delete": "delete from canonical.school",
     "truncate": "truncate canonical.school",
-    "merge": "merge into canonical.school using canonical.section as s on s.school_id = school.school_id when matched then delete",
+    "merge": "merge into canonical.school using canonical.section as s on s.school_id = s.lea_id when matched then delete",
     "drop": "drop table canonical.school",
     "alter": "alter table canonical.school rename to theirs",
     "comment": "comment on table canonical.school is 'theirs'",
@@ -142,6 +141,7 @@ INSIDE = {
     "the log": "from duckdb_logs",
     "writing into the log": "select write_log('mine')",
     "settings": "select * from duckdb_settings()",
+    "secrets": "from duckdb_secrets()",
     "one setting": "select current_setting('secret_directory')",
     "settings as Postgres has them": "from pg_settings",
     "databases with their paths": "select path from duckdb_databases()",
