@@ -39,7 +39,7 @@ def answer(reader: Reader, text: str, form: Form = "table") -> None:
         found = list(answers)
         if len(found) != 1:
             raise QueryError(f"--format {form} writes the answer to one query, and here are {len(found)}")
-        WRITERS[form](found[0])
+        WRITERS[form](found[0].execute())  # so that an error comes before the first line
 
 
 def prompt(reader: Reader, form: Form = "table") -> None:

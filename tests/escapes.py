@@ -91,7 +91,7 @@ OUTSIDE = {
     "update": "update canonical.school set state = 'XX'",
     "delete": "delete from canonical.school",
     "truncate": "truncate canonical.school",
-    "merge": "merge into canonical.school using canonical.section as s on s.school_id = s.lea_id when matched then delete",
+    "merge": "merge into canonical.school using canonical.section as s on s.state = 'LA' when matched then delete",
     "drop": "drop table canonical.school",
     "alter": "alter table canonical.school rename to theirs",
     "comment": "comment on table canonical.school is 'theirs'",

@@ -39,7 +39,10 @@ def test_an_answer_is_a_table_csv_or_json(sample_run: SampleRun) -> None:
 
 
 def test_values_of_every_kind_are_written(sample_run: SampleRun) -> None:
-    query = "select null as n, true as b, 0.5::decimal(3, 1) as d, date '2016-05-01' as day, [1, null] as l, 'nan'::double as x"
+    query = (
+        "select null as n, true as b, 0.5::decimal(3, 1) as d, date '2016-05-01' as day, [1, null] as l,"
+        " 'nan'::double as x"
+    )
     as_csv = le("sql", "--format", "csv", query, home=sample_run.home.root).stdout
     as_json = le("sql", "--format", "json", query, home=sample_run.home.root).stdout
 
@@ -51,9 +54,7 @@ def test_values_of_every_kind_are_written(sample_run: SampleRun) -> None:
 
 
 def test_queries_come_from_a_file_or_standard_input_and_each_is_answered(sample_run: SampleRun, tmp_path: Path) -> None:
-    text = (
-        "select 'first' as a;\npivot marts.program_reach on state using count(*) group by region;\nselect 'last' as b;"
-    )
+    text = "select 'first' as a;\npivot marts.program_reach on state using count(*) group by region order by region;\nselect 'last' as b;"
     (tmp_path / "q.sql").write_text(text)
 
     from_file = le("sql", "--file", tmp_path / "q.sql", home=sample_run.home.root)
@@ -149,8 +150,8 @@ def test_with_both_levels_left_out_the_gate_passes_and_no_key_of_a_person_is_in_
     home = sample_run.copy(tmp_path / "home")
     with duckdb.connect(home.warehouse, read_only=True) as con:
         keys = con.execute(
-            "select student_key from canonical.student_assessment union select staff_key from canonical.staff_assignment"
-            " union select alias_key from linked.person_alias"
+            "select student_key from canonical.student_assessment"
+            " union select staff_key from canonical.staff_assignment union select alias_key from linked.person_alias"
         ).fetchall()
     assert keys and keys[0][0].encode() in home.warehouse.read_bytes()
     home.warehouse_profile.write_text("leave_out: [student, staff]\n")
