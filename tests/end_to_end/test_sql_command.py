@@ -54,7 +54,8 @@ def test_values_of_every_kind_are_written(sample_run: SampleRun) -> None:
 
 
 def test_queries_come_from_a_file_or_standard_input_and_each_is_answered(sample_run: SampleRun, tmp_path: Path) -> None:
-    text = "select 'first' as a;\npivot marts.program_reach on state using count(*) group by region order by region;\nselect 'last' as b;"
+    pivot = "pivot marts.program_reach on state using count(*) group by region order by region"
+    text = f"select 'first' as a;\n{pivot};\nselect 'last' as b;"
     (tmp_path / "q.sql").write_text(text)
 
     from_file = le("sql", "--file", tmp_path / "q.sql", home=sample_run.home.root)
