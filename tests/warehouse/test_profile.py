@@ -9,7 +9,8 @@ import pytest
 
 from le_pipeline import line
 from le_pipeline.home import Home
-from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.keys import Keys, new_keys
+from le_pipeline.rotation import rotate
 from le_pipeline.warehouse import build, ddl
 from schemas import registry
 from schemas.warehouse import WarehouseProfile
@@ -127,3 +128,13 @@ def test_a_mistake_is_told_with_line_and_key_before_any_work(home: Home, keys: K
 
 def test_without_a_profile_nothing_is_left_out() -> None:
     assert all(WarehouseProfile().keeps(table) for table in registry.tables().values())
+
+
+def test_what_is_left_out_stays_out_when_the_key_is_changed(home: Home, keys: Keys, tmp_path: Path) -> None:
+    leave_out(home, "student")
+    built(home)
+
+    rotate(home, keys, new_keys(tmp_path / "other", home))
+
+    assert "canonical.student_assessment" not in tables_in(home.warehouse)
+    assert "canonical.staff_assignment" in tables_in(home.warehouse)
