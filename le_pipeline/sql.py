@@ -130,9 +130,11 @@ def _told_in_a_line() -> Iterator[None]:
     """DuckDB's message, without the lines that quote the text. It holds nothing that the reader may not query."""
     try:
         yield
+    except QueryError:
+        raise
+    except RuntimeError as error:  # which is how DuckDB tells of Ctrl-C
+        raise (KeyboardInterrupt if str(error) == "Query interrupted" else error) from None
     except duckdb.Error as error:
-        if isinstance(error, QueryError):
-            raise
         raise QueryError(shown(" ".join(str(error).split("\n\nLINE ")[0].split()))) from None
 
 

@@ -152,7 +152,7 @@ class Reader:
         return statements
 
     def _require_query(self, statement: duckdb.Statement, text: str) -> None:
-        kind = statement.type.name
+        kind = _kind(statement)
         if kind == "EXPLAIN" and statement.query:
             self._queries(EXPLAIN.sub("", statement.query, count=1))
         elif kind != "SELECT" and not _is_pivot(statement, text):
@@ -169,12 +169,19 @@ def _warehouse(home: Home | str | Path | None) -> Path:
     return path.resolve() if path and path.suffix == ".duckdb" else Home.at(path).warehouse
 
 
+def _kind(statement: duckdb.Statement) -> str:
+    try:
+        return statement.type.name
+    except ValueError:  # DuckDB's Python client has no name for some kinds
+        return "this kind of statement"
+
+
 def _is_pivot(statement: duckdb.Statement, text: str) -> bool:
     """Whether it is what DuckDB makes of a PIVOT whose values it has to look up: several statements without a text.
 
     DuckDB 2 calls it one statement of the kind MULTI. A table may be created as a pivot, too.
     """
-    return (not statement.query or statement.type.name == "MULTI") and not re.search(r"\bcreate\b", text, re.IGNORECASE)
+    return (not statement.query or _kind(statement) == "MULTI") and not re.search(r"\bcreate\b", text, re.IGNORECASE)
 
 
 def _words(names: Iterable[str]) -> re.Pattern[str]:

@@ -106,7 +106,9 @@ class Prompt:
     def __init__(self, home: Path) -> None:
         self.terminal, other = pty.openpty()
         environment = os.environ | {"LE_HOME": str(home), "TERM": "dumb"}
-        self.process = subprocess.Popen([str(LE), "sql"], stdin=other, stdout=other, stderr=other, env=environment)
+        # a session of its own, whose terminal this is, so that Ctrl-C reaches it
+        command = ["setsid", "--ctty", "--wait", str(LE), "sql"]
+        self.process = subprocess.Popen(command, stdin=other, stdout=other, stderr=other, env=environment)
         os.close(other)
         self.until("le > ")
 
@@ -132,6 +134,11 @@ def test_a_prompt_answers_goes_on_after_errors_and_neither_holds_up_a_run_nor_is
     assert "n=0" not in before and "n=" in before
     assert "COPY is refused" in prompt.ask(f"copy (select 1) to '{tmp_path}/out.csv';")
     assert "does not exist" in prompt.ask("from nosuch;")
+    os.write(
+        prompt.terminal, b"select count(*) from range(1e5::int) a, range(1e6::int) b where a.range * b.range = 3;\n"
+    )
+    prompt.until("= 3;\r\n")
+    assert "stopped" in prompt.ask("\x03")
 
     (home.landing / "MO/2016/map_2016.txt").unlink()
     for _ in line.run(home, sample_keys, home.chosen("MO", 2016)):

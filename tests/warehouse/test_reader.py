@@ -130,6 +130,19 @@ def documented(warehouse: Path) -> duckdb.DuckDBPyConnection:
     return con
 
 
+def test_other_clients_are_given_the_settings_of_the_reader() -> None:
+    (properties,) = re.findall(r"```properties\n(.*?)```", DOCS, re.DOTALL)
+    (statements,) = re.findall(r"```sql\n(set .*?)```", DOCS, re.DOTALL)
+    ours = {name: value for name, value in reader.SETTINGS.items() if not name.startswith("python_")}
+
+    told = dict(line.split("=", 1) for line in properties.splitlines())
+    assert told == {name: str(value).lower() if name != "memory_limit" else value for name, value in ours.items()} | {
+        "duckdb.read_only": "true",
+        "threads": "4",
+    }
+    assert [statement.strip() for statement in statements.split(";") if statement.strip()] == list(reader.SEALS)
+
+
 @pytest.mark.parametrize("name", list(OUTSIDE))
 def test_the_settings_for_other_clients_alone_refuse_every_attempt_to_reach_outside(place: Place, name: str) -> None:
     frame = None  # what is called so is no table
