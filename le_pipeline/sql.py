@@ -47,8 +47,11 @@ def prompt(reader: Reader, form: Form = "table") -> None:
     with suppress(ImportError):
         import readline  # noqa: F401  # lets input() edit lines and go back to earlier ones
     print("A query ends with ; and `quit` leaves. You see the warehouse as it is now: leave and come back for a newer.")
-    for text in _typed():
+    while True:
         try:
+            text = _typed()
+            if text is None:
+                return
             answer(reader, text, form)
         except QueryError as error:
             print(error, file=sys.stderr)
@@ -56,24 +59,18 @@ def prompt(reader: Reader, form: Form = "table") -> None:
             print("stopped", file=sys.stderr)
 
 
-def _typed() -> Iterator[str]:
+def _typed() -> str | None:
+    """What is typed up to a line that ends with a semicolon; None where there is no more."""
     lines: list[str] = []
-    while True:
+    while not lines or not lines[-1].rstrip().endswith(";"):
         try:
-            line = input("   > " if lines else "le > ")
+            lines.append(input("   > " if lines else "le > "))
         except EOFError:
             print()
-            return
-        except KeyboardInterrupt:
-            print()
-            lines = []
-            continue
-        if not lines and line.strip().rstrip(";").lower() in LEAVE:
-            return
-        lines.append(line)
-        if line.rstrip().endswith(";"):
-            yield "\n".join(lines)
-            lines = []
+            return None
+        if len(lines) == 1 and lines[0].strip().rstrip(";").lower() in LEAVE:
+            return None
+    return "\n".join(lines)
 
 
 def _as_table(relation: duckdb.DuckDBPyRelation) -> None:
