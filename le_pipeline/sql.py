@@ -56,6 +56,7 @@ def prompt(reader: Reader, form: Form = "table") -> None:
         except QueryError as error:
             print(error, file=sys.stderr)
         except KeyboardInterrupt:
+            reader.interrupt()  # DuckDB's other threads go on until they are told
             print("stopped", file=sys.stderr)
 
 

@@ -137,6 +137,10 @@ class Reader:
         """All rows that are left."""
         return self._con.fetchall()
 
+    def interrupt(self) -> None:
+        """Stop the query that still runs; the connection goes on."""
+        self._con.interrupt()
+
     def close(self) -> None:
         """Let go of the warehouse."""
         self._con.close()
