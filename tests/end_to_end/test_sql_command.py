@@ -20,7 +20,6 @@ import pytest
 from end_to_end.conftest import SampleRun
 from end_to_end.test_command_line import LE, le
 from le_pipeline import line
-from le_pipeline.privacy.keys import Keys
 from le_pipeline.warehouse import reader
 
 REACH = "select state, school_year, n_fellows from marts.program_reach where region = 'all' order by all"
@@ -143,8 +142,8 @@ class Prompt:
 
 
 @pytest.mark.slow
-def test_a_prompt_answers_goes_on_after_errors_and_neither_holds_up_a_run_nor_is_disturbed_by_one(
-    sample_run: SampleRun, sample_keys: Keys, tmp_path: Path
+def test_a_prompt_answers_goes_on_after_errors_and_neither_holds_up_a_new_warehouse_nor_is_disturbed_by_one(
+    sample_run: SampleRun, tmp_path: Path
 ) -> None:
     home = sample_run.copy(tmp_path / "home")
     count = "select 'n=' || count(*) as c from canonical.student_assessment where state = 'MO' and school_year = 2016;"
@@ -156,12 +155,11 @@ def test_a_prompt_answers_goes_on_after_errors_and_neither_holds_up_a_run_nor_is
     os.write(prompt.terminal, b"select max(hash(range)) from range(100000000000);\n")
     assert "stopped" in prompt.interrupt()
 
-    (home.landing / "MO/2016/map_2016.txt").unlink()
-    for _ in line.run(home, sample_keys, home.chosen("MO", 2016)):
-        pass
+    home.warehouse_profile.write_text("leave_out: [student]\n")
+    assert not line.publish(home).is_current
 
     assert prompt.ask(count) == before
-    assert "n=0" in le("sql", count, home=home.root).stdout
+    assert "does not exist" in le("sql", count, home=home.root).stderr
     os.write(prompt.terminal, b"quit\n")
     assert prompt.process.wait(timeout=60) == 0
     assert not (tmp_path / "out.csv").exists()
