@@ -11,7 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint bench samples lock clean
+.PHONY: help run ui view test lint bench samples lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,6 +22,10 @@ run: .venv/.run $(LE_HOME)/landing ## bring what has landed through the whole li
 ui: .venv/.run $(LE_HOME)/landing ## serve Dagster on http://127.0.0.1:3000 with the same home, schedule and sensor included
 	@$(BIN)/python -m assets prepare
 	$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+
+view: .venv/.run $(LE_HOME)/landing ## serve Dagster read-only on http://127.0.0.1:3001, for viewers (SECURITY.md)
+	@$(BIN)/python -m assets prepare
+	$(BIN)/dagster-webserver --read-only --workspace workspace.yaml --host 127.0.0.1 --port 3001
 
 test: lint ## lint, types, import contracts and every test
 	$(BIN)/pytest -n auto --dist loadfile

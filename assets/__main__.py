@@ -69,9 +69,7 @@ def main() -> int:
     reasons = summary.open_troubles(home)
     if reasons:
         out.print(summary.troubles(reasons))
-    out.print(
-        f"\nwarehouse  {home.warehouse} (open it read-only: `duckdb -readonly`, or Python; see README)", soft_wrap=True
-    )
+    out.print(f"\nwarehouse  {home.warehouse} (`le sql` queries it; docs/warehouse.md has other ways)", soft_wrap=True)
     out.print(
         "next       `make ui` serves Dagster at http://127.0.0.1:3000; `le status` says what landed", soft_wrap=True
     )

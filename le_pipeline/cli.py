@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from le_pipeline.home import Home, Partition
@@ -35,6 +36,7 @@ StateOption = Annotated[str | None, typer.Option("--state", help="Only this stat
 YearOption = Annotated[int | None, typer.Option("--year", help="Only this school year, such as 2016 for 2015-16")]
 PurposeOption = Annotated[str, typer.Option(help="What for, in a sentence; it is kept in the log: name nobody")]
 LandingOption = Annotated[Path | None, typer.Option(help="Read deliveries from here; else LE_HOME/landing")]
+FormOption = Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How the answer is written")]
 
 
 @app.command()
@@ -120,7 +122,7 @@ def status(home: HomeOption = None) -> None:
         fresh = (
             "up to date with the lake"
             if build.is_current(place)
-            else "older than the lake; `le run` brings it up to date"
+            else "older than the lake or warehouse.yaml; `le run` brings it up to date"
         )
         out.print(f"warehouse  {place.warehouse}: {fresh}", soft_wrap=True)
 
@@ -434,6 +436,27 @@ def check(
 
 
 @app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="The query; else --file, standard input, or a prompt")] = None,
+    home: Annotated[Path | None, typer.Option("--home", help="LE_HOME, or the DuckDB file itself")] = None,
+    file: Annotated[Path | None, typer.Option("--file", exists=True, help="Read the queries from here")] = None,
+    form: FormOption = "table",
+) -> None:
+    """Query the warehouse, read-only and sealed off from files and network. Runs neither wait for it nor disturb it."""
+    from le_pipeline import sql as queries
+    from le_pipeline.warehouse import reader
+
+    if query is not None and file:
+        raise typer.BadParameter("give a query or --file, not both")
+    text = file.read_text(encoding="utf-8-sig") if file else query
+    with reader.connect(home) as warehouse:
+        if text is None and sys.stdin.isatty():
+            queries.prompt(warehouse, form)
+        else:
+            queries.answer(warehouse, sys.stdin.read() if text is None else text, form)
+
+
+@app.command()
 def request(
     state: Annotated[str, typer.Option(help="State of the partner, such as LA")],
     folder: Annotated[Path, typer.Option("--out", help="Where to write")] = Path(),
@@ -454,5 +477,5 @@ def main() -> None:
     try:
         app()
     except Exception as error:  # noqa: BLE001  # the message of any other exception may hold somebody's record
-        Console(stderr=True).print(f"[bold red]le:[/] {describe(error)}", soft_wrap=True, highlight=False)
+        Console(stderr=True).print(f"[bold red]le:[/] {escape(describe(error))}", soft_wrap=True, highlight=False)
         sys.exit(1)

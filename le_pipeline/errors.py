@@ -72,6 +72,10 @@ class GateError(PipelineError):
     """The tables did not meet their expectations, so the warehouse was not replaced."""
 
 
+class QueryError(PipelineError):
+    """The warehouse cannot be queried, or an SQL text is no query, or has no answer."""
+
+
 class BusyError(PipelineError):
     """Another run is writing to this home."""
 

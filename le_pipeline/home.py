@@ -103,6 +103,11 @@ class Home:
         return self.root / "warehouse" / "current.duckdb"
 
     @property
+    def warehouse_profile(self) -> Path:
+        """Which tables the analysts' warehouse leaves out, where any."""
+        return self.root / "warehouse.yaml"
+
+    @property
     def dagster(self) -> Path:
         """DAGSTER_HOME."""
         return self.root / "dagster"

@@ -47,7 +47,9 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
 
     Raises:
         PipelineError: a named trouble; what was done before it stays.
+        ContractError: a layout or the warehouse profile is wrong.
     """
+    build.kept(home)  # a mistake in the profile is told before the work, not after it
     yield agreements.keep(home, keys)
     for landed in partitions:
         yield from ingest(home, keys, landed)

@@ -19,9 +19,19 @@ HERE = Path(__file__).parent
 Type = Literal["text", "integer", "number", "date", "timestamp", "boolean", "yes_no", "grade", "school_year", "key"]
 Privacy = Literal["direct", "quasi", "pseudonym", "none"]
 Layer = Literal["canonical", "linked", "marts"]
+Person = Literal["student", "staff"]
 
 LAYERS: tuple[Layer, ...] = ("canonical", "linked", "marts")
 PROVENANCE = ("delivery_id", "source_row")
+# whom the pseudonyms of a domain stand for
+PEOPLE: dict[str, tuple[Person, ...]] = {
+    "student": ("student",),
+    "staff": ("staff",),
+    "staff_email": ("staff",),
+    "staff_name": ("staff",),
+    "person": ("student", "staff"),
+    "section": (),
+}
 
 # what a yes_no field may say in a file that needs no map
 YES = ("Y", "YES", "T", "TRUE", "1")
@@ -124,7 +134,8 @@ class Table(_Strict):
     tried against them. `feed` names the canonical input that fills the table; `purpose` says why partners are asked for
     it; `complete_for` the columns for whose values a file is complete, by layouts whose correction is by `group`;
     `identity` the direct identifiers of that input, which go to the vault; `estimate` the column that
-    standard_error, ci_low and ci_high belong to.
+    standard_error, ci_low and ci_high belong to. `about` says whose records its rows point to,
+    where no key in them does.
     """
 
     name: str
@@ -142,6 +153,7 @@ class Table(_Strict):
     references: dict[str, tuple[str, ...]] = {}
     roster: tuple[str, ...] = ()
     complete_for: tuple[str, ...] = ()
+    about: tuple[Person, ...] = ()
     notices: dict[str, Notice] = {}
 
     def __hash__(self) -> int:
@@ -152,6 +164,17 @@ class Table(_Strict):
     def qualified_name(self) -> str:
         """Layer and name, as SQL writes them."""
         return f"{self.layer}.{self.name}"
+
+    @property
+    def people(self) -> frozenset[Person]:
+        """Whose records its rows are: the students' or staff's whose pseudonyms it holds; nobody's in an aggregate."""
+        domains = (column.field.domain for column in self.columns if column.field.domain)
+        return frozenset(self.about).union(*(PEOPLE[domain] for domain in domains))
+
+    @property
+    def level(self) -> str:
+        """`student`, `staff`, `student and staff`, or `aggregate`."""
+        return " and ".join(sorted(self.people, reverse=True)) or "aggregate"
 
     def column(self, name: str) -> Column:
         """The column of that name."""

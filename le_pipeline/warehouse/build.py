@@ -1,6 +1,7 @@
 """The analysts' warehouse: all layers in one DuckDB file, built beside the current one and swapped in.
 
 Constraints and comments come from the registry. Readers keep the file they opened; the next one to open gets the new.
+Tables that the warehouse profile leaves out are not in the file at all: SQL cannot be kept from what a file holds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from le_pipeline.warehouse import ddl
 from le_pipeline.warehouse.engine import code_version
 from le_pipeline.warehouse.lake import Lake
 from schemas import registry
+from schemas.warehouse import load_profile
 
 NOTE = "warehouse"
 
@@ -39,8 +41,18 @@ def candidate(home: Home) -> Path:
     return home.warehouse.with_name("candidate.duckdb")
 
 
+def kept(home: Home) -> tuple[registry.Table, ...]:
+    """The tables that the home's profile has in the warehouse.
+
+    Raises:
+        ContractError: the profile is wrong; names file, line and key.
+    """
+    profile = load_profile(home.warehouse_profile)
+    return tuple(table for table in registry.tables().values() if profile.keeps(table))
+
+
 def is_current(home: Home) -> bool:
-    """Whether the warehouse holds what the lake holds."""
+    """Whether the warehouse holds what the lake holds and the profile has in it."""
     note = Lake(home.lake).note(NOTE)
     return bool(note and note["from"] == _made_from(home) and home.warehouse.exists())
 
@@ -50,6 +62,7 @@ def build(home: Home) -> WarehouseReport:
 
     Raises:
         GateError: a table of the lake breaks a constraint of the registry; names table and constraint, never a value.
+        ContractError: the warehouse profile is wrong.
     """
     lake = Lake(home.lake)
     if is_current(home):
@@ -64,7 +77,7 @@ def build(home: Home) -> WarehouseReport:
     try:
         for layer in registry.LAYERS:
             con.execute(f"create schema {layer}")
-        for table in registry.tables().values():
+        for table in kept(home):
             for statement in ddl.create_table(table):
                 con.execute(statement)
             rows[table.qualified_name] = _fill(con, lake, table)
@@ -117,4 +130,4 @@ def _fill(con: duckdb.DuckDBPyConnection, lake: Lake, table: registry.Table) -> 
 
 def _made_from(home: Home) -> list[object]:
     lake = Lake(home.lake)
-    return [code_version(Path(__file__).parent), *(lake.stamp(table) for table in registry.tables().values())]
+    return [code_version(Path(__file__).parent), *([table.qualified_name, lake.stamp(table)] for table in kept(home))]

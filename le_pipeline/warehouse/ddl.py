@@ -41,8 +41,9 @@ def create_table(table: Table) -> list[str]:
 
 
 def table_comment(table: Table) -> str:
-    """Grain, meaning and warnings in one text."""
-    return " ".join([f"{table.grain}.", table.description, *(f"Mind: {warning}." for warning in table.warnings)])
+    """Grain, meaning, warnings and level in one text."""
+    warnings = (f"Mind: {warning}." for warning in table.warnings)
+    return " ".join([f"{table.grain}.", table.description, *warnings, f"Level: {table.level}."])
 
 
 def column_comment(column: Column) -> str:

@@ -1,4 +1,4 @@
-"""Every query, command and layout in the README works as it stands there."""
+"""Every query, command and layout in the README works as it stands there, and so does docs/warehouse.md."""
 
 from __future__ import annotations
 
@@ -6,38 +6,45 @@ import re
 import shlex
 from pathlib import Path
 
-import duckdb
 import pytest
 from typer.main import get_command
 
 from end_to_end.conftest import SampleRun
 from le_pipeline.cli import app
+from le_pipeline.warehouse import reader
 from schemas.agreement import load_agreements
 from schemas.layout import load_layout
+from schemas.warehouse import load_profile
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+WAREHOUSE = (ROOT / "docs" / "warehouse.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.parametrize("query", blocks("sql"))
 def test_every_query_has_an_answer(sample_run: SampleRun, query: str) -> None:
-    with duckdb.connect(sample_run.home.warehouse, read_only=True) as warehouse:
+    with reader.connect(sample_run.home) as warehouse:
         answer = warehouse.execute(query).fetchall()
 
     assert answer
     assert any(value is not None for value in answer[0])
 
 
+@pytest.mark.parametrize("text", [README, WAREHOUSE], ids=["README.md", "docs/warehouse.md"])
 def test_the_python_that_opens_the_warehouse_runs(
-    sample_run: SampleRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sample_run: SampleRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
 ) -> None:
     (tmp_path / "le_home").symlink_to(sample_run.home.root)
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python")
+    (code,) = blocks("python", text)
 
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102
 
@@ -67,6 +74,14 @@ def test_the_agreement_is_one(tmp_path: Path) -> None:
     assert load_agreements(tmp_path)["la_study"].covers.has("LA", 2016)
 
 
-def test_every_link_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_the_profile_in_the_documentation_is_one(tmp_path: Path) -> None:
+    (text,) = blocks("yaml", WAREHOUSE)
+    (tmp_path / "warehouse.yaml").write_text(text, encoding="utf-8")
+
+    assert load_profile(tmp_path / "warehouse.yaml").leave_out == {"student", "staff"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "SECURITY.md", "docs/warehouse.md"])
+def test_every_link_leads_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8")):
+        assert ((ROOT / name).parent / target).exists(), target
