@@ -56,6 +56,10 @@ class GateError(PipelineError):
     """The tables did not meet their expectations, so the warehouse was not replaced."""
 
 
+class LeakError(PipelineError):
+    """Values of the vault were found where none may be, or a place cannot be searched."""
+
+
 class BusyError(PipelineError):
     """Another run is writing to this home."""
 
