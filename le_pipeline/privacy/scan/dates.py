@@ -9,9 +9,9 @@ from functools import lru_cache
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH = rf"(?:{'|'.join(MONTHS)})[a-z]*\.?"
 SIGN = r"[-/. ]"
-# year first, year last (of two or four digits), eight digits running, a month by its name, and Python's own way
+# digits that are no date; year first, year last (of two or four digits), eight digits running, a month by its name, and Python's own way
 DATE = (
-    rf"[0-9]{{4}}{SIGN}[0-9]{{1,2}}{SIGN}[0-9]{{1,2}}|[0-9]{{1,2}}{SIGN}[0-9]{{1,2}}{SIGN}[0-9]{{4}}"
+    rf"[0-9]{{9,}}|[0-9]{{4}}{SIGN}[0-9]{{1,2}}{SIGN}[0-9]{{1,2}}|[0-9]{{1,2}}{SIGN}[0-9]{{1,2}}{SIGN}[0-9]{{4}}"
     rf"|[0-9]{{1,2}}[-/.][0-9]{{1,2}}[-/.][0-9]{{2}}|[0-9]{{8}}|[0-9]{{4}}, ?[0-9]{{1,2}}, ?[0-9]{{1,2}}"
     rf"|(?i:[0-9]{{1,2}}[-. ]*{MONTH},?[- ]*[0-9]{{4}}|{MONTH}[- ]*[0-9]{{1,2}}(?:st|nd|rd|th)?,?[- ]*[0-9]{{4}})"
 )
@@ -19,21 +19,22 @@ CENTURY = 100
 
 
 @lru_cache(maxsize=200_000)
-def days(text: str) -> frozenset[str]:
-    """The days that a date may mean, as ISO dates: 02/03/2004 is in February or in March."""
+def days(text: str) -> tuple[str, ...]:
+    """The days that a date may mean, as ISO dates: 02/03/2004 is in February, or in March."""
     numbers = [int(number) for number in re.findall("[0-9]+", text)]
     month = next((place for place, name in enumerate(MONTHS, 1) if name in text.lower()), None)
     if month and len(numbers) == 2:  # noqa: PLR2004
         orders = [(numbers[1], month, numbers[0])]
     elif len(numbers) == 1 and len(text) == 8:  # noqa: PLR2004
         year_first = (int(text[:4]), int(text[4:6]), int(text[6:]))
-        orders = [year_first, (int(text[4:]), int(text[:2]), int(text[2:4])), (int(text[4:]), int(text[2:4]), int(text[:2]))]
+        year, first, second = int(text[4:]), int(text[:2]), int(text[2:4])
+        orders = [year_first, (year, first, second), (year, second, first)]
     elif len(numbers) == 3:  # noqa: PLR2004
         a, b, c = numbers
         orders = [(a, b, c)] if a > 31 else [(c, a, b), (c, b, a)]  # noqa: PLR2004
     else:
         orders = []
-    return frozenset(day for order in orders for day in _day(*order))
+    return tuple(dict.fromkeys(day for order in orders for day in _day(*order)))
 
 
 def _day(year: int, month: int, day: int) -> list[str]:

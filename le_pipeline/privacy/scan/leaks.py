@@ -85,79 +85,85 @@ def scan(home: Home, keys: Keys) -> ScanReport:
     version = [searched.fingerprint, _code(home)]
     note = lake.note(NOTE) or {}
     clean = note.get("clean", {}) if note.get("from") == version else {}
-    stamps, leaks = {}, []
-    paths = places.files(home)
-    for path in paths:
-        try:
-            stamps[path] = _stamp(path)
-        except OSError:
-            if path.is_symlink():
-                leaks.append(_unread(home, path))  # it leads nowhere today
-    todo = [path for path in stamps if clean.get(_told(home, path)) != stamps[path]]
-    found = dict(_search(home, searched, todo)) if todo else {}
-    leaks += [leak for each in found.values() for leak in each]
+    stamps = {path: _stamp(path) for path in places.files(home)}
+    todo = [path for path, stamp in stamps.items() if stamp is None or clean.get(_told(home, path)) != stamp]
+    found = _Scan(home, searched)(todo) if todo else {}
     kept = {_told(home, path): stamp for path, stamp in stamps.items() if not found.get(path)}
     lake.write_note(NOTE, {"from": version, "clean": kept})
-    return ScanReport(
-        sorted(leaks, key=str), len(stamps), len(stamps) - len(todo), searched.values, searched.unsearched
-    )
+    leaks = sorted((leak for each in found.values() for leak in each), key=str)
+    return ScanReport(leaks, len(stamps), len(stamps) - len(todo), searched.values, searched.unsearched)
 
 
-def _search(home: Home, searched: Needles, paths: list[Path]) -> Iterator[tuple[Path, list[Leak]]]:
-    search = Search(searched)
-    reader = Reader(search, TableSearch(search))
-    parquet = [path for path in paths if path.is_relative_to(home.lake) and path.suffix == ".parquet"]
-    for _, group in groupby(parquet, key=_table):
-        together = list(group)
-        is_clean = len(together) > 1 and _is_clean(reader, together)
-        for path in together:
-            yield path, [*_names(home, reader, path), *([] if is_clean else _leaks(home, reader, path))]
-    for path in paths:
-        if path not in set(parquet):
-            yield path, [*_names(home, reader, path), *_leaks(home, reader, path)]
+class _Scan:
+    """One search of files of a home."""
 
+    def __init__(self, home: Home, searched: Needles) -> None:
+        self.home = home
+        search = Search(searched)
+        self.reader = Reader(search, TableSearch(search))
 
-def _is_clean(reader: Reader, paths: list[Path]) -> bool:
-    """Whether nothing is in any of the files of a table; searched together, since that is quicker."""
-    try:
-        return not any(reader.parquet(paths))
-    except UnreadableError:
-        return False
+    def __call__(self, paths: list[Path]) -> dict[Path, list[Leak]]:
+        """What is found in each file and its name."""
+        found: dict[Path, list[Leak]] = {path: [] for path in paths}
+        for place, each in self.reader.names([_told(self.home, path) for path in paths]):
+            found[paths[place]] += [self._leak(paths[place], each)]
+        for path in self._not_clean_together(paths):
+            found[path] += self._leaks(path)
+        return found
+
+    def _not_clean_together(self, paths: list[Path]) -> Iterator[Path]:
+        """The files that must be looked at each by itself: the lake's are first searched table by table."""
+        parquet = [path for path in paths if path.is_relative_to(self.home.lake) and path.suffix == ".parquet"]
+        for _, group in groupby(parquet, key=_table):
+            together = list(group)
+            yield from together if len(together) == 1 or not self._is_clean(together) else []
+        yield from sorted(set(paths) - set(parquet))
+
+    def _is_clean(self, paths: list[Path]) -> bool:
+        try:
+            return not any(self.reader.parquet(paths))
+        except UnreadableError:
+            return False
+
+    def _leaks(self, path: Path) -> list[Leak]:
+        most: dict[tuple[str, str], Found] = {}
+        try:
+            for each in self.reader.file(path):
+                known = most.get((each.where, each.kind))
+                if known is None or known.count < each.count:
+                    most[each.where, each.kind] = each
+        except UnreadableError:
+            return [self._leak(path, Found("", UNREAD, 0))]
+        return [self._leak(path, each) for each in most.values()]
+
+    def _leak(self, path: Path, found: Found) -> Leak:
+        """A find as it may be told: a name of a file or column that holds a value is told by its place."""
+        parts = [self._safe(part, path) for part in path.relative_to(self.home.root).parts]
+        where = "(name withheld)" if found.where and self.reader.is_telling(found.where) else found.where
+        return Leak(shown("/".join(parts)), where, found.kind, found.count)
+
+    def _safe(self, part: str, path: Path) -> str:
+        if not self.reader.is_telling(part):
+            return part
+        folder = next(parent for parent in path.parents if (parent / part).exists())
+        place = sorted(each.name for each in folder.iterdir()).index(part) + 1
+        return f"(no. {place} by name, which is withheld)"
 
 
 def _table(path: Path) -> Path:
     return next((parent.parent for parent in path.parents if parent.name.startswith("state=")), path.parent)
 
 
-def _leaks(home: Home, reader: Reader, path: Path) -> list[Leak]:
-    try:
-        found = list(reader.file(path))
-    except UnreadableError:
-        return [_unread(home, path)]
-    return _summed(home, path, found)
-
-
-def _names(home: Home, reader: Reader, path: Path) -> list[Leak]:
-    return _summed(home, path, list(reader.names(path.relative_to(home.root).as_posix())))
-
-
-def _summed(home: Home, path: Path, found: list[Found]) -> list[Leak]:
-    most: dict[tuple[str, str], int] = {}
-    for each in found:
-        most[each.where, each.kind] = max(most.get((each.where, each.kind), 0), each.count)
-    return [Leak(_told(home, path), where, kind, count) for (where, kind), count in most.items()]
-
-
-def _unread(home: Home, path: Path) -> Leak:
-    return Leak(_told(home, path), "", UNREAD, 0)
-
-
 def _told(home: Home, path: Path) -> str:
     return shown(path.relative_to(home.root).as_posix())
 
 
-def _stamp(path: Path) -> list[int]:
-    stat = path.stat()
+def _stamp(path: Path) -> list[int] | None:
+    """What tells this version of a file from another; None where a link leads nowhere, or the file is gone."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 

@@ -35,7 +35,7 @@ SHORT_CELL = 4  # signs of an id that is looked for in whole cells
 LONGEST_SEQUENCE = 6  # atoms; of longer values the first ones are searched
 DENSE = 0.1  # share of all numbers of a length from which a number of it says nothing
 # the part an atom has in what is searched; a sum of these
-LONE, DATED, PART, STRONG_ID, STRONG_EMAIL, SCHOOL = 1, 2, 4, 8, 16, 32
+LONE, DATED, PART, STRONG_ID, STRONG_EMAIL, SCHOOL, TELLING = 1, 2, 4, 8, 16, 32, 64
 STRONG = {STRONG_ID: ID, STRONG_EMAIL: EMAIL}
 PARTS = ("", "fellow_", "mentee_")
 PERSON = {name: pl.String() for name in ("key", "last_name", "first_name", "middle_name", "birth_date")}
@@ -186,7 +186,9 @@ def _ready(home: Home, keys: Keys, persons: pl.DataFrame, values: pl.DataFrame, 
         born=born,
         cells=cells,
         numbers=numbers,
-        names=people.select("first", "last").drop_nulls().unique(),
+        names=people.select("first", "last").drop_nulls().unique().join(
+            _public(home), left_on=["first", "last"], right_on=["a", "b"], how="anti"
+        ),
         own=_own(people, values),
         unsearched={what: count for what, count in unsearched.items() if count},
         values=texts.height + people.height + rows.len(),
@@ -243,28 +245,29 @@ def _pairs(home: Home, people: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     ]
     made = pl.concat([named.select(a=a, b=b, middle="middle", is_natural=pl.lit(i in (0, 2, 4))) for i, (a, b) in enumerate(sides)]).unique()
     made = made.filter(pl.col("a") != pl.col("b"), pl.col("a").str.len_chars() > 1, pl.col("b").str.len_chars() > 1)
-    nicknames = pl.DataFrame([*words.nickname_pairs()], schema={"a": pl.String, "b": pl.String}, orient="row")
-    either = pl.concat([nicknames, nicknames.select(a="b", b="a")])
-    public = pl.Series(words.public_names(home), dtype=pl.String)
-    known = pl.DataFrame({"p": words.atoms(public)}).select(
-        a=pl.col("p").list.get(0, null_on_oob=True), b=pl.col("p").list.get(-1, null_on_oob=True)
-    )
     own = list(words.own_words())
-    searched = (
-        made.join(pl.concat([either, known, known.select(a="b", b="a")]), on=["a", "b"], how="anti")
-        .filter(
-            pl.col("a").str.len_chars() + pl.col("b").str.len_chars() >= SHORT_PAIR,
-            ~(pl.col("a").is_in(own) & pl.col("b").is_in(own)),
-        )
+    searched = made.join(_public(home), on=["a", "b"], how="anti").filter(
+        pl.col("a").str.len_chars() + pl.col("b").str.len_chars() >= SHORT_PAIR,
+        ~(pl.col("a").is_in(own) & pl.col("b").is_in(own)),
     )
-    skipped = made.filter("is_natural").unique(["a", "b"]).height - searched.filter("is_natural").unique(["a", "b"]).height
-    between = searched.filter("is_natural", pl.col("middle").str.len_chars() > 1, ~pl.col("middle").str.contains(" "))
+    all_of, kept = (frame.filter("is_natural").unique(["a", "b"]).height for frame in (made, searched))
+    between = searched.filter(pl.col("middle").str.len_chars() > 1, ~pl.col("middle").str.contains(" "))
     return pl.concat(
         [
             searched.select(text=pl.concat_str("a", "b", separator=" ")),
             between.select(text=pl.concat_str("a", "middle", "b", separator=" ")),
         ]
-    ).unique(), skipped
+    ).unique(), all_of - kept
+
+
+def _public(home: Home) -> pl.DataFrame:
+    """Pairs of names, in both orders, that stand beside each other without a person: nicknames, and public names."""
+    pairs = pl.DataFrame([*words.nickname_pairs()], schema={"a": pl.String, "b": pl.String}, orient="row")
+    split = pl.DataFrame({"p": words.atoms(pl.Series(words.public_names(home), dtype=pl.String))})
+    split = split.filter(pl.col("p").list.len() > 1)
+    ends = split.select(a=pl.col("p").list.first(), b=pl.col("p").list.last())
+    both = pl.concat([pairs, ends])
+    return pl.concat([both, both.select(a="b", b="a")])
 
 
 def _families(home: Home, people: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -339,15 +342,22 @@ def _own(people: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
 def _atoms(
     strong: pl.DataFrame, lone: pl.DataFrame, sequences: pl.DataFrame, pairs: pl.DataFrame, born: pl.DataFrame
 ) -> pl.DataFrame:
-    parts = pl.concat([sequences["text"], pairs["text"]]).str.split(" ").explode().unique()
+    """Every atom with its marks. Of each sequence at least one atom is `TELLING`: without one, a text holds nothing."""
+    texts = pl.concat([sequences["text"], pairs["text"]]).rename("text").to_frame()
+    parts = texts.select("text", atom=pl.col("text").str.split(" ")).explode("atom")
+    parts = parts.with_columns(is_dull=pl.col("atom").is_in([*words.own_words(), *words.SCHOOL_WORDS, *words.LINKS]))
+    parts = parts.with_columns(is_telling=~pl.col("is_dull") | pl.col("is_dull").all().over("text"))
     marked = [
         *(strong.filter(pl.col("strong") == kind).select("atom", mark=pl.lit(mark)) for mark, kind in STRONG.items()),
         lone.select("atom", mark=pl.lit(LONE)),
-        parts.alias("atom").to_frame().drop_nulls().with_columns(mark=pl.lit(PART)),
-        born.select(atom="word", mark=pl.lit(DATED)).unique(),
+        parts.select("atom", mark=pl.lit(PART)),
+        parts.filter("is_telling").select("atom", mark=pl.lit(TELLING)),
+        born.select(atom="word", mark=pl.lit(DATED)),
         pl.DataFrame({"atom": [*words.SCHOOL_WORDS]}).with_columns(mark=pl.lit(SCHOOL)),
     ]
-    return pl.concat(marked).unique().group_by("atom").agg(marks=pl.col("mark").sum())
+    found = pl.concat(marked).unique().group_by("atom").agg(marks=pl.col("mark").sum())
+    tells = pl.col("marks") & (LONE | DATED | STRONG_ID | STRONG_EMAIL) != 0
+    return found.with_columns(marks=pl.when(tells).then(pl.col("marks") | TELLING).otherwise("marks"))
 
 
 def has(mark: int) -> pl.Expr:

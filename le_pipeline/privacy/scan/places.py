@@ -10,6 +10,7 @@ import bz2
 import gzip
 import lzma
 import pickletools
+import re
 import shutil
 import sqlite3
 import stat
@@ -30,6 +31,7 @@ import polars as pl
 from le_pipeline.home import Home
 from le_pipeline.privacy.scan import texts
 from le_pipeline.privacy.scan.search import Search
+from le_pipeline.privacy.scan.texts import unescaped
 from le_pipeline.privacy.scan.tables import Found, TableSearch
 from le_pipeline.warehouse.ddl import literal
 
@@ -94,14 +96,26 @@ class Reader:
         try:
             yield from self.tables(relation)
             for path in paths:
-                with path.open("rb") as file:  # what stands beside the columns: their names, and what the writer adds
-                    yield from self._texts("(metadata)", iter([texts.of_bytes(_footer(file))]))
+                beside = [*pl.read_parquet_schema(path), *map(str, pl.read_parquet_metadata(path).items())]
+                yield from self._texts("(names of columns and metadata)", iter([texts.pieces(beside)]))
         except UNREADABLE:
             raise UnreadableError from None
 
-    def names(self, name: str) -> Iterator[Found]:
-        """What is found in a file's name: word by word, though they be written together."""
-        yield from self._texts("(its name)", iter([pl.Series([name, words_apart(name)])]))
+    def names(self, paths: list[str]) -> Iterator[tuple[int, Found]]:
+        """What is found in names of files, with the place of the path in the list."""
+        for place, _ in self._holding([(number, path) for number, path in enumerate(paths)]):
+            for found in self._texts("(its name)", iter([pl.Series([paths[place], words_apart(paths[place])])])):
+                yield place, found
+
+    def is_telling(self, text: str) -> bool:
+        """Whether a text, such as the name of a column, holds what must not be told."""
+        return bool(self.search(pl.Series([text, words_apart(text)])).height)
+
+    def _holding(self, named: list[tuple[Any, str]]) -> list[tuple[Any, str]]:
+        """Those of many short texts that hold something, in one search."""
+        every = pl.concat([pl.Series(form, dtype=pl.String) for form in _forms([text for _, text in named])])
+        rows = self.search(every)["row"].unique().sort()
+        return [named[place] for place in sorted({row % len(named) for row in rows})]
 
     def _file(self, path: Path, where: str, suffix: str, depth: int) -> Iterator[Found]:
         if depth > DEEPEST:
@@ -156,9 +170,9 @@ class Reader:
         con = self.tables.con
         con.execute(f"attach {literal(str(path))} as place (read_only)")
         try:
-            said = con.execute(CATALOG).fetchall()
-            for name, text in said:
-                yield from self._texts(_in(where, f"{name} (definition or comment)"), iter([texts.pieces([text])]))
+            for name, text in self._holding(con.execute(CATALOG).fetchall()):
+                told = _in(where, f"{name} (definition or comment)")
+                yield from self._texts(told, iter([texts.pieces([text])]))
             tables = "select schema_name, table_name from duckdb_tables() where database_name = 'place'"
             for schema, table in con.execute(tables).fetchall():
                 relation = f'place."{schema}"."{table}"'
@@ -203,7 +217,7 @@ class Reader:
     def _tar(self, path: Path, where: str, depth: int) -> Iterator[Found]:
         with tarfile.open(path) as archive:
             for member in archive:
-                yield from self.names(member.name)
+                yield from self._texts(_in(where, "(names in the archive)"), iter([pl.Series([member.name, words_apart(member.name)])]))
                 if packed := archive.extractfile(member) if member.isfile() else None:
                     with packed, _unpacked(packed) as plain:
                         yield from self._file(plain, _in(where, "(in it)"), Path(member.name).suffix.lower(), depth + 1)
@@ -254,17 +268,17 @@ union all select function_name, coalesce(macro_definition, '') || ' ' || coalesc
 union all select index_name, index_name || ' ' || coalesce(comment, '') || ' ' || coalesce(sql, '')
     from duckdb_indexes() where database_name = 'place'
 """
+APART = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _NONE = pl.DataFrame(schema={"kind": pl.String, "value": pl.String})
 
 
 def words_apart(name: str) -> str:
     """A name of a file with its words apart: RobinExample2016 as Robin Example 2016."""
-    return pl.select(
-        pl.lit(name)
-        .str.replace_all(r"(\p{Ll})(\p{Lu})", "$1 $2")
-        .str.replace_all(r"(\p{L})([0-9])", "$1 $2")
-        .str.replace_all(r"([0-9])(\p{L})", "$1 $2")
-    ).item()
+    return APART.sub(" ", name)
+
+
+def _forms(named: list[str]) -> list[list[str]]:
+    return [named, [unescaped(text) for text in named], [words_apart(text) for text in named]]
 
 
 def _in(where: str, more: str) -> str:
@@ -302,12 +316,3 @@ def _unpacked(packed: BinaryIO) -> Iterator[Path]:
             if file.tell() > LARGEST:
                 raise UnreadableError
         yield plain
-
-
-def _footer(file: BinaryIO) -> bytes:
-    """The end of a Parquet file: names of columns and what the writer said of them."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 8))
-    length = int.from_bytes(file.read(4), "little")
-    file.seek(max(0, size - 8 - length))
-    return file.read(length)

@@ -61,13 +61,12 @@ def _take(cells: dict[str, str], columns: dict[str, frozenset[str]], found: _Fou
         for part, what in map(_split, columns[name]):
             if what in NAMED:
                 whole = {f"{part}last_name", f"{part}first_name"} <= columns[name]  # both are taken from one cell
-                if what == "birth_date":
-                    people.setdefault(part, {})[what] = next(iter(days(cells[name])), None)
-                else:
-                    people.setdefault(part, {})[what] = _part_of_name(cells[name], what) if whole else cells[name]
+                people.setdefault(part, {})[what] = _part_of_name(cells[name], what) if whole else cells[name]
             else:
                 found.values.append((cells[name], "e-mail address" if what == "email" else "id"))
-    found.persons += list(people.values())
+    for person in people.values():
+        meant = days(person.get("birth_date") or "") or (None,)
+        found.persons += [person | {"birth_date": day} for day in meant]
     told = [name for name in personal if sum(map(str.isalpha, cells[name])) >= FEWEST_LETTERS]
     if told:  # from the cell before the first name on, as a line of the file and as an object
         order = list(cells)

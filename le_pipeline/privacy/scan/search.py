@@ -6,7 +6,7 @@ import polars as pl
 
 from le_pipeline.privacy.scan import words
 from le_pipeline.privacy.scan.dates import DATE, days
-from le_pipeline.privacy.scan.needles import BIRTH, DATED, FAMILY, LONE, NAME, PART, SCHOOL, STRONG, Needles, has
+from le_pipeline.privacy.scan.needles import BIRTH, DATED, FAMILY, LONE, NAME, PART, SCHOOL, STRONG, TELLING, Needles, has
 
 HIT = {"row": pl.UInt32(), "kind": pl.String(), "value": pl.String()}
 REACH = 3  # atoms behind a name in which a word such as `school` makes it the name of a school
@@ -25,7 +25,7 @@ class Search:
     def __call__(self, texts: pl.Series) -> pl.DataFrame:
         """The kinds of values in each text (`HIT`): row of the text, kind, and which value, for counting only."""
         placed = self._placed(texts)
-        if not placed["marks"].is_between(1, SCHOOL - 1).any():
+        if placed.is_empty():
             return pl.DataFrame(schema=HIT)
         found = [self._alone(placed), self._sequences(placed), self._pairs(placed), self._dates(placed, texts)]
         return pl.concat(found).unique()
@@ -41,6 +41,8 @@ class Search:
         known = known.with_columns(
             marks=pl.Series([self._marks.get(atom, 0) for atom in known["atom"]], dtype=pl.UInt8)
         )
+        if not known.select(has(TELLING).any()).item():
+            return pl.DataFrame()
         links = known.filter("is_link")["raw"]
         every = every.with_row_index("at").with_columns(step=(~pl.col("raw").is_in(links.implode())).cum_sum())
         return every.join(known.filter(pl.col("marks") > 0), on="raw", how="inner", maintain_order="left")
@@ -104,7 +106,7 @@ class Search:
         there = pl.DataFrame({"row": rows, "date": texts.gather(rows).str.extract_all(DATE)})
         there = there.explode("date").drop_nulls().unique()
         unique = there["date"].unique()
-        meant = pl.DataFrame({"date": unique, "birth_date": [sorted(days(text)) for text in unique]}, schema={"date": pl.String, "birth_date": pl.List(pl.String)})
+        meant = pl.DataFrame({"date": unique, "birth_date": [list(days(text)) for text in unique]}, schema={"date": pl.String, "birth_date": pl.List(pl.String)})
         meant = meant.explode("birth_date").drop_nulls()
         pairs = there.join(meant, on="date").join(dated, on="row")
         born = self.needles.born.filter(pl.col("word").is_in(pairs["word"].unique().implode()))

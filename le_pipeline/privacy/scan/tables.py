@@ -131,7 +131,9 @@ class TableSearch:
         return Looked(counts, {kind: pl.concat(frames) for kind, frames in names.items() if frames}, tuple(own))
 
     def _texts(self, batch: pl.Series, found: dict[str, pl.DataFrame]) -> None:
-        hits = self.search(texts.of_cells(batch)).select("kind", "value").unique()
+        # a number of few digits says nothing by itself; a column of them may (`_looks`)
+        telling = batch.filter(~batch.str.contains(rf"^\s*[0-9]{{1,{kinds.LONG_NUMBER - 1}}}(\.0+)?\s*$"))
+        hits = self.search(texts.of_cells(telling)).select("kind", "value").unique()
         for (kind,), values in hits.group_by("kind"):
             seen = found.get(str(kind), values.clear())
             found[str(kind)] = pl.concat([seen, values]).unique()
