@@ -4,6 +4,6 @@
 from rejected rows, `dates` how days are written; `texts`, `tables` and `places` read what is searched, `search` finds.
 """
 
-from le_pipeline.privacy.scan.leaks import Leak, ScanReport, scan
+from le_pipeline.privacy.scan.leaks import Leak, ScanReport, scan, was_clean
 
-__all__ = ["Leak", "ScanReport", "scan"]
+__all__ = ["Leak", "ScanReport", "scan", "was_clean"]

@@ -89,9 +89,14 @@ def scan(home: Home, keys: Keys) -> ScanReport:
     todo = [path for path, stamp in stamps.items() if stamp is None or clean.get(_told(home, path)) != stamp]
     found = _Scan(home, searched)(todo) if todo else {}
     kept = {_told(home, path): stamp for path, stamp in stamps.items() if not found.get(path)}
-    lake.write_note(NOTE, {"from": version, "clean": kept})
+    lake.write_note(NOTE, {"from": version, "clean": kept, "is_clean": not any(found.values())})
     leaks = sorted((leak for each in found.values() for leak in each), key=str)
     return ScanReport(leaks, len(stamps), len(stamps) - len(todo), searched.values, searched.unsearched)
+
+
+def was_clean(home: Home) -> bool:
+    """Whether the latest scan of the home found nothing."""
+    return bool((Lake(home.lake).note(NOTE) or {}).get("is_clean"))
 
 
 class _Scan:
