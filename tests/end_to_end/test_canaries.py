@@ -350,7 +350,8 @@ def name_as_public(home: Home, _: pytest.MonkeyPatch) -> None:
     (home.layouts / "scores.yaml").write_text(LAYOUTS["scores"].replace("grade: Grade", "lea_id: Surname\n  grade: Grade"))
 
 
-STUDENTS, MATCH = "canonical/student_assessment", "linked/person_match"
+STUDENTS = "canonical/student_assessment"
+MATCH = ("linked/person_match", "linked/person_alias", "linked/identity_conflict")
 full = OSError(errno.ENOSPC, f"No space left on device: {PERSON.last_name}")
 FAILURES: dict[str, Failure] = {
     "a check that is not met, told by pandera": Failure(patched(delivery.contract, "broken", pandera_error), (STUDENTS,)),
@@ -367,8 +368,8 @@ FAILURES: dict[str, Failure] = {
     "a reference table with a wrong value": Failure(
         reference("link_source.csv", "source,rank\nverified,first\n"), (STUDENTS, "linked/teacher_student_link")
     ),
-    "a damaged vault": Failure(damaged_vault, (STUDENTS, MATCH)),
-    "another key": Failure(another_key, (STUDENTS, MATCH)),
+    "a damaged vault": Failure(damaged_vault, (STUDENTS, *MATCH)),
+    "another key": Failure(another_key, (STUDENTS, *MATCH)),
     "a layout that cannot be read": Failure(unreadable_layout, (STUDENTS,)),
     "a layout that takes a name for something public": Failure(name_as_public, (STUDENTS,)),
     "a leak that is found": Failure(leaking, ("privacy/leak_scan",), ("scan",)),
@@ -390,6 +391,7 @@ def test_after_a_run_that_fails(
     caplog: pytest.LogCaptureFixture, what: str,
 ) -> None:  # fmt: skip
     caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr("assets.failures.RETRIES", 0)
     failure = FAILURES[what]
     failure.break_it(home, monkeypatch)
 
