@@ -124,6 +124,10 @@ class MissingColumnError(RefusedError):
     """A column that the layout needs is not in the file, or a lookup file is not beside it."""
 
 
+class NamedFileError(RefusedError):
+    """The file is named after somebody in it."""
+
+
 class ToleranceError(RefusedError):
     """More rows break rules than the layout tolerates."""
 

@@ -10,7 +10,6 @@ import bz2
 import gzip
 import lzma
 import pickletools
-import re
 import shutil
 import sqlite3
 import stat
@@ -29,7 +28,7 @@ import fastexcel
 import polars as pl
 
 from le_pipeline.home import Home
-from le_pipeline.privacy.scan import texts
+from le_pipeline.privacy.scan import texts, words
 from le_pipeline.privacy.scan.search import Search
 from le_pipeline.privacy.scan.texts import unescaped
 from le_pipeline.privacy.scan.tables import Found, TableSearch
@@ -104,12 +103,12 @@ class Reader:
     def names(self, paths: list[str]) -> Iterator[tuple[int, Found]]:
         """What is found in names of files, with the place of the path in the list."""
         for place, _ in self._holding([(number, path) for number, path in enumerate(paths)]):
-            for found in self._texts("(its name)", iter([pl.Series([paths[place], words_apart(paths[place])])])):
+            for found in self._texts("(its name)", iter([pl.Series([paths[place], words.apart(paths[place])])])):
                 yield place, found
 
     def is_telling(self, text: str) -> bool:
         """Whether a text, such as the name of a column, holds what must not be told."""
-        return bool(self.search(pl.Series([text, words_apart(text)])).height)
+        return bool(self.search(pl.Series([text, words.apart(text)])).height)
 
     def _holding(self, named: list[tuple[Any, str]]) -> list[tuple[Any, str]]:
         """Those of many short texts that hold something, in one search."""
@@ -204,7 +203,7 @@ class Reader:
             if is_workbook and any(name.startswith(("xl/", "content")) for name in names) or "mimetype" in names:
                 yield from self._workbook(path, where)
             listed = [name for name in names if not name.endswith("/")]
-            yield from self._texts(_in(where, "(names in the archive)"), iter([pl.Series([*listed, *map(words_apart, listed)])]))
+            yield from self._texts(_in(where, "(names in the archive)"), iter([pl.Series([*listed, *map(words.apart, listed)])]))
             for name in listed:
                 # cells of a workbook are read as a table: as text, any two that follow each other would be neighbours
                 if is_workbook and (name.startswith("xl/worksheets/sheet") or name == "xl/sharedStrings.xml"):
@@ -217,7 +216,7 @@ class Reader:
     def _tar(self, path: Path, where: str, depth: int) -> Iterator[Found]:
         with tarfile.open(path) as archive:
             for member in archive:
-                yield from self._texts(_in(where, "(names in the archive)"), iter([pl.Series([member.name, words_apart(member.name)])]))
+                yield from self._texts(_in(where, "(names in the archive)"), iter([pl.Series([member.name, words.apart(member.name)])]))
                 if packed := archive.extractfile(member) if member.isfile() else None:
                     with packed, _unpacked(packed) as plain:
                         yield from self._file(plain, _in(where, "(in it)"), Path(member.name).suffix.lower(), depth + 1)
@@ -268,17 +267,11 @@ union all select function_name, coalesce(macro_definition, '') || ' ' || coalesc
 union all select index_name, index_name || ' ' || coalesce(comment, '') || ' ' || coalesce(sql, '')
     from duckdb_indexes() where database_name = 'place'
 """
-APART = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _NONE = pl.DataFrame(schema={"kind": pl.String, "value": pl.String})
 
 
-def words_apart(name: str) -> str:
-    """A name of a file with its words apart: RobinExample2016 as Robin Example 2016."""
-    return APART.sub(" ", name)
-
-
 def _forms(named: list[str]) -> list[list[str]]:
-    return [named, [unescaped(text) for text in named], [words_apart(text) for text in named]]
+    return [named, [unescaped(text) for text in named], [words.apart(text) for text in named]]
 
 
 def _in(where: str, more: str) -> str:

@@ -18,6 +18,7 @@ from schemas import registry
 
 # a number with a point is one atom, so that the seconds of a time stamp are no id
 ATOM = r"[0-9]+\.[0-9][0-9.]*|[\p{L}\p{M}\p{N}]+(?:\\?['’ʼ`]{1,2}[\p{L}\p{M}]+)*"
+APART = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 MARK = r"[\\'’ʼ`\p{M}]"
 LETTERS = {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"}
 # what may stand between the given and the family name of one person, in a record, a page or a sentence
@@ -34,6 +35,11 @@ SCHOOL_WORDS = frozenset(
 REFERENCE = registry.HERE / "reference"
 OWN_WORDS = (".py", ".sql", ".yaml", ".csv")  # of the project's own files
 NAMES_IN_REFERENCE = ("given_name.csv", "nickname.csv", "family_name.csv", "public_name.csv")
+
+
+def apart(name: str) -> str:
+    """A name of a file with its words apart: RobinExample2016 as Robin Example 2016."""
+    return APART.sub(" ", name)
 
 
 def plain(texts: pl.Series) -> pl.Series:
