@@ -98,7 +98,7 @@ class Home:
         return self.root / "reference"
 
     def is_without_names(self, path: Path) -> bool:
-        """Whether the place is one in which no name of a person may ever be written by us: landing, and all of LE_HOME."""
+        """Whether no name of a person may ever be written there by us: in landing, and anywhere in LE_HOME."""
         return any(path.resolve().is_relative_to(place) for place in (self.root, self.landing))
 
     def create(self) -> None:

@@ -42,9 +42,10 @@ Report = Refused | FeedReport | PeopleReport | TableReport | WarehouseReport | S
 
 
 def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]:
-    """Bring the partitions in, then every table up to date, then the warehouse, and search all of it; a report per piece of work.
+    """Bring the partitions in, then every table up to date, then the warehouse, and search all of it.
 
-    A scan that has found something is reported, and not raised: `ScanReport.require_clean` does.
+    Yields a report per piece of work. A scan that has found something is reported, and not raised:
+    `ScanReport.require_clean` does.
 
     Raises:
         PipelineError: a named trouble; what was done before it stays.

@@ -118,10 +118,8 @@ def after_run(home: Home, outcome: Outcome) -> RenderableType:
 
 def scanned(report: ScanReport) -> str:
     """What a scan has read, and what it could not look for everywhere."""
-    told = [
-        f"{report.files:,} files, {report.unchanged:,} of them unchanged since they were clean,"
-        f" searched for {report.values:,} values of the vault: {len(report.leaks) or 'nothing'} found"
-    ]
+    searched = f"{report.files:,} files, {report.unchanged:,} of them unchanged since they were clean, searched for"
+    told = [f"{searched} {report.values:,} values of the vault: found in {len(report.leaks):,} places"]
     told += [f"  {count:,} {what}" for what, count in report.unsearched.items()]
     return "\n".join(told)
 

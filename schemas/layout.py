@@ -510,11 +510,21 @@ def _public_faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
     }
     for loc, source in layout.sources():
         field = fields.get(loc[-1])
-        if loc[0] == "lookup" or field is None or field.privacy == "direct" or field.values or source.extract or source.map:
+        if (
+            loc[0] == "lookup"
+            or field is None
+            or field.privacy == "direct"
+            or field.values
+            or source.extract
+            or source.map
+        ):
             continue
         for column in source.columns:
             if column in direct:
-                yield loc, f"{column!r} is the {direct[column]}, which must not be taken for {field.name}: all may see that"
+                yield (
+                    loc,
+                    f"{column!r} is the {direct[column]}, which must not be taken for {field.name}: all may see that",
+                )
 
 
 def _condition_faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:

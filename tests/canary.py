@@ -1,7 +1,7 @@
 """Canaries: people who cannot be mistaken for anybody, and a search for them that shares no code with the scan.
 
-They are made from a seed. Every one has an id, a name with an accent, an apostrophe or a hyphen, and a birth date; half of
-them are staff, with an e-mail address. `Hunt` looks for all of it in everything that runs leave behind, byte by byte, in
+They are made from a seed. Every one has an id, a name with an accent, an apostrophe or a hyphen, and a birth date; half
+of them are staff, with an e-mail address. `Hunt` looks for all of it in everything that runs leave behind, byte by byte, in
 every encoding, inside every file that packs what it holds.
 """
 
@@ -83,7 +83,9 @@ class Hunt:
     """Looks for people in bytes."""
 
     def __init__(self, sought: Iterable[Canary]) -> None:
-        values = {form for person in sought for value in person.values for form in (value, value.lower(), value.upper())}
+        values = {
+            form for person in sought for value in person.values for form in (value, value.lower(), value.upper())
+        }
         self.patterns = sorted({pattern for value in values for pattern in self._written(value)})
         self._every = re.compile(b"|".join(re.escape(pattern) for pattern in self.patterns))
 
@@ -92,7 +94,12 @@ class Hunt:
         for codec in ("utf-8", "latin-1", "utf-16-le", "utf-16-be", "utf-32-le"):
             yield value.encode(codec, errors="ignore")
         yield unicodedata.normalize("NFD", value).encode()
-        for escaped in (json.dumps(value)[1:-1], json.dumps(json.dumps(value))[2:-2], quote(value), repr(value.encode())[2:-1]):
+        for escaped in (
+            json.dumps(value)[1:-1],
+            json.dumps(json.dumps(value))[2:-2],
+            quote(value),
+            repr(value.encode())[2:-1],
+        ):
             yield escaped.encode()
         if len(value) > 9:
             for start in range(3):  # in base64 a value looks different at each of three places
@@ -136,7 +143,9 @@ def _inside(path: Path) -> Iterator[bytes]:
     content = path.read_bytes()
     if content[:4] == b"PAR1":
         frame = pl.read_parquet(path, hive_partitioning=False)
-        yield from (str(value).encode() for name in frame.columns for value in frame[name].unique() if value is not None)
+        yield from (
+            str(value).encode() for name in frame.columns for value in frame[name].unique() if value is not None
+        )
         yield " ".join(frame.columns).encode()
     elif content[8:12] == b"DUCK":
         yield from _warehouse(path)

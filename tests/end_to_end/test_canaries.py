@@ -89,7 +89,18 @@ fill: {student_id: Pupil, staff_id: Teacher, subject: Subject, weight: Weight, s
 }
 HEADER = "ID,Surname,Given,Born,Grade,School,Score"
 STAFF_HEADER = "StaffID,LastName,FirstName,Email,BirthDate,SchoolYear,LEACode,SchoolCode,Position,FTE"
-FELLOWS = ["State Staff ID", "Last Name", "First Name", "Email", "Cohort", "Region", "Start Date", "End Date", "Status", "School"]
+FELLOWS = [
+    "State Staff ID",
+    "Last Name",
+    "First Name",
+    "Email",
+    "Cohort",
+    "Region",
+    "Start Date",
+    "End Date",
+    "Status",
+    "School",
+]
 
 
 def score(p: Canary, **changed: str) -> str:
@@ -108,16 +119,23 @@ def staff(pupils: list[Canary], year: int) -> bytes:
 
 
 def fellows(listed: list[Canary], *more: list[object]) -> bytes:
-    rows = [[p.id, p.last_name, p.first_name, p.email, "2016", "South", "2015-08-01", None, "active", "001"] for p in listed]
+    rows = [
+        [p.id, p.last_name, p.first_name, p.email, "2016", "South", "2015-08-01", None, "active", "001"] for p in listed
+    ]
     return workbook([FELLOWS, *rows, *more])
 
 
 GOOD = {
     "scores.csv": scores(*map(score, PUPILS[:60])),
     "staff.csv": staff(STAFF[:60], 2016),
-    "fellows.xlsx": fellows(STAFF[:10], [None, STAFF[70].last_name, STAFF[70].first_name, None, "2016", "South", "2015-08-01"]),
+    "fellows.xlsx": fellows(
+        STAFF[:10], [None, STAFF[70].last_name, STAFF[70].first_name, None, "2016", "South", "2015-08-01"]
+    ),
     "roster.csv": scores(
-        *(f'{p.id},"{STAFF[n % 9].last_name} 4B",{p.last_name},{p.first_name},2015-08-20' for n, p in enumerate(PUPILS[:60])),
+        *(
+            f'{p.id},"{STAFF[n % 9].last_name} 4B",{p.last_name},{p.first_name},2015-08-20'
+            for n, p in enumerate(PUPILS[:60])
+        ),
         header="Pupil,Class,Surname,Given,From",
     ),
     "links.csv": scores(
@@ -354,14 +372,18 @@ def unreadable_layout(home: Home, _: pytest.MonkeyPatch) -> None:
 
 
 def name_as_public(home: Home, _: pytest.MonkeyPatch) -> None:
-    (home.layouts / "scores.yaml").write_text(LAYOUTS["scores"].replace("grade: Grade", "lea_id: Surname\n  grade: Grade"))
+    (home.layouts / "scores.yaml").write_text(
+        LAYOUTS["scores"].replace("grade: Grade", "lea_id: Surname\n  grade: Grade")
+    )
 
 
 STUDENTS = "canonical/student_assessment"
 MATCH = ("linked/person_match", "linked/person_alias", "linked/identity_conflict")
 full = OSError(errno.ENOSPC, f"No space left on device: {PERSON.last_name}")
 FAILURES: dict[str, Failure] = {
-    "a check that is not met, told by pandera": Failure(patched(delivery.contract, "broken", pandera_error), (STUDENTS,)),
+    "a check that is not met, told by pandera": Failure(
+        patched(delivery.contract, "broken", pandera_error), (STUDENTS,)
+    ),
     "a cast that fails in polars": Failure(patched(delivery.contract, "broken", polars_error), (STUDENTS,)),
     "chained exceptions with notes": Failure(patched(delivery, "pseudonyms", chained), (STUDENTS,)),
     "a disk that is full": Failure(patched(lake.Lake, "write", lambda: full), (STUDENTS,)),
@@ -369,9 +391,12 @@ FAILURES: dict[str, Failure] = {
         patched(engine.Engine, "_parts", duckdb_error), (STUDENTS, "linked/standard_score")
     ),
     "great expectations": Failure(
-        patched(gate, "check_marts", great_expectations_error), (STUDENTS, "linked/standard_score", "warehouse/candidate")
+        patched(gate, "check_marts", great_expectations_error),
+        (STUDENTS, "linked/standard_score", "warehouse/candidate"),
     ),
-    "a broken reference table": Failure(reference("grade_band.csv", "no,such,columns\n1,2,3\n"), ("marts/achievement_gap",)),
+    "a broken reference table": Failure(
+        reference("grade_band.csv", "no,such,columns\n1,2,3\n"), ("marts/achievement_gap",)
+    ),
     "a reference table with a wrong value": Failure(
         reference("link_source.csv", "source,rank\nverified,first\n"), (STUDENTS, "linked/teacher_student_link")
     ),
@@ -426,7 +451,9 @@ def test_after_a_run_that_is_killed_and_the_next_one(home: Home, tmp_path: Path)
             [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         began = {path: path.stat().st_mtime_ns for path in home.vault.rglob("*.identity.vault")}
-        while process.poll() is None and began == {p: p.stat().st_mtime_ns for p in home.vault.rglob("*.identity.vault")}:
+        while process.poll() is None and began == {
+            p: p.stat().st_mtime_ns for p in home.vault.rglob("*.identity.vault")
+        }:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         said += "".join(process.communicate())
@@ -441,7 +468,12 @@ def test_after_le_has_told_everything_it_tells(
 ) -> None:
     for name in (name for name in BAD if not HUNT.in_bytes(name.encode())):  # `le check` says what it was asked
         le(monkeypatch, "check", home.landing / "LA/2017" / name)
-    for words in (("status",), ("quarantine", "list"), ("review", "list"), ("layout", "draft", home.landing / "LA/2017/ragged.csv")):
+    for words in (
+        ("status",),
+        ("quarantine", "list"),
+        ("review", "list"),
+        ("layout", "draft", home.landing / "LA/2017/ragged.csv"),
+    ):
         le(monkeypatch, *words)
 
     out, err = capfd.readouterr()

@@ -20,7 +20,7 @@ import polars as pl
 import pytest
 
 from canary import Canary, people
-from landed import LA_2016, Landed, workbook
+from landed import Landed, workbook
 from le_pipeline.errors import LeakError, VaultError
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import Keys
@@ -271,7 +271,9 @@ def test_tables_of_the_project_are_no_leak(vaulted: Landed) -> None:
         frame = pl.read_csv(table, infer_schema=False)
         (vaulted.home.lake / "reference").mkdir(exist_ok=True)
         frame.write_parquet(vaulted.home.lake / "reference" / f"{table.stem}.parquet")
-        in_warehouse(vaulted.home, f"create table {table.stem} as select * from read_csv('{table}', all_varchar = true)")
+        in_warehouse(
+            vaulted.home, f"create table {table.stem} as select * from read_csv('{table}', all_varchar = true)"
+        )
 
     assert look(vaulted).leaks == []
 
@@ -324,7 +326,9 @@ def test_a_rejected_row_is_found_as_a_line_and_cell_by_cell(vaulted: Landed) -> 
     assert {leak.kind for leak in leaks if leak.path == "a.log"} >= {"rejected row", "id", "family name", "name"}
 
 
-@pytest.mark.parametrize("text", ["White, Grace", "grace_white", "WHITE GRACE", "Young|Art|Will", "Will A. Young", "Jefferson; Virginia"])
+@pytest.mark.parametrize(
+    "text", ["White, Grace", "grace_white", "WHITE GRACE", "Young|Art|Will", "Will A. Young", "Jefferson; Virginia"]
+)
 def test_common_names_are_found_where_both_stand_together(vaulted: Landed, text: str) -> None:
     written(vaulted.home, "x.log", f"cannot read {text} in row 3".encode())
 
@@ -362,7 +366,7 @@ def test_unchanged_files_are_read_once_until_the_vault_changes(vaulted: Landed) 
     assert (first.unchanged, first.leaks) == (0, [])
     assert second.unchanged >= second.files - 2  # the note itself is new
 
-    row = '8899999999,Qwzyxpalter,Zed,,03/04/2001,04,500,1'
+    row = "8899999999,Qwzyxpalter,Zed,,03/04/2001,04,500,1"
     vaulted.file("more.csv", f"ID,Surname,Given,Middle,Born,Grade,Score,Local\n{row}\n")
     vaulted.run()
 

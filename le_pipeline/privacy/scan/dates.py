@@ -9,7 +9,8 @@ from functools import lru_cache
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH = rf"(?:{'|'.join(MONTHS)})[a-z]*\.?"
 SIGN = r"[-/. ]"
-# digits that are no date; year first, year last (of two or four digits), eight digits running, a month by its name, and Python's own way
+# digits that are no date; year first, year last (of two or four digits), eight digits running, a month by its name, and
+# Python's own way
 DATE = (
     rf"[0-9]{{9,}}|[0-9]{{4}}{SIGN}[0-9]{{1,2}}{SIGN}[0-9]{{1,2}}|[0-9]{{1,2}}{SIGN}[0-9]{{1,2}}{SIGN}[0-9]{{4}}"
     rf"|[0-9]{{1,2}}[-/.][0-9]{{1,2}}[-/.][0-9]{{2}}|[0-9]{{8}}|[0-9]{{4}}, ?[0-9]{{1,2}}, ?[0-9]{{1,2}}"

@@ -45,8 +45,10 @@ UNREAD = "unreadable"
 
 @dataclass(frozen=True)
 class ScanReport:
-    """What a scan has found: `leaks`; files that are clean, and how many of them were clean before and are unchanged;
-    values of the vault, and how many of them are too short or too common to be searched everywhere, by reason.
+    """What a scan has found.
+
+    `files` were searched for `values` of the vault; of them `unchanged` had been clean before and were not read again.
+    `unsearched`: how many values are too short or too common to be searched everywhere, by reason.
     """
 
     leaks: list[Leak]
@@ -68,7 +70,7 @@ class ScanReport:
         raise LeakError(
             f"values of the vault, or places that cannot be read, in {len(self.leaks):,} places:\n{told}{more}\n"
             "Keep the home from everybody who may not see names; find out what wrote there, delete the file or mend its"
-            " source, and run again. Names of schools and other public names belong into LE_HOME/reference/public_name.csv"
+            " source, and run again. Public names, such as those of schools, go into LE_HOME/reference/public_name.csv"
         )
 
 
@@ -174,5 +176,7 @@ def _stamp(path: Path) -> list[int] | None:
 
 def _code(home: Home) -> str:
     own = [home.reference / "public_name.csv"]
-    names = [registry.HERE / "reference" / f"{name}.csv" for name in ("family_name", "given_name", "nickname", "public_name")]
+    names = [
+        registry.HERE / "reference" / f"{name}.csv" for name in ("family_name", "given_name", "nickname", "public_name")
+    ]
     return code_version(Path(__file__).parent, *names, *(path for path in own if path.exists()))

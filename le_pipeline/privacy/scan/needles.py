@@ -1,9 +1,9 @@
 """What is searched: the values of the vault, taken apart, each with what it is and how far it may be believed.
 
-An id of ten digits or an e-mail address is somebody wherever it stands. A family name that no list of common names, words
-and places has is somebody, too. `White`, or the id `1234`, is nobody by itself: it tells only beside another value of the
-same person, or in a column that holds such values more often than chance would have it. What is too short or too common
-even for that is counted.
+An id of ten digits or an e-mail address is somebody wherever it stands. A family name that no list of common names,
+words and places has is somebody, too. `White`, or the id `1234`, is nobody by itself: it tells only beside another
+value of the same person, or in a column that holds such values more often than chance would have it. What is too short
+or too common even for that is counted.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ VALUE = {"value": pl.String(), "what": pl.String(), "key": pl.String()}
 class Needles:
     """What is searched, in memory only.
 
-    `atoms`: every plain atom that takes part, with the sum of its `marks`. `sequences`: atoms joined by a blank, their number and what they are.
-    `pairs`: given and family name of one person, in both orders. `born`: words (and keys) of a person with the birth
-    date. `cells`: ids that are looked for in whole cells. `numbers`: ids as numbers. `names`: given and family name as
-    whole cells. `own`: what belongs to the person of a pseudonym, and to somebody else. `unsearched`: how many values
-    are too short or too common, by kind. `fingerprint`: tells this vault's content from another.
+    `atoms`: every plain atom that takes part, with the sum of its `marks`. `sequences`: atoms joined by a blank, how
+    many and what they are. `pairs`: given and family name of one person, in both orders. `born`: words (and the
+    pseudonym) of a person with the birth date. `cells`: ids that are looked for in whole cells. `numbers`: ids as
+    numbers. `names`: given and family name as whole cells. `own`: what belongs to the person of a pseudonym, with
+    another's pseudonym. `unsearched`: how many values are too short or too common, by reason. `fingerprint` tells this
+    content of the vault from another.
     """
 
     atoms: pl.DataFrame
@@ -97,7 +98,11 @@ def needles(home: Home, keys: Keys) -> Needles:
             values += _values(frame, part)
         values += _decided(frame)
     return _ready(
-        home, keys, pl.concat(persons).unique(), pl.concat(values).unique(), pl.concat(sequences or [pl.Series([], dtype=pl.String)]).unique()
+        home,
+        keys,
+        pl.concat(persons).unique(),
+        pl.concat(values).unique(),
+        pl.concat(sequences or [pl.Series([], dtype=pl.String)]).unique(),
     )
 
 
@@ -106,7 +111,11 @@ def _persons(frame: pl.DataFrame, part: str) -> pl.DataFrame:
     there = {name: f"{part}{name}" for name in PERSON if f"{part}{name}" in frame.columns}
     if "last_name" not in there and "birth_date" not in there:
         return pl.DataFrame(schema=PERSON)
-    keys = [f"{part}{name}" for name in ("student_key", "staff_key", "email_key", "name_key") if f"{part}{name}" in frame.columns]
+    keys = [
+        f"{part}{name}"
+        for name in ("student_key", "staff_key", "email_key", "name_key")
+        if f"{part}{name}" in frame.columns
+    ]
     columns = [pl.col(theirs).cast(pl.String).alias(ours) for ours, theirs in there.items()]
     key = pl.coalesce(keys) if keys else pl.lit(None, pl.String)
     made = frame.select(*columns, key=key).unique()
@@ -127,11 +136,15 @@ def _values(frame: pl.DataFrame, part: str) -> Iterator[pl.DataFrame]:
         key = next((f.name for f in fields.values() if f.of == column and f.name in frame.columns), None)
         if column == "local_student_id" and "student_key" in frame.columns:
             key = "student_key"
-        yield frame.select(
-            value=pl.col(column).cast(pl.String),
-            what=pl.lit(what),
-            key=pl.col(key) if key else pl.lit(None, pl.String),
-        ).drop_nulls("value").unique()
+        yield (
+            frame.select(
+                value=pl.col(column).cast(pl.String),
+                what=pl.lit(what),
+                key=pl.col(key) if key else pl.lit(None, pl.String),
+            )
+            .drop_nulls("value")
+            .unique()
+        )
 
 
 def _decided(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -158,14 +171,18 @@ def _ready(home: Home, keys: Keys, persons: pl.DataFrame, values: pl.DataFrame, 
     people = _named(persons)
     pairs, skipped = _pairs(home, people)
     family, common = _families(home, people)
-    sequences = pl.concat(
-        [
-            texts.filter("is_strong", pl.col("n") > 1).select(text="joined", kind="what"),
-            family.filter(pl.col("text").str.contains(" ")).select("text", kind=pl.lit(FAMILY)),
-            rows.rename("text").to_frame().with_columns(kind=pl.lit(ROW)),
-            pairs.filter(pl.col("text").str.count_matches(" ") > 1).select("text", kind=pl.lit(NAME)),
-        ]
-    ).unique("text").with_columns(n=pl.col("text").str.count_matches(" ") + 1)
+    sequences = (
+        pl.concat(
+            [
+                texts.filter("is_strong", pl.col("n") > 1).select(text="joined", kind="what"),
+                family.filter(pl.col("text").str.contains(" ")).select("text", kind=pl.lit(FAMILY)),
+                rows.rename("text").to_frame().with_columns(kind=pl.lit(ROW)),
+                pairs.filter(pl.col("text").str.count_matches(" ") > 1).select("text", kind=pl.lit(NAME)),
+            ]
+        )
+        .unique("text")
+        .with_columns(n=pl.col("text").str.count_matches(" ") + 1)
+    )
     pairs = pairs.filter(pl.col("text").str.count_matches(" ") == 1).select("text").unique()
     strong = texts.filter("is_strong", pl.col("n") == 1).select(atom="joined", strong="what").unique("atom")
     lone = family.filter(~pl.col("text").str.contains(" ")).select(atom="text").unique()
@@ -186,9 +203,10 @@ def _ready(home: Home, keys: Keys, persons: pl.DataFrame, values: pl.DataFrame, 
         born=born,
         cells=cells,
         numbers=numbers,
-        names=people.select("first", "last").drop_nulls().unique().join(
-            _public(home), left_on=["first", "last"], right_on=["a", "b"], how="anti"
-        ),
+        names=people.select("first", "last")
+        .drop_nulls()
+        .unique()
+        .join(_public(home), left_on=["first", "last"], right_on=["a", "b"], how="anti"),
         own=_own(people, values),
         unsearched={what: count for what, count in unsearched.items() if count},
         values=texts.height + people.height + rows.len(),
@@ -202,9 +220,15 @@ def _is_strong(texts: pl.DataFrame) -> pl.Series:
     is_mixed = pl.col("joined").str.contains("[0-9]") & pl.col("joined").str.contains(r"\p{L}")
     per_length = pl.len().over("signs", is_number) / 10.0 ** pl.col("signs").clip(0, 18).cast(pl.Float64)
     plain_words = list(words.own_words() | words.common_names() | words.given_names())
-    tells = pl.col("atoms").list.eval(
-        ~pl.element().is_in(plain_words) & (pl.element().str.len_chars() > 1) & ~pl.element().str.contains("^[0-9]{1,4}$")
-    ).list.any()
+    tells = (
+        pl.col("atoms")
+        .list.eval(
+            ~pl.element().is_in(plain_words)
+            & (pl.element().str.len_chars() > 1)
+            & ~pl.element().str.contains("^[0-9]{1,4}$")
+        )
+        .list.any()
+    )
     is_word = ~is_number & ~is_mixed
     one = (
         pl.when(is_number)
@@ -234,7 +258,7 @@ def _named(persons: pl.DataFrame) -> pl.DataFrame:
 
 def _pairs(home: Home, people: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Given and family name beside each other, as they may stand in a text; and how many are left out."""
-    first, last, middle = pl.col("first_atoms"), pl.col("last_atoms"), pl.col("middle_atoms")
+    first, last = pl.col("first_atoms"), pl.col("last_atoms")
     named = people.filter(first.list.len() > 0, last.list.len() > 0).unique(["first", "last", "middle"])
     sides = [
         (first.list.last(), last.list.first()),
@@ -243,7 +267,9 @@ def _pairs(home: Home, people: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         (last.list.last(), first.list.last()),
         (first.list.first(), last.list.first()),
     ]
-    made = pl.concat([named.select(a=a, b=b, middle="middle", is_natural=pl.lit(i in (0, 2, 4))) for i, (a, b) in enumerate(sides)]).unique()
+    made = pl.concat(
+        [named.select(a=a, b=b, middle="middle", is_natural=pl.lit(i in (0, 2, 4))) for i, (a, b) in enumerate(sides)]
+    ).unique()
     made = made.filter(pl.col("a") != pl.col("b"), pl.col("a").str.len_chars() > 1, pl.col("b").str.len_chars() > 1)
     own = list(words.own_words())
     searched = made.join(_public(home), on=["a", "b"], how="anti").filter(
@@ -290,7 +316,8 @@ def _born(people: pl.DataFrame) -> pl.DataFrame:
     dated = people.drop_nulls("birth_date")
     dull = list(words.own_words() | words.SCHOOL_WORDS | words.LINKS)
     named = [
-        dated.select("birth_date", word=f"{name}_atoms").explode("word").drop_nulls("word") for name in ("last", "first")
+        dated.select("birth_date", word=f"{name}_atoms").explode("word").drop_nulls("word")
+        for name in ("last", "first")
     ]
     by_name = pl.concat(named).filter(pl.col("word").str.len_chars() > 2, ~pl.col("word").is_in(dull))  # noqa: PLR2004
     by_key = dated.select("birth_date", word="key").drop_nulls("word")
@@ -311,14 +338,18 @@ def shape(cell: pl.Expr) -> pl.Expr:
 
 def possible(shapes: pl.Expr) -> pl.Expr:
     """How many different cells have a shape."""
-    return 10.0 ** shapes.str.count_matches("9").cast(pl.Float64) * 26.0 ** shapes.str.count_matches("a").cast(pl.Float64)
+    return 10.0 ** shapes.str.count_matches("9").cast(pl.Float64) * 26.0 ** shapes.str.count_matches("a").cast(
+        pl.Float64
+    )
 
 
 def _numbers(texts: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Ids as numbers with their digits, and the share of all numbers of as many digits that are ids."""
     is_number = pl.col("value").str.contains(r"^[0-9]{4,18}$")
     found = texts.filter(is_number).select(number=pl.col("value").cast(pl.Int64, strict=False)).unique()
-    found = found.with_columns(digits=pl.col("number").cast(pl.String).str.len_chars()).filter(pl.col("digits") > SHORT_CELL)
+    found = found.with_columns(digits=pl.col("number").cast(pl.String).str.len_chars()).filter(
+        pl.col("digits") > SHORT_CELL
+    )
     found = found.with_columns(share=pl.len().over("digits") / (9 * 10.0 ** (pl.col("digits").cast(pl.Float64) - 1)))
     kept = found.filter((pl.col("share") < DENSE) | (pl.col("digits") >= LONG_NUMBER))
     return kept, found.height - kept.height

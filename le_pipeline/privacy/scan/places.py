@@ -1,7 +1,7 @@
 """Where values of the vault could have got to: every file below LE_HOME but landing and vault, and how it is read.
 
-Files that hold tables, other files or compressed pages are opened; everything is taken by what it begins with, and not by
-its name.
+Files that hold tables, other files or compressed pages are opened; everything is taken by what it begins with, and not
+by its name.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import duckdb
 import fastexcel
@@ -30,8 +30,8 @@ import polars as pl
 from le_pipeline.home import Home
 from le_pipeline.privacy.scan import texts, words
 from le_pipeline.privacy.scan.search import Search
-from le_pipeline.privacy.scan.texts import unescaped
 from le_pipeline.privacy.scan.tables import Found, TableSearch
+from le_pipeline.privacy.scan.texts import unescaped
 from le_pipeline.warehouse.ddl import literal
 
 NOT_SEARCHED = ("vault", "vault.old", "vault.new")
@@ -40,8 +40,8 @@ LARGEST = 16 << 30  # bytes of what an archive unpacks to
 ROWS = 50_000  # of a SQLite table at once
 DELIMITED = (".csv", ".tsv")
 UNREADABLE = (
-    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, sqlite3.Error, zipfile.BadZipFile, tarfile.TarError,
-    lzma.LZMAError, zlib.error, fastexcel.FastExcelError, duckdb.Error, pl.exceptions.PolarsError,
+    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, sqlite3.Error, zipfile.BadZipFile,
+    tarfile.TarError, lzma.LZMAError, zlib.error, fastexcel.FastExcelError, duckdb.Error, pl.exceptions.PolarsError,
 )  # fmt: skip
 
 
@@ -121,30 +121,42 @@ class Reader:
             raise UnreadableError
         with path.open("rb") as file:
             head = file.read(512)
-        if head.startswith(b"PAR1"):
-            yield from (Found(_in(where, found.where), found.kind, found.count) for found in self.parquet([path]))
-        elif head[8:12] == b"DUCK":
-            yield from self._duckdb(path, where)
-        elif head.startswith(b"SQLite format 3\0"):
-            yield from self._sqlite(path, where)
-        elif head.startswith(b"ARROW1"):
-            yield from self._frame(pl.read_ipc(path, memory_map=False), where)
-        elif head.startswith(b"PK\3\4") or head.startswith(b"PK\5\6"):
+        opener, tables = _compressed(head), self._tables(head)
+        if tables:
+            yield from tables(path, where)
+        elif head.startswith((b"PK\3\4", b"PK\5\6")):
             yield from self._zip(path, where, depth)
-        elif head.startswith(b"\xd0\xcf\x11\xe0"):
-            yield from self._workbook(path, where)
-        elif opener := _compressed(head):
+        elif opener:
             with opener(path) as packed, _unpacked(packed) as plain:
                 yield from self._file(plain, where, Path(path.stem).suffix.lower(), depth + 1)
             yield from self._bytes(path, where)
         elif head[257:262] == b"ustar":
             yield from self._tar(path, where, depth)
         else:
-            if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
-                yield from self._pickle(path, where)
-            if suffix in DELIMITED:
-                yield from self._delimited(path, where)
-            yield from self._bytes(path, where)
+            yield from self._plain(path, where, head, suffix)
+
+    def _tables(self, head: bytes) -> Callable[[Path, str], Iterator[Found]] | None:
+        """How a file of tables is read that begins in this way."""
+        if head[8:12] == b"DUCK":
+            return self._duckdb
+        known = {
+            b"PAR1": self._parquet,
+            b"SQLite format 3\0": self._sqlite,
+            b"ARROW1": lambda path, where: self._frame(pl.read_ipc(path), where),
+            b"\xd0\xcf\x11\xe0": self._workbook,
+        }
+        return next((read for magic, read in known.items() if head.startswith(magic)), None)
+
+    def _parquet(self, path: Path, where: str) -> Iterator[Found]:
+        for found in self.parquet([path]):
+            yield Found(_in(where, found.where), found.kind, found.count)
+
+    def _plain(self, path: Path, where: str, head: bytes, suffix: str) -> Iterator[Found]:
+        if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
+            yield from self._pickle(path, where)
+        if suffix in DELIMITED:
+            yield from self._delimited(path, where)
+        yield from self._bytes(path, where)
 
     def _texts(self, where: str, series: Iterator[pl.Series]) -> Iterator[Found]:
         found = pl.concat([self.search(each).select("kind", "value").unique() for each in series] or [_NONE])
@@ -189,7 +201,9 @@ class Reader:
                 columns = [entry[0] for entry in cursor.description]
                 while rows := cursor.fetchmany(ROWS):
                     cells = [[_told(cell) for cell in column] for column in zip(*rows, strict=True)]
-                    frame = pl.DataFrame(dict(zip(columns, cells, strict=True)), schema=dict.fromkeys(columns, pl.String))
+                    frame = pl.DataFrame(
+                        dict(zip(columns, cells, strict=True)), schema=dict.fromkeys(columns, pl.String)
+                    )
                     yield from self._frame(frame, _in(where, name))
         con.close()
         yield from self._bytes(path, where)  # free pages hold what was deleted
@@ -200,10 +214,12 @@ class Reader:
                 raise UnreadableError
             names = archive.namelist()
             is_workbook = "[Content_Types].xml" in names
-            if is_workbook and any(name.startswith(("xl/", "content")) for name in names) or "mimetype" in names:
+            if (is_workbook and any(name.startswith(("xl/", "content")) for name in names)) or "mimetype" in names:
                 yield from self._workbook(path, where)
             listed = [name for name in names if not name.endswith("/")]
-            yield from self._texts(_in(where, "(names in the archive)"), iter([pl.Series([*listed, *map(words.apart, listed)])]))
+            yield from self._texts(
+                _in(where, "(names in the archive)"), iter([pl.Series([*listed, *map(words.apart, listed)])])
+            )
             for name in listed:
                 # cells of a workbook are read as a table: as text, any two that follow each other would be neighbours
                 if is_workbook and (name.startswith("xl/worksheets/sheet") or name == "xl/sharedStrings.xml"):
@@ -216,7 +232,9 @@ class Reader:
     def _tar(self, path: Path, where: str, depth: int) -> Iterator[Found]:
         with tarfile.open(path) as archive:
             for member in archive:
-                yield from self._texts(_in(where, "(names in the archive)"), iter([pl.Series([member.name, words.apart(member.name)])]))
+                yield from self._texts(
+                    _in(where, "(names in the archive)"), iter([pl.Series([member.name, words.apart(member.name)])])
+                )
                 if packed := archive.extractfile(member) if member.isfile() else None:
                     with packed, _unpacked(packed) as plain:
                         yield from self._file(plain, _in(where, "(in it)"), Path(member.name).suffix.lower(), depth + 1)
@@ -252,16 +270,16 @@ class Reader:
 
 # names, definitions and comments of everything in the attached database
 CATALOG = """
-select table_name || '.' || column_name, column_name || ' ' || coalesce(comment, '') || ' ' || coalesce(column_default, '')
-    || ' ' || data_type from duckdb_columns() where database_name = 'place' and not internal
+select table_name || '.' || column_name, column_name || ' ' || coalesce(comment, '') || ' '
+    || coalesce(column_default, '') || ' ' || data_type from duckdb_columns() where database_name = 'place' and not internal
 union all select table_name, table_name || ' ' || coalesce(comment, '') || ' ' || coalesce(sql, '')
     from duckdb_tables() where database_name = 'place' and not internal
 union all select view_name, view_name || ' ' || coalesce(comment, '') || ' ' || coalesce(sql, '')
     from duckdb_views() where database_name = 'place' and not internal
 union all select schema_name, schema_name || ' ' || coalesce(comment, '')
     from duckdb_schemas() where database_name = 'place' and not internal
-union all select type_name, type_name || ' ' || coalesce(comment, '') || ' ' || coalesce(array_to_string(labels, ' '), '')
-    from duckdb_types() where database_name = 'place' and not internal
+union all select type_name, type_name || ' ' || coalesce(comment, '') || ' '
+    || coalesce(array_to_string(labels, ' '), '') from duckdb_types() where database_name = 'place' and not internal
 union all select function_name, coalesce(macro_definition, '') || ' ' || coalesce(comment, '')
     from duckdb_functions() where database_name = 'place' and not internal
 union all select index_name, index_name || ' ' || coalesce(comment, '') || ' ' || coalesce(sql, '')
@@ -282,11 +300,9 @@ def _told(cell: Any) -> str | None:
     """A cell of SQLite, or a part of a pickle, as text."""
     if isinstance(cell, bytes):
         if cell[:1] == b"\x78" or cell[:2] == b"\x1f\x8b":
-            try:
+            with suppress(zlib.error):
                 cell = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(cell)
-            except zlib.error:
-                return cell.decode("latin-1")
-        return "\n".join(texts.of_bytes(cell))
+        return "\n".join(map(str, texts.of_bytes(cell)))
     return None if cell is None else str(cell)
 
 
@@ -300,7 +316,7 @@ def _compressed(head: bytes) -> Callable[[Path], Any] | None:
 
 
 @contextmanager
-def _unpacked(packed: BinaryIO) -> Iterator[Path]:
+def _unpacked(packed: IO[bytes]) -> Iterator[Path]:
     """The content as a file that only we can read, for as long as it is searched."""
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain"

@@ -6,7 +6,19 @@ import polars as pl
 
 from le_pipeline.privacy.scan import words
 from le_pipeline.privacy.scan.dates import DATE, days
-from le_pipeline.privacy.scan.needles import BIRTH, DATED, FAMILY, LONE, NAME, PART, SCHOOL, STRONG, TELLING, Needles, has
+from le_pipeline.privacy.scan.needles import (
+    BIRTH,
+    DATED,
+    FAMILY,
+    LONE,
+    NAME,
+    PART,
+    SCHOOL,
+    STRONG,
+    TELLING,
+    Needles,
+    has,
+)
 
 HIT = {"row": pl.UInt32(), "kind": pl.String(), "value": pl.String()}
 REACH = 3  # atoms behind a name in which a word such as `school` makes it the name of a school
@@ -31,7 +43,7 @@ class Search:
         return pl.concat(found).unique()
 
     def _placed(self, texts: pl.Series) -> pl.DataFrame:
-        """Atoms that take part: `row`, place among all atoms (`at`) and among those that are no link (`step`), `marks`."""
+        """Atoms that take part: `row`, place among all atoms (`at`) and among those that are no link (`step`)."""
         split = texts.rename("raw").to_frame().with_row_index("row")
         every = split.select("row", pl.col("raw").str.extract_all(words.ATOM)).explode("raw").drop_nulls()
         unique = every["raw"].unique()
@@ -60,8 +72,18 @@ class Search:
         after = placed.filter(has(SCHOOL)).select("row", school="at").sort("school")
         if after.is_empty() or names.is_empty():
             return names.select("at").clear()
-        near = names.select("at", "row").sort("at").join_asof(
-            after, left_on="at", right_on="school", by="row", strategy="forward", allow_exact_matches=False, check_sortedness=False
+        near = (
+            names.select("at", "row")
+            .sort("at")
+            .join_asof(
+                after,
+                left_on="at",
+                right_on="school",
+                by="row",
+                strategy="forward",
+                allow_exact_matches=False,
+                check_sortedness=False,
+            )
         )
         return near.filter(pl.col("school") - pl.col("at") <= REACH).select("at")
 
@@ -78,7 +100,9 @@ class Search:
             ).filter("inside")
             if joined.is_empty():
                 continue
-            hits = joined.join(sequences.filter(pl.col("n") == n, pl.col("text").is_in(joined["text"].implode())), on="text")
+            hits = joined.join(
+                sequences.filter(pl.col("n") == n, pl.col("text").is_in(joined["text"].implode())), on="text"
+            )
             found.append(hits.select("row", "kind", value="text"))
         return pl.concat(found)
 
@@ -106,7 +130,10 @@ class Search:
         there = pl.DataFrame({"row": rows, "date": texts.gather(rows).str.extract_all(DATE)})
         there = there.explode("date").drop_nulls().unique()
         unique = there["date"].unique()
-        meant = pl.DataFrame({"date": unique, "birth_date": [list(days(text)) for text in unique]}, schema={"date": pl.String, "birth_date": pl.List(pl.String)})
+        meant = pl.DataFrame(
+            {"date": unique, "birth_date": [list(days(text)) for text in unique]},
+            schema={"date": pl.String, "birth_date": pl.List(pl.String)},
+        )
         meant = meant.explode("birth_date").drop_nulls()
         pairs = there.join(meant, on="date").join(dated, on="row")
         born = self.needles.born.filter(pl.col("word").is_in(pairs["word"].unique().implode()))

@@ -1,7 +1,7 @@
 """Tables searched for the values of the vault: cell by cell, across the cells of a row, and beside pseudonyms.
 
-Values are compared distinct, column by column, in DuckDB and Polars, so that ten million rows cost what they say, and not
-what they are.
+Values are compared distinct, column by column, in DuckDB and Polars, so that ten million rows cost what they say, and
+not what they are.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ class TableSearch:
         if NUMBER.search(column.type) and not column.type.endswith("]"):
             return self._numbers(relation, column)
         if DAY.search(column.type):
-            days = self.con.sql(f"select distinct cast(cast({column.sql} as date) as varchar) as d from {relation}").pl()["d"]
+            days = self.con.sql(
+                f"select distinct cast(cast({column.sql} as date) as varchar) as d from {relation}"
+            ).pl()["d"]
             return Looked(own=(kinds.BIRTH,) if days.is_in(self._born.implode()).any() else ())
         if column.type in ("BOOLEAN", "TIME", "INTERVAL"):
             return Looked()
@@ -127,7 +129,9 @@ class TableSearch:
         if ids:
             counts[kinds.ID] = max(counts.get(kinds.ID, 0), ids)
         own = [kinds.ID] if chance else []
-        own += [kind for kind in names if names[kind]] + ([kinds.BIRTH] if n and column.type == "VARCHAR" and self._has_days(relation, column) else [])
+        own += [kind for kind in names if names[kind]] + (
+            [kinds.BIRTH] if n and column.type == "VARCHAR" and self._has_days(relation, column) else []
+        )
         return Looked(counts, {kind: pl.concat(frames) for kind, frames in names.items() if frames}, tuple(own))
 
     def _texts(self, batch: pl.Series, found: dict[str, pl.DataFrame]) -> None:
@@ -209,9 +213,7 @@ class TableSearch:
             if count:
                 yield Found(f"{prefix}{first} + {last}", kinds.NAME, count)
 
-    def _beside(
-        self, relation: str, prefix: str, key: Column, column: Column, own: tuple[str, ...]
-    ) -> Iterator[Found]:
+    def _beside(self, relation: str, prefix: str, key: Column, column: Column, own: tuple[str, ...]) -> Iterator[Found]:
         """Values that belong to the person of the row's pseudonym, where they do so more often than by chance."""
         if key == column:
             return

@@ -22,16 +22,18 @@ APART = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\
 MARK = r"[\\'’ʼ`\p{M}]"
 LETTERS = {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"}
 # what may stand between the given and the family name of one person, in a record, a page or a sentence
-LINKS = frozenset(
-    "name names first last given family middle sur surname forename fname lname firstname lastname givenname familyname"
-    " null none nan na td tr th li span div br b p text string str value v t si jr sr ii iii iv mr mrs ms miss dr"
-    " mx student teacher fellow mentee staff n r x1 x2 quot amp nbsp u".split()
-)
-SCHOOL_WORDS = frozenset(
-    "school schools elementary elem middle high academy academies charter primary junior senior preparatory prep"
-    " institute college collegiate magnet montessori kindergarten intermediate center centre campus district parish"
-    " county isd usd university es ms hs jhs".split()
-)
+_LINKS = """
+name names first last given family middle sur surname forename fname lname firstname lastname givenname
+familyname null none nan na td tr th li span div br b p text string str value v t si jr sr ii iii iv mr mrs ms
+miss dr mx student teacher fellow mentee staff n r x1 x2 quot amp nbsp u
+"""
+LINKS = frozenset(_LINKS.split())
+_SCHOOL_WORDS = """
+school schools elementary elem middle high academy academies charter primary junior senior preparatory prep
+institute college collegiate magnet montessori kindergarten intermediate center centre campus district parish
+county isd usd university es ms hs jhs
+"""
+SCHOOL_WORDS = frozenset(_SCHOOL_WORDS.split())
 REFERENCE = registry.HERE / "reference"
 OWN_WORDS = (".py", ".sql", ".yaml", ".csv")  # of the project's own files
 NAMES_IN_REFERENCE = ("given_name.csv", "nickname.csv", "family_name.csv", "public_name.csv")
