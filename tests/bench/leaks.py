@@ -85,7 +85,7 @@ def _tables(home: Home, rows: int, people: int) -> None:
 
 
 def _log(home: Home, megabytes: int) -> None:
-    line = "2026-11-27 02:00:{:02d}.{:06d} +0000 - dagster - DEBUG - whole_line - step {:07d} of Jefferson read {} rows in {} ms\n"
+    line = "2026-11-27 02:00:{:02d}.{:06d} +0000 - dagster - DEBUG - step {:07d} of Jefferson read {} rows in {} ms\n"
     block = "".join(line.format(n % 60, n * 37 % 10**6, n * 101, n * 13, n % 5000) for n in range(10_000))
     with (home.dagster / "event.log").open("w") as file:
         for _ in range(max(1, megabytes * 1_000_000 // len(block))):

@@ -220,7 +220,7 @@ PLACES: dict[str, Plant] = {
     "note": lambda h, p: written(h, "lake/.notes/x.json", json.dumps({"path": p.id}).encode()),
     "lock": lambda h, p: written(h, f".lock/of_{p.id}", b""),
     "birth date beside the name": lambda h, p: written(h, "x.log", f"{p.first_name} was born on {p.birth_date:%B %d, %Y}".encode()),
-    "birth date beside the key": lambda h, p: in_warehouse(
+    "birth date beside the key": lambda h, _: in_warehouse(
         h, f"create table t as select * from (values ('{key_of(h)}', date '{CANARIES[0].birth_date}')) as v(student_key, d)"
     ),
 }  # fmt: skip

@@ -271,7 +271,8 @@ class Reader:
 # names, definitions and comments of everything in the attached database
 CATALOG = """
 select table_name || '.' || column_name, column_name || ' ' || coalesce(comment, '') || ' '
-    || coalesce(column_default, '') || ' ' || data_type from duckdb_columns() where database_name = 'place' and not internal
+    || coalesce(column_default, '') || ' ' || data_type
+    from duckdb_columns() where database_name = 'place' and not internal
 union all select table_name, table_name || ' ' || coalesce(comment, '') || ' ' || coalesce(sql, '')
     from duckdb_tables() where database_name = 'place' and not internal
 union all select view_name, view_name || ' ' || coalesce(comment, '') || ' ' || coalesce(sql, '')
