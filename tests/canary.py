@@ -1,8 +1,8 @@
 """Canaries: people who cannot be mistaken for anybody, and a search for them that shares no code with the scan.
 
 They are made from a seed. Every one has an id, a name with an accent, an apostrophe or a hyphen, and a birth date; half
-of them are staff, with an e-mail address. `Hunt` looks for all of it in everything that runs leave behind, byte by byte,
-in every encoding, inside every file that packs what it holds.
+of them are staff, with an e-mail address. `Hunt` looks for all of it in everything that runs leave behind, byte by
+byte, in every encoding, inside every file that packs what it holds.
 """
 
 from __future__ import annotations
