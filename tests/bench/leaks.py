@@ -27,7 +27,6 @@ PEOPLE = 1_000_000
 ROWS = 10_000_000
 LOG_MEGABYTES = 1000
 KEYS = Keys(bytes(range(32)))
-ROLES = ("first", "again", "planted")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,9 @@ def scanned(root: Path) -> list[Scanned]:
     home = fill(root / "leaks")
     found = [_timed("a million people, nothing planted", home)]
     found.append(_timed("nothing changed", home))
-    (home.dagster / "one.log").write_text("could not read Grace White, 1000000007")
+    (person,) = next(Vault(home, KEYS).read("student_assessment/LA-2016.identity")).head(1).rows(named=True)
+    told = f"could not read {person['first_name']} {person['last_name']}, {person['student_id']}"
+    (home.dagster / "one.log").write_text(told)
     found.append(_timed("a log of one line is new", home))
     if [each.found for each in found] != [0, 0, 2]:
         raise SystemExit(f"the scan finds {[each.found for each in found]} places, not 0, 0 and 2")
