@@ -179,6 +179,15 @@ PLACES: dict[str, Plant] = {
     "parquet column name": lambda h, p: parquet(h, **{f"of {p.last_name}": [1]}),
     "csv": lambda h, p: written(h, "lake/a.csv", f"a,b\n1,{p.id}\n".encode()),
     "csv, cells apart": lambda h, p: written(h, "lake/a.csv", f"a,b,c\n{p.first_name},1,{p.last_name}\n".encode()),
+    "csv of semicolons, common names apart": lambda h, _: written(h, "lake/a.csv", b"a;b;c\nGrace;1;White\n"),
+    "tabs, common names apart": lambda h, _: written(h, "lake/a.txt", b"a\tb\tc\nWhite\t1\tGrace\n"),
+    "json lines, common names apart": lambda h, _: written(
+        h, "x.jsonl", b'{"first": "Grace", "grade": "04", "n": 3, "last": "White"}\n' * 3
+    ),
+    "json, common names apart": lambda h, _: written(
+        h, "x.json", b'[{"first": "Grace", "grade": "04", "n": 3, "last": "White"}]'
+    ),
+    "an id of leading zeros as a number": lambda h, p: in_warehouse(h, f"create table t as select 1{p.id} - 10000000000 as n"),
     "xlsx": lambda h, p: written(h, "published/a.xlsx", workbook([["a", "b"], [1, p.last_name]])),
     "xlsx, two cells": lambda h, p: written(h, "published/a.xlsx", workbook([["a", "b"], [p.first_name, p.last_name]])),
     "xlsx number": lambda h, p: written(h, "published/a.xlsx", workbook([["a"], [int(p.id)]])),

@@ -38,7 +38,8 @@ NOT_SEARCHED = ("vault", "vault.old", "vault.new")
 DEEPEST = 5  # archives in archives
 LARGEST = 16 << 30  # bytes of what an archive unpacks to
 ROWS = 50_000  # of a SQLite table at once
-DELIMITED = (".csv", ".tsv")
+DELIMITED, SEPARATORS = (".csv", ".tsv", ".txt"), ",;\t|"
+RECORDS, LARGEST_JSON = (".json", ".jsonl", ".ndjson"), 1 << 30  # larger ones are read as text alone
 UNREADABLE = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError, sqlite3.Error, zipfile.BadZipFile,
     tarfile.TarError, lzma.LZMAError, zlib.error, fastexcel.FastExcelError, duckdb.Error, pl.exceptions.PolarsError,
@@ -156,6 +157,8 @@ class Reader:
             yield from self._pickle(path, where)
         if suffix in DELIMITED:
             yield from self._delimited(path, where)
+        if suffix in RECORDS and path.stat().st_size < LARGEST_JSON:
+            yield from self._records(path, where)
         yield from self._bytes(path, where)
 
     def _texts(self, where: str, series: Iterator[pl.Series]) -> Iterator[Found]:
@@ -247,13 +250,23 @@ class Reader:
             yield from self._frame(sheet, _in(where, f"sheet {number}"))
 
     def _delimited(self, path: Path, where: str) -> Iterator[Found]:
-        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        with path.open("rb") as file:
+            header = file.readline(texts.CARRIED)
+        separator = max(SEPARATORS, key=lambda sign: header.count(sign.encode()))
         try:
             frame = pl.read_csv(
                 path, infer_schema=False, separator=separator, truncate_ragged_lines=True, encoding="utf8-lossy"
             )
         except pl.exceptions.PolarsError:
             return  # no table; it is read as text in any case
+        yield from self._frame(frame, where)
+
+    def _records(self, path: Path, where: str) -> Iterator[Found]:
+        """JSON as a table, where it is one: what belongs together need not stand side by side."""
+        try:
+            frame = pl.read_json(path) if path.read_bytes().lstrip()[:1] == b"[" else pl.read_ndjson(path)
+        except pl.exceptions.PolarsError:
+            return
         yield from self._frame(frame, where)
 
     def _pickle(self, path: Path, where: str) -> Iterator[Found]:

@@ -22,6 +22,8 @@ from le_pipeline.warehouse.ddl import literal
 from schemas import registry
 
 PLACE = re.compile("school|lea_|lea$|district|parish|county|region|city|organi[sz]ation|institution|site|campus", re.I)
+GROUP = re.compile("race|ethnic|sex|gender|group", re.IGNORECASE)
+OWN_COLUMNS = {name for table in registry.tables().values() for name in table.column_names}
 PLACES_SHARE, PLACES_FEW = 0.2, 3  # of the names in a column of places, how many may be family names too
 PSEUDONYM = "^[0-9a-f]{32}$"
 AT_ONCE = 1_000_000  # distinct values
@@ -70,7 +72,7 @@ class TableSearch:
         self.search = search
         self.needles: Needles = search.needles
         coded = (each.values for each in registry.fields().values())
-        # what a contract allows is no name, though somebody may bear it: white, black, art
+        # what a contract allows is no name in a column of its own tables, though somebody may bear it: white, black
         self._allowed = sorted({str(value).lower() for values in coded for value in values or ()})
         self._given = self.needles.names["first"].unique()
         self._family = self.needles.names["last"].unique()
@@ -120,7 +122,7 @@ class TableSearch:
             n += batch.len()
             self._texts(batch, found)
             looks.append(self._looks(batch))
-            for kind, frame in self._names(batch).items():
+            for kind, frame in self._names(batch, column).items():
                 names[kind] += [frame] if frame.height else []
         counts = {kind: values.height for kind, values in found.items()}
         if PLACE.search(column.name) and counts.get(kinds.FAMILY, 0) <= max(PLACES_FEW, PLACES_SHARE * n):
@@ -142,10 +144,11 @@ class TableSearch:
             seen = found.get(str(kind), values.clear())
             found[str(kind)] = pl.concat([seen, values]).unique()
 
-    def _names(self, batch: pl.Series) -> dict[str, pl.DataFrame]:
+    def _names(self, batch: pl.Series, column: Column) -> dict[str, pl.DataFrame]:
         """Cells that are nothing but a given or a family name, with the name as it is compared."""
         is_short = batch.str.len_chars() <= LONGEST_NAME
-        short = batch.filter(is_short & ~batch.str.to_lowercase().is_in(self._allowed))
+        coded = self._allowed if column.name in OWN_COLUMNS or GROUP.search(column.name) else []
+        short = batch.filter(is_short & ~batch.str.to_lowercase().is_in(coded))
         frame = pl.DataFrame({"cell": short, "name": words.atoms(short).list.join(" ")})
         return {
             kinds.GIVEN: frame.filter(pl.col("name").is_in(self._given.implode())),
