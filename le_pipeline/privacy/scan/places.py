@@ -263,11 +263,14 @@ class Reader:
 
     def _records(self, path: Path, where: str) -> Iterator[Found]:
         """JSON as a table, where it is one: what belongs together need not stand side by side."""
+        with path.open("rb") as file:
+            is_list = file.read(1 << 10).lstrip()[:1] == b"["
         try:
-            frame = pl.read_json(path) if path.read_bytes().lstrip()[:1] == b"[" else pl.read_ndjson(path)
-        except pl.exceptions.PolarsError:
-            return
-        yield from self._frame(frame, where)
+            frame = pl.read_json(path) if is_list else pl.read_ndjson(path)
+            found = list(self._frame(frame, where))
+        except UNREADABLE:
+            return  # no table, or one of a shape that has no cells; it is read as text in any case
+        yield from found
 
     def _pickle(self, path: Path, where: str) -> Iterator[Found]:
         """What a pickle holds, taken from its instructions; nothing of it is run."""
