@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import agreements, automation, ingest, notices, person_match, steps, warehouse
+from assets import agreements, automation, ingest, notices, person_match, privacy, steps, warehouse
 from assets.resources import HomeResource
 from le_pipeline.home import Home
 
@@ -12,10 +12,17 @@ from le_pipeline.home import Home
 def build_defs(home: Home) -> dg.Definitions:
     """The definitions for one home."""
     return dg.Definitions(
-        assets=[*agreements.ASSETS, *ingest.ASSETS, *person_match.ASSETS, *steps.ASSETS, *warehouse.ASSETS],
+        assets=[
+            *agreements.ASSETS,
+            *ingest.ASSETS,
+            *person_match.ASSETS,
+            *steps.ASSETS,
+            *warehouse.ASSETS,
+            *privacy.ASSETS,
+        ],
         asset_checks=notices.CHECKS,
-        jobs=[automation.whole_line],
-        schedules=[automation.nightly],
+        jobs=[automation.whole_line, automation.leak_scan],
+        schedules=[automation.nightly, automation.morning],
         sensors=[automation.landed],
         resources={"home": HomeResource.at(home)},
         executor=dg.in_process_executor,

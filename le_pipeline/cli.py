@@ -95,8 +95,23 @@ def _walk(place: Home, keys: Keys, chosen: list[Partition]) -> None:
             outcome.add(report)
             progress.update(task, advance=0 if isinstance(report, line.Refused) else 1, description=outcome.last)
     out.print(summary.after_run(place, outcome))
+    if outcome.scan:
+        outcome.scan.require_clean()
     if outcome.reasons:
         raise typer.Exit(1)
+
+
+@app.command()
+def scan(home: HomeOption = None) -> None:
+    """Search everything below the home, but landing and vault, for values of the vault; ends with 1 on a find."""
+    from le_pipeline import line, summary
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+
+    place = Home.at(home)
+    report = line.search(place, load_keys(place))
+    out.print(summary.scanned(report), soft_wrap=True)
+    report.require_clean()
 
 
 @app.command()

@@ -76,6 +76,10 @@ class QueryError(PipelineError):
     """The warehouse cannot be queried, or an SQL text is no query, or has no answer."""
 
 
+class LeakError(PipelineError):
+    """Values of the vault were found where none may be, or a place cannot be searched."""
+
+
 class BusyError(PipelineError):
     """Another run is writing to this home."""
 
@@ -142,6 +146,10 @@ class DestroyedFileError(RefusedError):
 
 class MissingColumnError(RefusedError):
     """A column that the layout needs is not in the file, or a lookup file is not beside it."""
+
+
+class NamedFileError(RefusedError):
+    """The file is named after somebody in it."""
 
 
 class ToleranceError(RefusedError):

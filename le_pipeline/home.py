@@ -123,9 +123,8 @@ class Home:
         return self.root / "reference"
 
     def is_without_names(self, path: Path) -> bool:
-        """Whether the place is one in which no name of a person may ever be written by us."""
-        places = (self.lake, self.warehouse.parent, self.dagster, self.landing, self.vault)  # which is encrypted
-        return any(path.resolve().is_relative_to(place) for place in places)
+        """Whether no name of a person may ever be written there by us: in landing, and anywhere in LE_HOME."""
+        return any(path.resolve().is_relative_to(place) for place in (self.root, self.landing))
 
     def create(self) -> None:
         """Make the folders that are missing.

@@ -1,4 +1,4 @@
-"""The whole line: landing to lake, links, marts and warehouse, one report at a time.
+"""The whole line: landing to lake, links, marts, warehouse and the search for leaks, one report at a time.
 
 `le run` and `make run` both walk it; the Dagster assets call the same functions, each from its own asset.
 """
@@ -19,7 +19,9 @@ from le_pipeline.link import person_match
 from le_pipeline.link import steps as link
 from le_pipeline.link.person_match import PeopleReport
 from le_pipeline.measure import steps as measure
+from le_pipeline.privacy import scan
 from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.scan import ScanReport
 from le_pipeline.warehouse import build, gate
 from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import Engine, Step, TableReport
@@ -39,11 +41,14 @@ class Refused:
     reason: str
 
 
-Report = AgreementReport | Refused | FeedReport | PeopleReport | TableReport | WarehouseReport
+Report = AgreementReport | Refused | FeedReport | PeopleReport | TableReport | WarehouseReport | ScanReport
 
 
 def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]:
-    """Bring the partitions in, then every table up to date, then the warehouse; yields a report per piece of work.
+    """Bring the partitions in, then every table up to date, then the warehouse, and search all of it.
+
+    Yields a report per piece of work. A scan that has found something is reported, and not raised:
+    `ScanReport.require_clean` does.
 
     Raises:
         PipelineError: a named trouble; what was done before it stays.
@@ -97,12 +102,14 @@ def _derive(home: Home, keys: Keys) -> Iterator[Report]:
     for step in STEPS:
         yield engine.run(step)
     yield publish(home)
+    yield search(home, keys)
 
 
 def is_current(home: Home, keys: Keys) -> bool:
     """Whether a run over everything that has landed would change nothing."""
     return (
         _is_derived(home, keys)
+        and scan.was_clean(home)
         and agreements.is_kept(home, keys)
         and not destruction.unfinished(home)
         and all(partition.is_current(home, keys, landed) for landed in home.partitions())
@@ -146,6 +153,16 @@ def publish(home: Home) -> WarehouseReport:
         built, expectations = _stage(home)
         gate.require(expectations)
         return built if built.is_current else build.promote(home)
+
+
+def search(home: Home, keys: Keys) -> ScanReport:
+    """Search everything below the home, but landing and vault, for values of the vault; nobody builds meanwhile.
+
+    Raises:
+        VaultError: the vault cannot be opened.
+    """
+    with home.lock(WAREHOUSE):
+        return scan.scan(home, keys)
 
 
 def _stage(home: Home) -> tuple[WarehouseReport, list[Expectation]]:

@@ -22,6 +22,7 @@ from le_pipeline.ingest.rehearsal import Part, Rehearsal
 from le_pipeline.link import person_match, review
 from le_pipeline.link.person_match import PeopleReport
 from le_pipeline.link.review import Pair
+from le_pipeline.privacy.scan import ScanReport
 from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import TableReport
 from le_pipeline.warehouse.lake import Lake
@@ -68,6 +69,7 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     noted: list[str] = field(default_factory=list)
     last: str = ""
+    scan: ScanReport | None = None
 
     def add(self, report: line.Report) -> None:
         """Count a report."""
@@ -82,6 +84,10 @@ class Outcome:
                 return
             case line.Refused():
                 self.reasons.append(report.reason)
+                return
+            case ScanReport():
+                self.last = "leak scan"
+                self.scan = report
                 return
             case FeedReport():
                 self.last = f"{report.partition} {report.feed}"
@@ -117,6 +123,14 @@ def after_run(home: Home, outcome: Outcome) -> RenderableType:
     if reasons := [*misplaced(home), *outcome.reasons, *outcome.noted]:
         parts.append(troubles(reasons))
     return Group(*parts)
+
+
+def scanned(report: ScanReport) -> str:
+    """What a scan has read, and what it could not look for everywhere."""
+    searched = f"{report.files:,} files, {report.unchanged:,} of them unchanged since they were clean, searched for"
+    told = [f"{searched} {report.values:,} values of the vault: found in {len(report.leaks):,} places"]
+    told += [f"  {count:,} {what}" for what, count in report.unsearched.items()]
+    return "\n".join(told)
 
 
 def figures(home: Home) -> RenderableType:

@@ -452,6 +452,7 @@ def _faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
     allowed = layout.table.source_fields
     optional = {loc[-1] for loc, source in layout.sources() if source.optional}
     yield from _condition_faults(layout)
+    yield from _public_faults(layout)
     for column in layout.table.columns:
         needed = column.field.of or column.name
         if not column.required or needed not in allowed or needed in DEFAULTS:
@@ -496,6 +497,34 @@ def _source_faults(layout: Layout, loc: tuple[str, ...], source: Source) -> Iter
     for key, value in named:
         if field.values and value is not None and value not in field.values:
             yield (*loc, key), f"{value!r} is not an allowed value of {name}: {', '.join(field.values)}"
+
+
+def _public_faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A column of names or ids would be in the lake as it is, were it taken for something public as well."""
+    fields = registry.fields()
+    direct = {
+        column: name
+        for (*_, name), source in layout.sources()
+        if name in fields and fields[name].privacy == "direct" and name != "section_id" and not source.extract
+        for column in source.columns
+    }
+    for loc, source in layout.sources():
+        field = fields.get(loc[-1])
+        if (
+            loc[0] == "lookup"
+            or field is None
+            or field.privacy == "direct"
+            or field.values
+            or source.extract
+            or source.map
+        ):
+            continue
+        for column in source.columns:
+            if column in direct:
+                yield (
+                    loc,
+                    f"{column!r} is the {direct[column]}, which must not be taken for {field.name}: all may see that",
+                )
 
 
 def _condition_faults(layout: Layout) -> Iterator[tuple[tuple[str, ...], str]]:

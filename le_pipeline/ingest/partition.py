@@ -21,12 +21,13 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from le_pipeline.errors import RefusedError, ToleranceError, TruncatedFileError
+from le_pipeline.errors import NamedFileError, RefusedError, ToleranceError, TruncatedFileError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import mending, record
 from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, rejected_rows
 from le_pipeline.ingest.drift import DRIFT, PROFILE, compare, profile
 from le_pipeline.ingest.identity import MATCH, identities, roster_ids
+from le_pipeline.ingest.naming import is_named_after_somebody, withheld
 from le_pipeline.ingest.recognition import Recognised, recognise_all
 from le_pipeline.ingest.resolution import CONTENT, FATE, ORDER, content_hash, fates, marks, part_of
 from le_pipeline.privacy.agreement import coverage
@@ -75,6 +76,11 @@ class _Read:
     account: Account
     reader: DeliveryReader | None = None
     refusal: RefusedError | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables and messages; the name of a person is not told."""
+        return withheld(self.delivery) if isinstance(self.refusal, NamedFileError) else self.delivery.name
 
 
 @dataclass
@@ -140,6 +146,8 @@ class _Ingest:
         self.vault = Vault(home, keys)
         self.before = record.on_record(home, feed, partition)
         self.note = f"ingest/{feed}.{partition}"
+        self.alike: list[Delivery] = []  # every file that is to be read, those with the content of another included
+        self.named: set[str] = set()  # files that are named after somebody in them
 
     def is_current(self) -> bool:
         if coverage(self.home).destroyed(self.partition):
@@ -259,6 +267,7 @@ class _Ingest:
                 [empty(DRIFT)],
             )
             rosters = self._rosters() if any(d.layout.has_candidates for d, _ in deliveries) else {}
+            self.alike = [delivery for delivery, _ in deliveries]
             reads = [
                 self._read(order, delivery, received, intake, rosters)
                 for order, (delivery, received) in enumerate(_once_per_content(deliveries))
@@ -313,6 +322,13 @@ class _Ingest:
         """The accepted records of a delivery, batch by batch; what else a batch came to goes where it belongs."""
         correction = reader.delivery.layout.correction
         for batch in reader.batches():
+            names = [each.name for each in self.alike if _content(each) == _content(reader.delivery)]
+            self.named |= {name for name in names if is_named_after_somebody(name, batch.identity)}
+            if reader.delivery.name in self.named:
+                raise NamedFileError(
+                    "is named after somebody in it, and names of files are told everywhere;"
+                    " give it another name, and land it again"
+                )
             intake.identity.add(batch.identity)
             intake.rejected.add(batch.rejected)
             intake.pointers.append(batch.quarantine)
@@ -388,7 +404,7 @@ class _Ingest:
                     " see the quarantine for rows and fixes"
                 )
             if read.refusal and (isinstance(read.refusal, ToleranceError) or delivery.name in earlier):
-                report.held_by[delivery.name] = f"{delivery.name} {read.refusal}"
+                report.held_by[read.name] = f"{read.name} {read.refusal}"
 
     def _replace_table(self, intake: _Intake, gone: pl.DataFrame) -> None:
         part = f"landed_{self.partition.school_year}"
@@ -462,7 +478,7 @@ class _Ingest:
     def _delivery_row(self, read: _Read, report: FeedReport) -> dict[str, Any]:
         delivery, account = read.delivery, read.account
         row = record.row_of(delivery.document, self.partition, account, delivery)
-        row["received_at"] = read.received_at
+        row |= {"received_at": read.received_at, "path": read.name}
         if read.reader:
             row["unknown_columns"] = ", ".join(read.reader.filler.unknown_columns) or None
             row["missing_columns"] = ", ".join(read.reader.filler.missing_columns) or None
@@ -470,7 +486,7 @@ class _Ingest:
             held = isinstance(read.refusal, ToleranceError)
             return row | {
                 "delivery_status": "held" if held else "refused",
-                "delivery_reason": f"{delivery.name} {read.refusal}",
+                "delivery_reason": f"{read.name} {read.refusal}",
             }
         if not report.is_replaced:
             return row | {"delivery_status": "held", "delivery_reason": f"waits for {', '.join(report.held_by)}"}
@@ -486,13 +502,17 @@ class _Ingest:
     ) -> list[dict[str, Any]]:
         """Files that are byte for byte another one of the folder: on record, not read."""
         read = {item.delivery.delivery_id: item.delivery for item in reads}
-        first = {_content(item.delivery): item.delivery.name for item in reads}
+        first = {_content(item.delivery): item for item in reads}
+        # of a file that was not read to its end nobody knows what else would have told
+        closed = {content for content, item in first.items() if isinstance(item.refusal, NamedFileError)}
+        refused = {each.name for each in self.alike if _content(each) in closed}
         return [
             record.row_of(d.document, self.partition, Account(), d)
             | {
                 "received_at": received,
+                "path": withheld(d) if d.name in self.named | refused else d.name,
                 "delivery_status": "superseded",
-                "delivery_reason": f"is identical to {first[_content(d)]}",
+                "delivery_reason": f"is identical to {first[_content(d)].name}",
             }
             for d, received in deliveries
             if d.delivery_id not in read

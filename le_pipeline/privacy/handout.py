@@ -26,7 +26,7 @@ def make_room(home: Home, target: Path) -> None:
         raise HandoutError(f"{target.name}: give a name that ends in .xlsx; other formats damage ids")
     if home.is_without_names(target):
         raise HandoutError(
-            f"{target} lies where no name may be; choose a place outside lake, warehouse, dagster, landing and vault"
+            f"{target} lies where no name may be; choose a place outside LE_HOME ({home.root}) and landing"
         )
     try:
         target.unlink(missing_ok=True)

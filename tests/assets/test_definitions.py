@@ -27,8 +27,10 @@ def specs(home: Home) -> dict[dg.AssetKey, dg.AssetSpec]:
 
 def test_every_table_is_an_asset_and_so_are_landing_and_warehouse(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
     tables = {asset_key(table.qualified_name) for table in registry.tables().values()}
-    others = {dg.AssetKey(["landing"]), dg.AssetKey(["warehouse", "candidate"]), dg.AssetKey(["warehouse", "current"])}
-    others |= {dg.AssetKey(["agreement"]), dg.AssetKey(["certificate"])}
+    others = {
+        dg.AssetKey(name.split("/"))
+        for name in ("landing", "warehouse/candidate", "warehouse/current", "privacy/leak_scan", "agreement", "certificate")
+    }
 
     assert set(specs) == tables | others
 
@@ -42,6 +44,7 @@ def test_assets_stand_in_groups_by_stage(specs: dict[dg.AssetKey, dg.AssetSpec])
     assert group("linked.retention_outcome") == "measure"
     assert group("marts.achievement_gap") == "measure"
     assert group("warehouse.current") == "warehouse"
+    assert group("privacy.leak_scan") == "privacy"
 
 
 def test_every_asset_says_what_one_row_is_who_owns_it_and_what_kind_it_is(
@@ -118,6 +121,19 @@ def test_the_nightly_run_is_at_two_in_louisiana_and_the_sensor_is_off_until_swit
     assert automation.nightly.cron_schedule == "0 2 * * *"
     assert automation.nightly.execution_timezone == "America/Chicago"
     assert automation.landed.default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def test_the_scan_is_last_and_is_repeated_in_the_morning_whatever_became_of_the_night(
+    home: Home, specs: dict[dg.AssetKey, dg.AssetSpec]
+) -> None:
+    deps = {dep.asset_key for spec in specs.values() for dep in spec.deps}
+    scan = dg.AssetKey(["privacy", "leak_scan"])
+    job = build_defs(home).resolve_job_def("leak_scan")
+
+    assert scan not in deps
+    assert job.asset_layer.selected_asset_keys == {scan}
+    assert automation.morning.cron_schedule == "0 5 * * *"
+    assert automation.morning.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 def test_the_pool_of_the_warehouse_is_used_and_configured(home: Home) -> None:

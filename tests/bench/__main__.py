@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.beside import beside_a_copy, beside_earthmover, linked, with_bad_rows
+from bench.leaks import PEOPLE, scanned
 from bench.people import matched
 from bench.rotation import rotation_and_rate
 from end_to_end.test_public_data import DATA, LINKS, SCORES
@@ -104,10 +105,17 @@ def main() -> None:
             out.print(f"the public data are not at {DATA}; that part is left out")
         found += synthetic_state(Path(scratch))
         cases = (linked, beside_a_copy, with_bad_rows, beside_earthmover)
+        searched = scanned(Path(scratch))
         compared = [line for case in cases for line in case(Path(scratch))]
     table = Table("run", "rows", "seconds", "peak MB", "promised")
     for row in found:
         table.add_row(row.what, f"{row.rows:,}", f"{row.seconds:.1f}", f"{row.megabytes:,.0f}", row.promise)
+    out.print(table)
+    table = Table(f"the scan, {PEOPLE:,} people in the vault", "GB", "seconds", "peak MB", "found")
+    for scan in searched:
+        table.add_row(
+            scan.what, f"{scan.gigabytes:.1f}", f"{scan.seconds:.0f}", f"{scan.megabytes:,.0f}", str(scan.found)
+        )
     out.print(table)
     table = Table("one file, in turns", "rows", "seconds", "peak MB", "rows/s", "ratio", "of cores", "promised")
     for line in compared:

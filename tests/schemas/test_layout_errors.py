@@ -23,6 +23,8 @@ CHANGED: list[tuple[str, str, str]] = [
     ("about:", "abuot:",
      "own.yaml, line 1: about: is missing\nown.yaml, line 4: abuot: is not a key that is known here"),
     ("feed: student_assessment\n", "", "own.yaml, line 1: feed: is missing"),
+    ("lea_id: District", "lea_id: Name",
+     "own.yaml, line 13: fill.lea_id: 'Name' is the last_name, which must not be taken for lea_id: all may see that"),
     ("student_assessment", "student_tests",
      "own.yaml, line 2: feed: 'student_tests' is not a feed; the feeds are applicant,"),
     ("layout: scores", "layout: My Scores", "own.yaml, line 1: layout: String should match pattern '^[a-z0-9_]+$'"),
