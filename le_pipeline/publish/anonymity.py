@@ -1,7 +1,8 @@
 """How well records hide behind each other: k-anonymity, l-diversity, t-closeness, risks of re-identification.
 
-Records that agree in every quasi-identifier are one equivalence class; empty is a value like any other, before the rest. What holds for
-rows holds for people where the frame has one row for each: whoever measures an extract counts students, not scores.
+Records that agree in every quasi-identifier are one equivalence class; empty is a value like any other, before the
+rest. What holds for rows holds for people where the frame has one row for each: whoever measures an extract counts
+students, not scores.
 """
 
 from __future__ import annotations

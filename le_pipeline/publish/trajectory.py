@@ -1,0 +1,197 @@
+"""Students as an intruder meets them: by everything that is known of them over all years together.
+
+A student code ties the rows of all years and subjects together, so what must be shared with others is not a row but the
+whole trajectory: which subjects were tested in which years, which cells are filled, and school, grade and
+characteristics in each of them. Students are counted once, however many rows they have.
+
+Students alike in everything before recoding are counted together first, so that judging a node of the lattice does not
+grow with the number of students.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from le_pipeline.publish.hierarchy import Hierarchy
+from le_pipeline.publish.lattice import Node
+from le_pipeline.publish.showing import LEAST, MOST, diverse, may_be_shown, spread
+
+SEP = "\x1e"  # between the values of a trajectory; in no value of a file
+STUDENT, SLOT, SHAPE, SCHOOL = "student_key", "slot", "shape", "school"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where students are, as an extract says it.
+
+    `hierarchy`: of the column `place` of the scores; what is shown of whom more cannot be shown. `is_shown_where_safe`:
+    school and teachers are shown of all others. `has_teacher`: teachers are asked for.
+    """
+
+    hierarchy: Hierarchy
+    is_shown_where_safe: bool
+    has_teacher: bool
+
+
+class Population:
+    """Students with their trajectories, ready to be recoded by any node of the lattice.
+
+    Args:
+        scores: one row per student, subject and school year: `student_key`, `slot` (school year and subject), `shape`
+            (which cells are filled), `level` (place of the achievement level, empty where it is not known), `rows` (how
+            many rows of the extract it makes), `school` (the true one), and the column of each hierarchy, `place`
+            included.
+        hierarchies: of the characteristics that are delivered.
+        place: where students are; None where the extract does not say.
+        k: how many students must be alike.
+    """
+
+    def __init__(self, scores: pl.DataFrame, hierarchies: Sequence[Hierarchy], place: Place | None, k: int) -> None:
+        self.k = k
+        self.place = place
+        self.hierarchies = [*hierarchies, *([place.hierarchy] if place else [])]
+        self.heights = tuple(len(hierarchy.levels) - 1 for hierarchy in self.hierarchies)
+        self.slots = sorted(scores[SLOT].unique())
+        self.students = self._students(scores.sort(STUDENT, SLOT))
+        self.rows = int(self.students["rows"].sum())
+        self.characteristics = len(hierarchies)
+        if place:
+            self.characteristics += 1 + (place.is_shown_where_safe and place.has_teacher)
+
+    @property
+    def cells(self) -> int:
+        """Cells of all scores that recoding may touch."""
+        return int(self.students["scores"].sum()) * self.characteristics
+
+    @cached_property
+    def alike(self) -> pl.DataFrame:
+        """Students alike in everything: `n` of them, with what they become, and lose, on each level."""
+        counted = self.students.group_by(self._own).agg(
+            pl.len().alias("n"), pl.col("rows", "scores").sum(), *spread(self.slots)
+        )
+        for hierarchy in self.hierarchies:
+            counted = counted.join(self._levels(hierarchy), on=hierarchy.element)
+        return counted
+
+    def bound(self, node: Node) -> float:
+        """What the node loses where nobody is suppressed and every school is shown; no coarser node loses less."""
+        return float(self.alike.select((pl.col("n") * self._lost(node)).sum()).item()) / max(self.cells, 1)
+
+    def judge(self, node: Node, max_suppressed: float, below: float = math.inf) -> float | None:
+        """The node's loss, from 0 to 1; None where it is not below that, or a larger share of rows is suppressed.
+
+        Achievement levels are looked at last: they take most of the time, and what they add is always a loss.
+        """
+        loss = None
+        for slots in ([], self.slots):
+            groups = self.groups(node, slots)
+            loss = self.loss(groups)
+            if loss >= below or self.suppressed(groups) > max_suppressed * self.rows:
+                return None
+        return loss
+
+    def suppressed(self, groups: pl.DataFrame) -> int:
+        """Rows of the students who are not kept."""
+        return int(groups.filter(~pl.col("is_kept"))["rows"].sum())
+
+    def loss(self, groups: pl.DataFrame) -> float:
+        """The mean loss of all cells, those of suppressed students included, which lose everything.
+
+        A school that is shown loses nothing, and neither do its teachers; of who is not shown the teacher is lost whole.
+        """
+        of_place = pl.when("is_shown").then(0).otherwise(pl.col("lost_in_place"))
+        of_student = (
+            pl.when("is_kept").then(pl.col("lost") + of_place).otherwise(self.characteristics * pl.col("scores"))
+        )
+        return float(groups.select(of_student.sum()).item()) / max(self.cells, 1)
+
+    def groups(self, node: Node, slots: Sequence[str]) -> pl.DataFrame:
+        """Students of one recoded trajectory (`class`) and true path of schools (`school`), counted.
+
+        Args:
+            node: the level of each hierarchy.
+            slots: the school years and subjects in which two achievement levels are asked for.
+
+        Returns:
+            A row for each, with `n` students, their `rows` and `scores`, whether they are kept (`is_kept`), whether
+            their school and teachers are shown (`is_shown`), and what their cells lose.
+        """
+        recoded = self._recoded(node)
+        groups = self.alike.group_by([*recoded, SCHOOL]).agg(
+            pl.col("n", "rows", "scores").sum(),
+            (pl.col("n") * self._lost(node)).sum().alias("lost"),
+            (pl.col("n") * self._lost_in_place(node)).sum().alias("lost_in_place"),
+            *spread(slots),
+        )
+        classes = groups.group_by(recoded).agg(pl.col("n").sum().alias("together"), *spread(slots))
+        is_kept = (pl.col("together") >= self.k) & diverse(slots)
+        classes = classes.sort(recoded).select(*recoded, is_kept.alias("is_kept")).with_row_index("class")
+        groups = groups.join(classes, on=recoded).with_columns(pl.lit(value=False).alias("is_barred"))
+        if self.place is None or not self.place.is_shown_where_safe:
+            return groups.with_columns(pl.lit(value=False).alias("is_shown"))
+        return may_be_shown(groups, self.k, slots)
+
+    def assigned(self, node: Node) -> pl.DataFrame:
+        """Every student with their `class`, true path of schools, `is_kept`, `is_shown` and what their cells lose."""
+        recoded = self._recoded(node)
+        groups = self.groups(node, self.slots).select(*recoded, SCHOOL, "class", "is_kept", "is_shown")
+        lost = (self._lost(node).alias("lost"), self._lost_in_place(node).alias("lost_in_place"))
+        alike = self.alike.with_columns(*lost).join(groups, on=[*recoded, SCHOOL])
+        return self.students.join(
+            alike.select(*self._own, "class", "is_kept", "is_shown", "lost", "lost_in_place"), on=self._own
+        )
+
+    @property
+    def _own(self) -> list[str]:
+        return [SHAPE, SCHOOL, *(hierarchy.element for hierarchy in self.hierarchies)]
+
+    def _recoded(self, node: Node) -> list[str]:
+        return [SHAPE, *(f"{h.element}.{level}" for h, level in zip(self.hierarchies, node, strict=True))]
+
+    def _lost(self, node: Node) -> pl.Expr:
+        of_characteristics = node[:-1] if self.place else node
+        named = zip(self.hierarchies, of_characteristics, strict=False)
+        return pl.sum_horizontal(pl.lit(0.0), *(f"{h.element}.{level}.loss" for h, level in named))
+
+    def _lost_in_place(self, node: Node) -> pl.Expr:
+        if not self.place:
+            return pl.lit(0.0)
+        teacher = pl.col("scores") * (self.place.is_shown_where_safe and self.place.has_teacher)
+        return pl.col(f"place.{node[-1]}.loss") + teacher
+
+    def _students(self, scores: pl.DataFrame) -> pl.DataFrame:
+        """One row per student: the values of each column over all scores, in order, as one text."""
+        told = [SHAPE, SCHOOL, *(hierarchy.element for hierarchy in self.hierarchies)]
+        students = scores.group_by(STUDENT, maintain_order=True).agg(
+            pl.len().alias("scores"),
+            pl.col("rows").sum(),
+            *(pl.col(name).fill_null("").str.join(SEP) for name in told),
+        )
+        levels = scores.select(STUDENT, SLOT, "level").pivot(
+            on=SLOT, on_columns=self.slots, index=STUDENT, values="level"
+        )
+        ends = [pl.col(slot).alias(f"{end}.{slot}") for slot in self.slots for end in (LEAST, MOST)]
+        students = students.join(levels.select(STUDENT, *ends), on=STUDENT)
+        # numbers in the place of texts: classes are made anew for every node
+        return students.with_columns(pl.col(SHAPE, SCHOOL).rank("dense"))
+
+    def _levels(self, hierarchy: Hierarchy) -> pl.DataFrame:
+        """Every trajectory of a characteristic, with what it becomes and loses on each level."""
+        element = hierarchy.element
+        found = self.students.select(pl.col(element).unique().sort())
+        values = pl.col(element).str.split(SEP)
+        for level, recoded in enumerate(hierarchy.levels):
+            top = level == len(hierarchy.levels) - 1
+            to = {"": "all" if top else "", **recoded}
+            loss = {"": float(top), **hierarchy.loss(level)}
+            became = values.list.eval(pl.element().replace_strict(to, return_dtype=pl.String)).list.join(SEP)
+            lost = values.list.eval(pl.element().replace_strict(loss, return_dtype=pl.Float64)).list.sum()
+            found = found.with_columns(
+                became.rank("dense").alias(f"{element}.{level}"), lost.alias(f"{element}.{level}.loss")
+            )
+        return found
