@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import automation, ingest, notices, person_match, steps, warehouse
+from assets import automation, extract, ingest, notices, person_match, steps, warehouse
 from assets.resources import HomeResource
 from le_pipeline.home import Home
 
@@ -12,9 +12,9 @@ from le_pipeline.home import Home
 def build_defs(home: Home) -> dg.Definitions:
     """The definitions for one home."""
     return dg.Definitions(
-        assets=[*ingest.ASSETS, *person_match.ASSETS, *steps.ASSETS, *warehouse.ASSETS],
+        assets=[*ingest.ASSETS, *person_match.ASSETS, *steps.ASSETS, *warehouse.ASSETS, *extract.ASSETS],
         asset_checks=notices.CHECKS,
-        jobs=[automation.whole_line],
+        jobs=[automation.whole_line, extract.research_extract_job],
         schedules=[automation.nightly],
         sensors=[automation.landed],
         resources={"home": HomeResource.at(home)},

@@ -24,6 +24,8 @@ review = typer.Typer(invoke_without_command=True, help="Pairs of records that ma
 app.add_typer(review, name="review")
 keys = typer.Typer(no_args_is_help=True, help="The key that pseudonyms and vault rest on.")
 app.add_typer(keys, name="keys")
+extract = typer.Typer(invoke_without_command=True, help="Research extracts: de-identified records under an agreement.")
+app.add_typer(extract, name="extract")
 out = Console()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
@@ -285,6 +287,63 @@ def rotate(
         f" Set LE_KEY_FILE to {to}, then `le run`; the old key opens nothing of this home any more.",
         soft_wrap=True,
     )
+
+
+@extract.callback()
+def make_extract(
+    context: typer.Context,
+    agreement: Annotated[Path | None, typer.Option(help="The agreement, a YAML file")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Make the extract of an agreement: recoded until k students are alike, with random codes, on the register."""
+    if context.invoked_subcommand:
+        return
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+    from le_pipeline.privacy.vault import Vault
+    from le_pipeline.publish import summary
+    from le_pipeline.publish.extract import make
+    from schemas.agreement import load_agreement
+
+    if agreement is None:
+        raise typer.BadParameter("give the agreement: le extract --agreement FILE")
+    place, agreed = Home.at(home), load_agreement(agreement)
+    made = make(place, agreed, Vault(place, load_keys(place)) if agreed.keep_codes else None)
+    out.print(summary.made(made), soft_wrap=True)
+
+
+@extract.command("register")
+def show_register(home: HomeOption = None) -> None:
+    """Who received what, when, why, and until when they may keep it. Checks that no entry was changed."""
+    from le_pipeline.home import Home
+    from le_pipeline.publish import summary
+    from le_pipeline.publish.register import entries
+
+    out.print(summary.register(entries(Home.at(home))), soft_wrap=True)
+
+
+@extract.command()
+def verify(home: HomeOption = None) -> None:
+    """Hold the files of every extract against the hashes in the register."""
+    from le_pipeline.home import Home
+    from le_pipeline.publish.handover import verify as verified
+
+    for folder in verified(Home.at(home)):
+        out.print(f"{folder} is as it was handed out", soft_wrap=True)
+
+
+@extract.command("destroyed")
+def put_destroyed(
+    agreement: Annotated[str, typer.Argument(help="Name of the agreement")],
+    date: Annotated[str, typer.Argument(help="Date of the extract, such as 2026-11-27")],
+    home: HomeOption = None,
+) -> None:
+    """Put on record that the recipient has confirmed the destruction of an extract."""
+    from le_pipeline.home import Home
+    from le_pipeline.publish.register import destroyed
+
+    destroyed(Home.at(home), agreement, date)
+    out.print(f"{agreement}/{date} is on record as destroyed", soft_wrap=True)
 
 
 @layout.command()

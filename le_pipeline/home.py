@@ -83,6 +83,16 @@ class Home:
         return self.root / "warehouse" / "current.duckdb"
 
     @property
+    def extracts(self) -> Path:
+        """Research extracts as they were handed out, and the register of who received them."""
+        return self.root / "extracts"
+
+    @property
+    def extract_agreements(self) -> Path:
+        """Agreements under which extracts may be made, one YAML file each."""
+        return self.root / "extract_agreements"
+
+    @property
     def dagster(self) -> Path:
         """DAGSTER_HOME."""
         return self.root / "dagster"
@@ -99,7 +109,8 @@ class Home:
 
     def is_without_names(self, path: Path) -> bool:
         """Whether the place is one in which no name of a person may ever be written by us."""
-        places = (self.lake, self.warehouse.parent, self.dagster, self.landing, self.vault)  # which is encrypted
+        # the vault is encrypted
+        places = (self.lake, self.warehouse.parent, self.extracts, self.dagster, self.landing, self.vault)
         return any(path.resolve().is_relative_to(place) for place in places)
 
     def create(self) -> None:
@@ -111,6 +122,7 @@ class Home:
         try:
             for folder in (self.vault, self.lake, self.warehouse.parent, self.dagster, self.layouts, self.reference):
                 folder.mkdir(parents=True, exist_ok=True)
+            self.extract_agreements.mkdir(exist_ok=True)
             self.vault.chmod(0o700)
             if self.landing == self.root / "landing":
                 self.landing.mkdir(exist_ok=True)

@@ -40,7 +40,7 @@ def _may_leave(name: str) -> str:
         raise ValueError(f"{name!r} is no field of the registry; fields are listed in schemas/fields.yaml")
     why = {
         "direct": "identifies a person and never leaves the vault",
-        "pseudonym": "is a pseudonym, and pseudonyms stay inside; student_key and staff_key are delivered as random codes",
+        "pseudonym": "is a pseudonym, and pseudonyms stay inside; student_key and staff_key are handed out as codes",
         "quasi": "helps to identify a person, and k-anonymity does not count it",
         "none": "is not part of a research extract",
     }[field.privacy]

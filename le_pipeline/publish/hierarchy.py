@@ -21,7 +21,7 @@ RECODED = ("grade", "race_ethnicity", "sex", "economically_disadvantaged", "engl
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """What each value becomes on each level, from itself to `all`. A value that is not known stays empty up to `all`."""
+    """What each value becomes on each level, up to `all`; a value that is not known stays empty until then."""
 
     element: str
     levels: tuple[Mapping[str, str], ...]

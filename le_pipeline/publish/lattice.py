@@ -1,7 +1,7 @@
 """Best-first search of a generalisation lattice: the node that loses least, without looking at all of them.
 
-A node has a level for each hierarchy; its successors are one level coarser in one of them (Samarati 2001; LeFevre, DeWitt
-and Ramakrishnan 2005, Incognito).
+A node has a level for each hierarchy; its successors are one level coarser in one of them (Samarati 2001; LeFevre,
+DeWitt and Ramakrishnan 2005, Incognito).
 """
 
 from __future__ import annotations

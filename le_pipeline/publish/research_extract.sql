@@ -1,8 +1,10 @@
 -- One row per student, subject, school year and teacher of the subject, with keys in the place of codes.
--- What the agreement covers is given as parameters; rounding keeps an exact score from telling who somebody is.
+-- What the agreement covers is given as parameters. Rounding keeps exact scores, and the days that weights are made of,
+-- from telling who somebody is.
 with teacher as (
     select
-        t.student_key, t.subject, t.school_year, t.staff_key, t.weight, r.role, r.is_active, r.years_in_program, r.region,
+        t.student_key, t.subject, t.school_year, t.staff_key,
+        greatest(round(20 * t.weight), 1) / 20 as weight, r.role, r.is_active, r.years_in_program, r.region,
         case
             when y.experience_years < 3 then '0-2'
             when y.experience_years < 6 then '3-5'

@@ -2,8 +2,8 @@
 
 The code of a teacher tells the school: teachers who share students are of one school, and its size and make-up tell
 which one. So a teacher is shown only where the school may be known, and school and teacher are shown, or left out,
-together: they are shown of students whose whole trajectory, true schools included, k students share. Of the others, too,
-there must be k alike, or leaving them out would tell who they are; and no class that is shown has fewer than k.
+together: they are shown of students whose whole trajectory, true schools included, k students share. Of the others,
+too, there must be k alike, or leaving them out would tell who they are; and no class that is shown has fewer than k.
 """
 
 from __future__ import annotations

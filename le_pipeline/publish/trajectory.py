@@ -17,10 +17,12 @@ from functools import cached_property
 
 import polars as pl
 
+from le_pipeline.publish.anonymity import Risks, risks
 from le_pipeline.publish.hierarchy import Hierarchy
 from le_pipeline.publish.lattice import Node
 from le_pipeline.publish.showing import LEAST, MOST, diverse, may_be_shown, spread
 
+DIGITS = 12
 SEP = "\x1e"  # between the values of a trajectory; in no value of a file
 STUDENT, SLOT, SHAPE, SCHOOL = "student_key", "slot", "shape", "school"
 
@@ -29,11 +31,13 @@ STUDENT, SLOT, SHAPE, SCHOOL = "student_key", "slot", "shape", "school"
 class Place:
     """Where students are, as an extract says it.
 
-    `hierarchy`: of the column `place` of the scores; what is shown of whom more cannot be shown. `is_shown_where_safe`:
-    school and teachers are shown of all others. `has_teacher`: teachers are asked for.
+    `hierarchy`: of the column `place` of the scores, with the columns that tell each level (`columns`); the level that
+    is chosen is for those of whom more cannot be shown. `is_shown_where_safe`: school and teachers are shown of all
+    others. `has_teacher`: teachers are asked for.
     """
 
     hierarchy: Hierarchy
+    columns: tuple[tuple[str, ...], ...]
     is_shown_where_safe: bool
     has_teacher: bool
 
@@ -57,11 +61,16 @@ class Population:
         self.hierarchies = [*hierarchies, *([place.hierarchy] if place else [])]
         self.heights = tuple(len(hierarchy.levels) - 1 for hierarchy in self.hierarchies)
         self.slots = sorted(scores[SLOT].unique())
-        self.students = self._students(scores.sort(STUDENT, SLOT))
+        self.students, self.slots_of_shape = self._students(scores.sort(STUDENT, SLOT))
         self.rows = int(self.students["rows"].sum())
         self.characteristics = len(hierarchies)
         if place:
             self.characteristics += 1 + (place.is_shown_where_safe and place.has_teacher)
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of the lattice."""
+        return math.prod(height + 1 for height in self.heights)
 
     @property
     def cells(self) -> int:
@@ -80,7 +89,7 @@ class Population:
 
     def bound(self, node: Node) -> float:
         """What the node loses where nobody is suppressed and every school is shown; no coarser node loses less."""
-        return float(self.alike.select((pl.col("n") * self._lost(node)).sum()).item()) / max(self.cells, 1)
+        return self._share(self.alike.select((pl.col("n") * self._lost(node)).sum()))
 
     def judge(self, node: Node, max_suppressed: float, below: float = math.inf) -> float | None:
         """The node's loss, from 0 to 1; None where it is not below that, or a larger share of rows is suppressed.
@@ -102,13 +111,13 @@ class Population:
     def loss(self, groups: pl.DataFrame) -> float:
         """The mean loss of all cells, those of suppressed students included, which lose everything.
 
-        A school that is shown loses nothing, and neither do its teachers; of who is not shown the teacher is lost whole.
+        A school that is shown loses nothing, and neither do its teachers; of everyone else the teacher is lost whole.
         """
         of_place = pl.when("is_shown").then(0).otherwise(pl.col("lost_in_place"))
         of_student = (
             pl.when("is_kept").then(pl.col("lost") + of_place).otherwise(self.characteristics * pl.col("scores"))
         )
-        return float(groups.select(of_student.sum()).item()) / max(self.cells, 1)
+        return self._share(groups.select(of_student.sum()))
 
     def groups(self, node: Node, slots: Sequence[str]) -> pl.DataFrame:
         """Students of one recoded trajectory (`class`) and true path of schools (`school`), counted.
@@ -131,7 +140,8 @@ class Population:
         classes = groups.group_by(recoded).agg(pl.col("n").sum().alias("together"), *spread(slots))
         is_kept = (pl.col("together") >= self.k) & diverse(slots)
         classes = classes.sort(recoded).select(*recoded, is_kept.alias("is_kept")).with_row_index("class")
-        groups = groups.join(classes, on=recoded).with_columns(pl.lit(value=False).alias("is_barred"))
+        groups = self._none_or_k_left_out(groups.join(classes, on=recoded), slots)
+        groups = groups.with_columns((~pl.col("is_kept")).alias("is_barred"))
         if self.place is None or not self.place.is_shown_where_safe:
             return groups.with_columns(pl.lit(value=False).alias("is_shown"))
         return may_be_shown(groups, self.k, slots)
@@ -146,9 +156,41 @@ class Population:
             alike.select(*self._own, "class", "is_kept", "is_shown", "lost", "lost_in_place"), on=self._own
         )
 
+    def _share(self, lost: pl.DataFrame) -> float:
+        # the order of a sum of many numbers shows in the last digits, and must not decide between two nodes
+        return round(float(lost.item()) / max(self.cells, 1), DIGITS)
+
+    def _none_or_k_left_out(self, groups: pl.DataFrame, slots: Sequence[str]) -> pl.DataFrame:
+        """Leave out more, the smallest classes first, until nobody who is left out can be told from the whole.
+
+        How many reached each level is published for all students of a state; less those of the extract it leaves those
+        who were left out. So in each slot there are none of them, or k with two achievement levels.
+        """
+        while slots:
+            out = groups.filter(~pl.col("is_kept"))
+            counts = out.join(self.slots_of_shape, on=SHAPE).group_by(SLOT).agg(pl.col("n").sum())
+            levels = out.select(spread(slots)).to_dicts()[0]
+            thin = {
+                slot
+                for slot, n in counts.iter_rows()
+                if n < self.k or levels[f"{LEAST}.{slot}"] == levels[f"{MOST}.{slot}"] is not None
+            }
+            of_thin = self.slots_of_shape.filter(pl.col(SLOT).is_in(thin)).select(SHAPE).unique()
+            kept = groups.filter("is_kept").join(of_thin, on=SHAPE, how="semi")
+            if kept.is_empty():
+                break
+            smallest = kept.group_by("class").agg(pl.col("n").sum()).sort("n", "class")["class"][0]
+            groups = groups.with_columns(pl.col("is_kept") & (pl.col("class") != smallest))
+        return groups
+
     @property
     def _own(self) -> list[str]:
         return [SHAPE, SCHOOL, *(hierarchy.element for hierarchy in self.hierarchies)]
+
+    def risks_before(self) -> Risks:
+        """The risks if nothing were recoded and nobody left out."""
+        alike = self.students.select(self._own)
+        return risks(alike, self._own)
 
     def _recoded(self, node: Node) -> list[str]:
         return [SHAPE, *(f"{h.element}.{level}" for h, level in zip(self.hierarchies, node, strict=True))]
@@ -164,8 +206,8 @@ class Population:
         teacher = pl.col("scores") * (self.place.is_shown_where_safe and self.place.has_teacher)
         return pl.col(f"place.{node[-1]}.loss") + teacher
 
-    def _students(self, scores: pl.DataFrame) -> pl.DataFrame:
-        """One row per student: the values of each column over all scores, in order, as one text."""
+    def _students(self, scores: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """One row per student, with the values of each column over all scores as one text; and the slots of shapes."""
         told = [SHAPE, SCHOOL, *(hierarchy.element for hierarchy in self.hierarchies)]
         students = scores.group_by(STUDENT, maintain_order=True).agg(
             pl.len().alias("scores"),
@@ -178,7 +220,9 @@ class Population:
         ends = [pl.col(slot).alias(f"{end}.{slot}") for slot in self.slots for end in (LEAST, MOST)]
         students = students.join(levels.select(STUDENT, *ends), on=STUDENT)
         # numbers in the place of texts: classes are made anew for every node
-        return students.with_columns(pl.col(SHAPE, SCHOOL).rank("dense"))
+        students = students.with_columns(pl.col(SHAPE, SCHOOL).rank("dense"))
+        tested = students.unique(SHAPE).select(STUDENT, SHAPE).join(scores.select(STUDENT, SLOT), on=STUDENT)
+        return students, tested.select(SHAPE, SLOT)
 
     def _levels(self, hierarchy: Hierarchy) -> pl.DataFrame:
         """Every trajectory of a characteristic, with what it becomes and loses on each level."""
