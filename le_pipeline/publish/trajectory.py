@@ -134,7 +134,7 @@ class Population:
         groups = self.alike.group_by([*recoded, SCHOOL]).agg(
             pl.col("n", "rows", "scores").sum(),
             (pl.col("n") * self._lost(node)).sum().alias("lost"),
-            (pl.col("n") * self._lost_in_place(node)).sum().alias("lost_in_place"),
+            self._lost_in_place(node).sum().alias("lost_in_place"),
             *spread(slots),
         )
         classes = groups.group_by(recoded).agg(pl.col("n").sum().alias("together"), *spread(slots))
@@ -150,7 +150,7 @@ class Population:
         """Every student with their `class`, true path of schools, `is_kept`, `is_shown` and what their cells lose."""
         recoded = self._recoded(node)
         groups = self.groups(node, self.slots).select(*recoded, SCHOOL, "class", "is_kept", "is_shown")
-        lost = (self._lost(node).alias("lost"), self._lost_in_place(node).alias("lost_in_place"))
+        lost = (self._lost(node).alias("lost"), (self._lost_in_place(node) / pl.col("n")).alias("lost_in_place"))
         alike = self.alike.with_columns(*lost).join(groups, on=[*recoded, SCHOOL])
         return self.students.join(
             alike.select(*self._own, "class", "is_kept", "is_shown", "lost", "lost_in_place"), on=self._own
@@ -196,15 +196,17 @@ class Population:
         return [SHAPE, *(f"{h.element}.{level}" for h, level in zip(self.hierarchies, node, strict=True))]
 
     def _lost(self, node: Node) -> pl.Expr:
+        """What the characteristics of one student lose over all scores."""
         of_characteristics = node[:-1] if self.place else node
         named = zip(self.hierarchies, of_characteristics, strict=False)
         return pl.sum_horizontal(pl.lit(0.0), *(f"{h.element}.{level}.loss" for h, level in named))
 
     def _lost_in_place(self, node: Node) -> pl.Expr:
+        """What school and teacher of the students of a row lose over all scores where they are not shown."""
         if not self.place:
             return pl.lit(0.0)
         teacher = pl.col("scores") * (self.place.is_shown_where_safe and self.place.has_teacher)
-        return pl.col(f"place.{node[-1]}.loss") + teacher
+        return pl.col("n") * pl.col(f"place.{node[-1]}.loss") + teacher
 
     def _students(self, scores: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """One row per student, with the values of each column over all scores as one text; and the slots of shapes."""
