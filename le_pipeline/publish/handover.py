@@ -166,7 +166,7 @@ def _told(table: pl.DataFrame, recoding: Recoding, measures: Measures) -> dict[s
     """What the manifest says of the rows: counts and shares."""
     students, population = recoding.students, recoding.population
     out = students.filter(~pl.col("is_kept"))
-    hidden = students.filter(pl.col("is_kept") & ~pl.col("is_shown"))
+    hidden = students.filter(pl.col("is_kept") & ~pl.col("is_shown") & population.shows_places)
     suppressed = int(out["rows"].sum())
     measured = asdict(measures)
     return {

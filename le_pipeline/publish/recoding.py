@@ -66,7 +66,7 @@ class Recoding:
     def students(self) -> pl.DataFrame:
         """Every student, with what becomes of them (`is_kept`, `is_shown`) and what their cells lose."""
         assigned = self.population.assigned(self.found.node)
-        if not (self._place and self._place.is_shown_where_safe):
+        if not self.population.shows_places:
             return assigned
         links = self.lines.drop_nulls("staff_key").select(*SCORE, "staff_key")
         return settled(assigned, links, self.agreement.k, self.population.slots)

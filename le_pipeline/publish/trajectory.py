@@ -65,7 +65,12 @@ class Population:
         self.rows = int(self.students["rows"].sum())
         self.characteristics = len(hierarchies)
         if place:
-            self.characteristics += 1 + (place.is_shown_where_safe and place.has_teacher)
+            self.characteristics += 1 + (self.shows_places and place.has_teacher)
+
+    @property
+    def shows_places(self) -> bool:
+        """Whether school or teachers are shown of anybody."""
+        return self.place is not None and self.place.is_shown_where_safe
 
     @property
     def nodes(self) -> int:
@@ -142,7 +147,7 @@ class Population:
         classes = classes.sort(recoded).select(*recoded, is_kept.alias("is_kept")).with_row_index("class")
         groups = self._none_or_k_left_out(groups.join(classes, on=recoded), slots)
         groups = groups.with_columns((~pl.col("is_kept")).alias("is_barred"))
-        if self.place is None or not self.place.is_shown_where_safe:
+        if not self.shows_places:
             return groups.with_columns(pl.lit(value=False).alias("is_shown"))
         return may_be_shown(groups, self.k, slots)
 
@@ -205,7 +210,7 @@ class Population:
         """What school and teacher of the students of a row lose over all scores where they are not shown."""
         if not self.place:
             return pl.lit(0.0)
-        teacher = pl.col("scores") * (self.place.is_shown_where_safe and self.place.has_teacher)
+        teacher = pl.col("scores") * (self.shows_places and self.place.has_teacher)
         return pl.col("n") * pl.col(f"place.{node[-1]}.loss") + teacher
 
     def _students(self, scores: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
