@@ -10,7 +10,7 @@ import polars as pl
 
 from le_pipeline.errors import AnonymityError
 from le_pipeline.publish.hierarchy import ALL, Hierarchy
-from le_pipeline.publish.lattice import Found, least_loss
+from le_pipeline.publish.lattice import Found, Node, least_loss
 from le_pipeline.publish.showing import settled
 from le_pipeline.publish.trajectory import Place, Population
 from schemas.agreement import Agreement
@@ -62,20 +62,35 @@ class Recoding:
             )
         return found
 
-    @cached_property
+    @property
     def students(self) -> pl.DataFrame:
         """Every student, with what becomes of them (`is_kept`, `is_shown`) and what their cells lose."""
-        assigned = self.population.assigned(self.found.node)
-        if not self.population.shows_places:
-            return assigned
-        links = self.lines.drop_nulls("staff_key").select(*SCORE, "staff_key")
-        return settled(assigned, links, self.agreement.k, self.population.slots)
+        return self._outcome[1]
 
     @property
     def levels(self) -> dict[str, int]:
         """The level of each hierarchy."""
-        named = zip(self.population.hierarchies, self.found.node, strict=True)
+        named = zip(self.population.hierarchies, self._outcome[0], strict=True)
         return {found.element: level for found, level in named}
+
+    @cached_property
+    def _outcome(self) -> tuple[Node, pl.DataFrame]:
+        """The node that was found, and its students.
+
+        The search does not look at the classes of teachers, which may hide more. So what the others are told of the
+        place is chosen once more where that is known.
+        """
+        population, node = self.population, self.found.node
+        if not population.shows_places:
+            return node, population.assigned(node)
+        links = self.lines.drop_nulls("staff_key").select(*SCORE, "staff_key")
+        outcomes = []
+        for level in range(population.heights[-1] + 1):
+            other = (*node[:-1], level)
+            if population.judge(other, self.agreement.max_suppressed) is not None:
+                students = settled(population.assigned(other), links, self.agreement.k, population.slots)
+                outcomes.append((population.loss(students), other, students))
+        return min(outcomes, key=lambda outcome: outcome[:2])[1:]
 
     def table(self) -> pl.DataFrame:
         """The rows that are delivered, with keys and ids in the place of codes, and the achievement level as `level`.

@@ -23,7 +23,7 @@ def made(extract: Extract) -> str:
         "extract": f"{extract.folder}, on the register",
         "rows": f"{told['rows']:,} of {measures.students:,} students;"
         f" {told['rows_suppressed_share']:.1%} of the rows left out, {without_school}",
-        "hidden": f"k = {measures.k}, l = {measures.l}, t = {t}; {before.uniqueness:.1%} of students were unique before",
+        "hidden": f"k = {measures.k}, l = {measures.l}, t = {t}; before, {before.uniqueness:.1%} were unique",
         "risk": f"{after.prosecutor:.3f} at most, {after.average:.3f} on average",
         "recoded": ", ".join(f"{name} {said['level']} of {said['of']}" for name, said in told["recoding"].items())
         + f"; loss {told['information_loss']:.3f}",

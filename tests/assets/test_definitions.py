@@ -11,6 +11,7 @@ from assets import automation, extract
 from assets.columns import asset_key, column_lineage
 from assets.definitions import build_defs
 from assets.failures import told_plainly
+from assets.partitions import register
 from assets.resources import HomeResource
 from le_pipeline import line
 from le_pipeline.errors import BusyError, EmptyFileError

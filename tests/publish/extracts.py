@@ -48,10 +48,11 @@ class State:
         for subject in said.pop("subjects", ("ela", "mathematics")):
             at = {"student_key": name, "school_year": year, "subject": subject}
             score = {
-                "assessment": "leap", "grade": "04", "scale_score": 700.0, "z_score": level / 7 + len(self.scores) / 9973,
-                "percentile_rank": 50.0, "reference_n": 100, "reference_mean": 700.0, "school_id": "01001", "lea_id": "01",
-                "performance_level": LEVELS[level], "level_order": level + 1, "sex": "female", "race_ethnicity": "white",
-                "economically_disadvantaged": "yes", "english_learner": "no", "disability": "no",
+                "assessment": "leap", "grade": "04", "school_id": "01001", "lea_id": "01", "scale_score": 700.0,
+                "z_score": level / 7 + len(self.scores) / 9973, "percentile_rank": 50.0, "reference_n": 100,
+                "reference_mean": 700.0, "performance_level": LEVELS[level], "level_order": level + 1,
+                "sex": "female", "race_ethnicity": "white", "economically_disadvantaged": "yes",
+                "english_learner": "no", "disability": "no",
             }  # fmt: skip
             self.scores.append(at | score | said)
             for teacher in teachers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_what_is_lost_by_hand() -> None:
 def test_a_coarser_level_never_loses_less() -> None:
     for known in hierarchies(SHIPPED).values():
         losses = [known.loss(level) for level in range(len(known.levels))]
-        for finer, coarser in zip(losses, losses[1:], strict=False):
+        for finer, coarser in itertools.pairwise(losses):
             assert all(finer[value] <= coarser[value] for value in finer)
 
 

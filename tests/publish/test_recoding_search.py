@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from le_pipeline.publish.hierarchy import Hierarchy, hierarchy
+from le_pipeline.publish.hierarchy import hierarchy
 from le_pipeline.publish.lattice import Node, least_loss
 from le_pipeline.publish.showing import settled
 from le_pipeline.publish.trajectory import Place, Population
