@@ -16,6 +16,7 @@ from schemas import registry, yaml_file
 
 LEAST_K = 10
 MOST_SUPPRESSED = 0.05
+LEAST_SHOWN = 0.5  # an extract whose teachers are hidden answers no question about teachers
 ALWAYS = ("student_key", "school_year", "subject")  # without these a row says nothing of anybody
 SUBJECTS = registry.field_of("subject").values or ()
 
@@ -71,7 +72,9 @@ class Covers(_Strict):
 class Agreement(_Strict):
     """One agreement. `k` may be stricter than 10 and `max_suppressed` (share of rows) than 0.05, never looser.
 
-    `keep_codes`: whose code is which is sealed in the vault; else it is thrown away as soon as the extract is written.
+    `least_shown`: share of the rows that must show school and teachers, where these are asked for; the higher it is, the
+    coarser characteristics become. `keep_codes`: whose code is which is sealed in the vault; else it is thrown away as
+    soon as the extract is written.
     """
 
     agreement: Name
@@ -88,6 +91,7 @@ class Agreement(_Strict):
     destroy_by: datetime.date
     k: Annotated[int, Field(ge=LEAST_K)] = LEAST_K
     max_suppressed: Annotated[float, Field(ge=0, le=MOST_SUPPRESSED)] = MOST_SUPPRESSED
+    least_shown: Annotated[float, Field(ge=0, le=1)] = LEAST_SHOWN
     keep_codes: bool = False
 
     @model_validator(mode="after")

@@ -59,7 +59,7 @@ def write(folder: Path, table: pl.DataFrame, recoding: Recoding, measures: Measu
     manifest = {
         "what": WORDS,
         **agreement.model_dump(
-            mode="json", include={"agreement", "recipient", "purpose", "covers", "k", "max_suppressed"}
+            mode="json", include={"agreement", "recipient", "purpose", "covers", "k", "max_suppressed", "least_shown"}
         ),
         **told,
         "code_version": code_version(Path(__file__).parent)[:16],

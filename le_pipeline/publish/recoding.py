@@ -12,7 +12,7 @@ from le_pipeline.errors import AnonymityError
 from le_pipeline.publish.hierarchy import ALL, Hierarchy
 from le_pipeline.publish.lattice import Found, Node, least_loss
 from le_pipeline.publish.showing import settled
-from le_pipeline.publish.trajectory import Place, Population
+from le_pipeline.publish.trajectory import Place, Population, Rules
 from schemas.agreement import Agreement
 
 SCORE = ["student_key", "school_year", "subject"]
@@ -40,25 +40,31 @@ class Recoding:
     def population(self) -> Population:
         """The students with their trajectories."""
         wanted = [found for element, found in self.hierarchies.items() if element in self.agreement.elements]
-        return Population(self._scores, wanted, self._place, self.agreement.k)
+        agreed = self.agreement
+        rules = Rules(agreed.k, agreed.max_suppressed, agreed.least_shown)
+        return Population(self._scores, wanted, self._place, rules)
 
     @cached_property
     def found(self) -> Found:
         """The node of the lattice that loses least.
 
         Raises:
-            AnonymityError: even where every characteristic is one, too many rows would have to be left out.
+            AnonymityError: even where every characteristic is one, too many rows would have to be left out, or too few
+                could show school and teachers.
         """
-        population, most = self.population, self.agreement.max_suppressed
-        top = population.suppressed(population.groups(population.heights, population.slots)) / population.rows
-        found = least_loss(
-            population.heights, population.bound, lambda node, below: population.judge(node, most, below)
-        )
+        population, agreed = self.population, self.agreement
+        found = least_loss(population.heights, population.bound, population.judge)
         if found is None:
+            top = population.groups(population.heights, population.slots)
+            shown = (
+                f", and {population.shown(top):.1%} would show school and teachers" if population.shows_places else ""
+            )
             raise AnonymityError(
-                f"k = {self.agreement.k} cannot be reached: with every characteristic recoded to one value, {top:.1%}"
-                f" of the rows would still be left out, and {most:.1%} may be. Cover fewer school years or subjects, or"
-                " ask for fewer elements of scores: each year, test and empty cell is something to know a student by"
+                f"k = {agreed.k} cannot be reached: with every characteristic recoded to one value,"
+                f" {population.suppressed(top):.1%} of the rows would still be left out{shown}; at most"
+                f" {agreed.max_suppressed:.1%} may be left out, and at least {agreed.least_shown:.1%} must show them"
+                " (`least_shown`). Cover fewer school years or subjects, or ask for fewer elements of scores: each"
+                " year, test and empty cell is something to know a student by"
             )
         return found
 
@@ -87,7 +93,7 @@ class Recoding:
         outcomes = []
         for level in range(population.heights[-1] + 1):
             other = (*node[:-1], level)
-            if population.judge(other, self.agreement.max_suppressed) is not None:
+            if population.judge(other) is not None:
                 students = settled(population.assigned(other), links, self.agreement.k, population.slots)
                 outcomes.append((population.loss(students), other, students))
         return min(outcomes, key=lambda outcome: outcome[:2])[1:]

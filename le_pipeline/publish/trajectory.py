@@ -42,6 +42,19 @@ class Place:
     has_teacher: bool
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What an extract must keep: `k` students alike, and shares of rows.
+
+    `max_suppressed`: at most so many are left out. `least_shown`: at least of so many school and teachers are shown,
+    where they are asked for; of classes of a teacher with fewer than k students they are hidden afterwards.
+    """
+
+    k: int
+    max_suppressed: float
+    least_shown: float = 0.0
+
+
 class Population:
     """Students with their trajectories, ready to be recoded by any node of the lattice.
 
@@ -52,11 +65,14 @@ class Population:
             included.
         hierarchies: of the characteristics that are delivered.
         place: where students are; None where the extract does not say.
-        k: how many students must be alike.
+        rules: what must be kept.
     """
 
-    def __init__(self, scores: pl.DataFrame, hierarchies: Sequence[Hierarchy], place: Place | None, k: int) -> None:
-        self.k = k
+    def __init__(
+        self, scores: pl.DataFrame, hierarchies: Sequence[Hierarchy], place: Place | None, rules: Rules
+    ) -> None:
+        self.k = rules.k
+        self.rules = rules
         self.place = place
         self.hierarchies = [*hierarchies, *([place.hierarchy] if place else [])]
         self.heights = tuple(len(hierarchy.levels) - 1 for hierarchy in self.hierarchies)
@@ -96,8 +112,8 @@ class Population:
         """What the node loses where nobody is suppressed and every school is shown; no coarser node loses less."""
         return self._share(self.alike.select((pl.col("n") * self._lost(node)).sum()))
 
-    def judge(self, node: Node, max_suppressed: float, below: float = math.inf) -> float | None:
-        """The node's loss, from 0 to 1; None where it is not below that, or a larger share of rows is suppressed.
+    def judge(self, node: Node, below: float = math.inf) -> float | None:
+        """The node's loss, from 0 to 1; None where it is not below that, or does not keep the rules.
 
         Achievement levels are looked at last: they take most of the time, and what they add is always a loss.
         """
@@ -105,13 +121,23 @@ class Population:
         for slots in ([], self.slots):
             groups = self.groups(node, slots)
             loss = self.loss(groups)
-            if loss >= below or self.suppressed(groups) > max_suppressed * self.rows:
+            if loss >= below or not self.keeps_rules(groups):
                 return None
         return loss
 
-    def suppressed(self, groups: pl.DataFrame) -> int:
-        """Rows of the students who are not kept."""
-        return int(groups.filter(~pl.col("is_kept"))["rows"].sum())
+    def keeps_rules(self, groups: pl.DataFrame) -> bool:
+        """Whether few enough rows are left out, and enough show school and teachers."""
+        return self.suppressed(groups) <= self.rules.max_suppressed and (
+            not self.shows_places or self.shown(groups) >= self.rules.least_shown
+        )
+
+    def suppressed(self, groups: pl.DataFrame) -> float:
+        """Share of the rows whose students are not kept."""
+        return int(groups.filter(~pl.col("is_kept"))["rows"].sum()) / max(self.rows, 1)
+
+    def shown(self, groups: pl.DataFrame) -> float:
+        """Share of the rows of whose students school and teachers are shown."""
+        return int(groups.filter("is_shown")["rows"].sum()) / max(self.rows, 1)
 
     def loss(self, groups: pl.DataFrame) -> float:
         """The mean loss of all cells, those of suppressed students included, which lose everything.

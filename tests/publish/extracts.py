@@ -22,6 +22,7 @@ purpose: To test
 covers: {state: LA, school_years: [2015, 2016]}
 elements: [student_key, school_year, subject, grade, sex, race_ethnicity, economically_disadvantaged, english_learner,
            disability, z_score, performance_level, level_order, lea_id, school_id, exposure, staff_key, weight, role]
+least_shown: 0
 begins: 2020-01-01
 destroy_by: 2099-12-31
 """

@@ -315,6 +315,15 @@ def test_too_few_students_are_refused_whatever_is_recoded(state: State) -> None:
     assert register.entries(state.home) == []
 
 
+def test_too_few_teachers_are_refused(state: State) -> None:
+    state.students(40)
+    state.students(40, school_id="01002", teachers=("bob",))
+    state.students(6, school_id="01003", teachers=("cleo",))
+
+    with pytest.raises(AnonymityError, match=r"46\.5% would show school and teachers; .* at least 50\.0% must"):
+        make(state.write().home, state.agreement(("least_shown: 0", "least_shown: 0.5")))
+
+
 def test_an_extract_never_changes(state: State) -> None:
     state.students(20)
     made = make(state.write().home, state.agreement())

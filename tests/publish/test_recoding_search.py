@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from le_pipeline.publish.hierarchy import hierarchy
 from le_pipeline.publish.lattice import Node, least_loss
 from le_pipeline.publish.showing import settled
-from le_pipeline.publish.trajectory import Place, Population
+from le_pipeline.publish.trajectory import Place, Population, Rules
 
 SLOTS = ["2015 ela", "2016 ela"]
 SCHOOLS = ["1/a", "1/b", "2/c"]
@@ -62,8 +62,8 @@ def scores(students: list[Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides={"level": pl.Int64, "sex": pl.String})
 
 
-def population(students: list[Any], place: Place | None = PLACE) -> Population:
-    return Population(scores(students), [GRADE, SEX], place, K)
+def population(students: list[Any], most: float = 1.0, place: Place | None = PLACE, least: float = 0.0) -> Population:
+    return Population(scores(students), [GRADE, SEX], place, Rules(K, most, least))
 
 
 def every_node(people: Population) -> list[Node]:
@@ -74,12 +74,12 @@ MANY = st.lists(STUDENT, min_size=8, max_size=30)
 
 
 @settings(max_examples=60, deadline=None)
-@given(MANY, st.sampled_from([0.0, 0.05, 0.2, 0.4]))
-def test_the_search_finds_the_best_of_all_nodes(students: list[Any], most: float) -> None:
-    people = population(students)
-    by_brute_force = [people.judge(node, most) for node in every_node(people)]
+@given(MANY, st.sampled_from([0.0, 0.05, 0.2, 0.4]), st.sampled_from([0.0, 0.0, 0.3, 0.7]))
+def test_the_search_finds_the_best_of_all_nodes(students: list[Any], most: float, least: float) -> None:
+    people = population(students, most, least=least)
+    by_brute_force = [people.judge(node) for node in every_node(people)]
 
-    found = least_loss(people.heights, people.bound, lambda node, below: people.judge(node, most, below))
+    found = least_loss(people.heights, people.bound, people.judge)
 
     assert (found and found.loss) == min((loss for loss in by_brute_force if loss is not None), default=None)
 
@@ -90,7 +90,7 @@ def test_the_bound_is_below_every_loss_and_grows_with_each_level(students: list[
     people = population(students)
 
     for node in every_node(people):
-        loss = people.judge(node, 1.0)
+        loss = people.judge(node)
         assert loss is not None
         assert 0 <= people.bound(node) <= loss <= 1
         for place, height in enumerate(people.heights):
@@ -161,7 +161,7 @@ def test_whatever_is_shown_is_shared_by_k(students: list[Any], data: Any) -> Non
 def test_a_coarser_node_never_leaves_more_out_for_want_of_others(students: list[Any]) -> None:
     people = population(students)
 
-    def left_out(node: Node) -> int:
+    def left_out(node: Node) -> float:
         return people.suppressed(people.groups(node, []))
 
     for node in every_node(people):
@@ -179,7 +179,7 @@ def alike(count: int, *, sex: str = "female", grade: str = "03", school: str = "
 def test_nothing_is_recoded_where_everybody_is_hidden_already() -> None:
     people = population([*alike(3), *alike(4, sex="male"), *alike(3, school="2/c")])
 
-    found = least_loss(people.heights, people.bound, lambda node, below: people.judge(node, 0.05, below))
+    found = least_loss(people.heights, people.bound, people.judge)
 
     assert found is not None
     assert (found.node, found.loss, found.visited) == ((0, 0, 0), 0.0, 1)
@@ -189,8 +189,8 @@ def test_one_girl_among_boys_costs_the_sex_of_all_or_her_rows() -> None:
     students = [*alike(9, sex="male"), *alike(1)]
 
     def best(most: float) -> Node:
-        people = population(students, place=None)
-        found = least_loss(people.heights, people.bound, lambda node, below: people.judge(node, most, below))
+        people = population(students, most, place=None)
+        found = least_loss(people.heights, people.bound, people.judge)
         assert found is not None
         return found.node
 
@@ -221,3 +221,16 @@ def test_a_class_of_three_is_not_shown_by_its_teacher() -> None:
     shown = scores(students).join(told.filter("is_shown"), on="student_key", how="semi")
     assert set(shown["staff_key"]) == {"1/a t1"}
     assert told.filter(~pl.col("is_shown")).height == 7
+
+
+def test_where_teachers_must_be_shown_characteristics_become_coarser() -> None:
+    students = [*alike(4, sex="male"), *alike(2), *alike(2, school="2/c"), *alike(4, school="2/c", sex="male")]
+
+    def best(least: float) -> Node:
+        people = population(students, 0.0, least=least)
+        found = least_loss(people.heights, people.bound, people.judge)
+        assert found is not None
+        return found.node
+
+    assert best(0.0)[1] == 0
+    assert best(1.0)[1] == 1
