@@ -72,9 +72,9 @@ class Covers(_Strict):
 class Agreement(_Strict):
     """One agreement. `k` may be stricter than 10 and `max_suppressed` (share of rows) than 0.05, never looser.
 
-    `least_shown`: share of the rows that must show school and teachers, where these are asked for; the higher it is, the
-    coarser characteristics become. `keep_codes`: whose code is which is sealed in the vault; else it is thrown away as
-    soon as the extract is written.
+    `least_shown`: share of the rows that must show school and teachers, where these are asked for; the higher it is,
+    the coarser characteristics become. `keep_codes`: whose code is which is sealed in the vault; else it is thrown away
+    as soon as the extract is written.
     """
 
     agreement: Name

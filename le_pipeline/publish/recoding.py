@@ -85,6 +85,9 @@ class Recoding:
 
         The search does not look at the classes of teachers, which may hide more. So what the others are told of the
         place is chosen once more where that is known.
+
+        Raises:
+            AnonymityError: classes of teachers are so small that too few rows show school and teachers.
         """
         population, node = self.population, self.found.node
         if not population.shows_places:
@@ -96,7 +99,14 @@ class Recoding:
             if population.judge(other) is not None:
                 students = settled(population.assigned(other), links, self.agreement.k, population.slots)
                 outcomes.append((population.loss(students), other, students))
-        return min(outcomes, key=lambda outcome: outcome[:2])[1:]
+        _, best, students = min(outcomes, key=lambda outcome: outcome[:2])
+        if (shown := population.shown(students)) < self.agreement.least_shown:
+            raise AnonymityError(
+                f"teachers with fewer than {self.agreement.k} students in a subject and year cannot be shown, and so no"
+                f" more than {shown:.1%} of the rows would show school and teachers; at least"
+                f" {self.agreement.least_shown:.1%} must (`least_shown`)"
+            )
+        return best, students
 
     def table(self) -> pl.DataFrame:
         """The rows that are delivered, with keys and ids in the place of codes, and the achievement level as `level`.

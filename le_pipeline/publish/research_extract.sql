@@ -1,6 +1,6 @@
 -- One row per student, subject, school year and teacher of the subject, with keys in the place of codes.
 -- What the agreement covers is given as parameters. Rounding keeps exact scores, and the days that weights are made of,
--- from telling who somebody is.
+-- from telling who somebody is; adding zero makes -0.0 of a rounded score 0.0.
 with teacher as (
     select
         t.student_key, t.subject, t.school_year, t.staff_key,
@@ -18,10 +18,10 @@ with teacher as (
 select
     s.student_key, s.school_year, s.subject, s.assessment, s.grade, s.sex, s.race_ethnicity,
     s.economically_disadvantaged, s.english_learner, s.disability,
-    round(s.z_score, 1) as z_score, round(s.percentile_rank, 0) as percentile_rank,
+    round(s.z_score, 1) + 0.0 as z_score, round(s.percentile_rank, 0) as percentile_rank,
     s.performance_level, s.level_order, s.proficient,
-    round(s.prior_z_score, 1) as prior_z_score, round(s.prior_percentile_rank, 0) as prior_percentile_rank,
-    round(s.prior_other_z_score, 1) as prior_other_z_score,
+    round(s.prior_z_score, 1) + 0.0 as prior_z_score, round(s.prior_percentile_rank, 0) as prior_percentile_rank,
+    round(s.prior_other_z_score, 1) + 0.0 as prior_other_z_score,
     s.lea_id, s.school_id, e.exposure, t.staff_key, t.weight, t.role, t.is_active, t.years_in_program, t.region,
     t.experience_band
 from linked.standard_score as s

@@ -46,8 +46,8 @@ class Place:
 class Rules:
     """What an extract must keep: `k` students alike, and shares of rows.
 
-    `max_suppressed`: at most so many are left out. `least_shown`: at least of so many school and teachers are shown,
-    where they are asked for; of classes of a teacher with fewer than k students they are hidden afterwards.
+    `max_suppressed`: at most so many are left out. `least_shown`: of at least so many school and teachers are shown,
+    where they are asked for.
     """
 
     k: int

@@ -324,6 +324,14 @@ def test_too_few_teachers_are_refused(state: State) -> None:
         make(state.write().home, state.agreement(("least_shown: 0", "least_shown: 0.5")))
 
 
+def test_teachers_of_small_classes_are_refused_where_they_are_most(state: State) -> None:
+    for teacher in ("ann", "bob", "cleo", "dot"):
+        state.students(6, teachers=(teacher,))
+
+    with pytest.raises(AnonymityError, match=r"fewer than 10 students .* no more than 0\.0% of the rows would show"):
+        make(state.write().home, state.agreement(("least_shown: 0", "least_shown: 0.5")))
+
+
 def test_an_extract_never_changes(state: State) -> None:
     state.students(20)
     made = make(state.write().home, state.agreement())
