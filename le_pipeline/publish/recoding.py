@@ -11,8 +11,8 @@ import polars as pl
 from le_pipeline.errors import AnonymityError
 from le_pipeline.publish.hierarchy import ALL, Hierarchy
 from le_pipeline.publish.lattice import Found, Node, least_loss
+from le_pipeline.publish.population import Place, Population, Rules
 from le_pipeline.publish.showing import settled
-from le_pipeline.publish.trajectory import Place, Population, Rules
 from schemas.agreement import Agreement
 
 SCORE = ["student_key", "school_year", "subject"]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from le_pipeline.publish.hierarchy import hierarchy
 from le_pipeline.publish.lattice import Node, least_loss
+from le_pipeline.publish.population import Place, Population, Rules
 from le_pipeline.publish.showing import settled
-from le_pipeline.publish.trajectory import Place, Population, Rules
 
 SLOTS = ["2015 ela", "2016 ela"]
 SCHOOLS = ["1/a", "1/b", "2/c"]
