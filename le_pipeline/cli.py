@@ -328,8 +328,11 @@ def verify(home: HomeOption = None) -> None:
     from le_pipeline.home import Home
     from le_pipeline.publish.handover import verify as verified
 
-    for folder in verified(Home.at(home)):
+    folders = verified(Home.at(home))
+    for folder in folders:
         out.print(f"{folder} is as it was handed out", soft_wrap=True)
+    if not folders:
+        out.print("No extract was ever handed out.")
 
 
 @extract.command("destroyed")

@@ -31,4 +31,3 @@ left join teacher as t
     on t.student_key = s.student_key and t.subject = s.subject and t.school_year = s.school_year
 where s.state = $state and list_contains($school_years, s.school_year)
     and (len($subjects) = 0 or list_contains($subjects, s.subject))
-order by s.student_key, s.school_year, s.subject, t.staff_key
