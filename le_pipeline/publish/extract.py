@@ -58,6 +58,7 @@ def make(home: Home, agreement: Agreement, vault: Vault | None = None) -> Extrac
     today = datetime.datetime.now(tz=datetime.UTC).date()
     _require_in_force(agreement, today)
     engine = Engine(home)
+    home.extracts.mkdir(parents=True, exist_ok=True, mode=0o700)
     with home.lock("extract"):
         folder = home.extracts / agreement.agreement / today.isoformat()
         if folder.exists():

@@ -48,9 +48,11 @@ def hierarchies(path: Path) -> dict[str, Hierarchy]:
     """The hierarchy of each quasi-identifier that is recoded, from a table of element, value, level_1, level_2 ...
 
     Raises:
-        ContractError: a value is missing, or values that are one on a level are not on the next.
+        ContractError: a column or value is missing, or values that are one on a level are not on the next.
     """
     table = pl.read_csv(path, infer_schema=False)
+    if missing := {"element", "value"}.difference(table.columns):
+        raise ContractError(f"{path.name}: has no column {', '.join(sorted(missing))}")
     found = {}
     for element in RECODED:
         values = registry.field_of(element).values or ()

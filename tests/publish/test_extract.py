@@ -212,6 +212,16 @@ def test_levels_that_are_all_the_same_are_not_handed_out(state: State) -> None:
     assert set(rows_of(made.folder)["sex"]) == {"all"}
 
 
+def test_without_known_levels_there_is_no_l_and_no_t(state: State) -> None:
+    state.students(20)
+    for row in state.scores:
+        row.update(level_order=None, performance_level=None)
+
+    made = make(state.write().home, state.agreement())
+
+    assert (made.measures.k, made.measures.l, made.measures.t) == (20, None, None)
+
+
 # -- codes -----------------------------------------------------------------------------------------------------------
 
 
@@ -303,7 +313,7 @@ def test_an_agreement_that_does_not_hold_today_or_here_is_refused(
     with pytest.raises(AgreementError, match=says):
         make(state.write().home, state.agreement(change))
 
-    assert not state.home.extracts.exists()
+    assert list(state.home.extracts.rglob("*.*")) == []
 
 
 def test_too_few_students_are_refused_whatever_is_recoded(state: State) -> None:
@@ -343,6 +353,7 @@ def test_an_extract_never_changes(state: State) -> None:
     assert {path.name: path.read_bytes() for path in made.folder.iterdir()} == before
     assert {path.stat().st_mode & 0o777 for path in made.folder.iterdir()} == {0o444}
     assert made.folder.stat().st_mode & 0o777 == 0o555
+    assert state.home.extracts.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_was_made_wrongly_is_not_handed_out(state: State, monkeypatch: pytest.MonkeyPatch) -> None:

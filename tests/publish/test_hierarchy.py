@@ -44,6 +44,7 @@ def test_a_coarser_level_never_loses_less() -> None:
     [
         (("grade,12,9-12,6-12,\n", ""), "grade: level_1 is missing for 12"),
         (("grade,05,3-5,PK-5,", "grade,05,3-5,6-12,"), "grade: values that are one before level_2 must be one on it"),
+        (("element,value", "element,of"), "has no column value"),
         (("white,white,white,white", "white,,white,white"), "race_ethnicity: level_1 is missing for white"),
     ],
 )
