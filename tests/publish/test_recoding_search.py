@@ -93,6 +93,8 @@ def test_the_bound_is_below_every_loss_and_grows_with_each_level(students: list[
         loss = people.judge(node)
         assert loss is not None
         assert 0 <= people.bound(node) <= loss <= 1
+        assert people.judge(node, loss + 1e-9) == loss  # no shortcut takes a better node for a worse one
+        assert people.judge(node, loss) is None
         for place, height in enumerate(people.heights):
             if node[place] < height:
                 coarser = (*node[:place], node[place] + 1, *node[place + 1 :])
