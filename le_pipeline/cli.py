@@ -29,6 +29,8 @@ vault = typer.Typer(no_args_is_help=True, help="The vault: who is behind a key, 
 app.add_typer(vault, name="vault")
 audit = typer.Typer(no_args_is_help=True, help="The log of what was taken out of the vault, or changed in it.")
 app.add_typer(audit, name="audit")
+extract = typer.Typer(invoke_without_command=True, help="Research extracts: de-identified records under an agreement.")
+app.add_typer(extract, name="extract")
 out = Console()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
@@ -407,6 +409,66 @@ def restart(purpose: PurposeOption, home: HomeOption = None) -> None:
     place = Home.at(home)
     entry = Vault(place, load_keys(place)).audit.begin_anew(stated(purpose))
     out.print(f"The log before is {place.vault / entry['set_aside']}.jsonl; keep it. The head is {entry['hash']}")
+
+
+@extract.callback()
+def make_extract(
+    context: typer.Context,
+    agreement: Annotated[Path | None, typer.Option(help="The agreement, a YAML file")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Make the extract of an agreement: recoded until k students are alike, with random codes, on the register."""
+    if context.invoked_subcommand:
+        return
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+    from le_pipeline.privacy.vault import Vault
+    from le_pipeline.publish import summary
+    from le_pipeline.publish.extract import make
+    from schemas.extract_agreement import load_agreement
+
+    if agreement is None:
+        raise typer.BadParameter("give the agreement: le extract --agreement FILE")
+    place, agreed = Home.at(home), load_agreement(agreement)
+    made = make(place, agreed, Vault(place, load_keys(place)) if agreed.keep_codes else None)
+    out.print(summary.made(made), soft_wrap=True)
+
+
+@extract.command("register")
+def show_register(home: HomeOption = None) -> None:
+    """Who received what, when, why, and until when they may keep it. Checks that no entry was changed."""
+    from le_pipeline.home import Home
+    from le_pipeline.publish import summary
+    from le_pipeline.publish.register import entries
+
+    out.print(summary.register(entries(Home.at(home))), soft_wrap=True)
+
+
+@extract.command()
+def verify(home: HomeOption = None) -> None:
+    """Hold the files of every extract against the hashes in the register."""
+    from le_pipeline.home import Home
+    from le_pipeline.publish.handover import verify as verified
+
+    folders = verified(Home.at(home))
+    for folder in folders:
+        out.print(f"{folder} is as it was handed out", soft_wrap=True)
+    if not folders:
+        out.print("No extract was ever handed out.")
+
+
+@extract.command("destroyed")
+def put_destroyed(
+    agreement: Annotated[str, typer.Argument(help="Name of the agreement")],
+    date: Annotated[str, typer.Argument(help="Date of the extract, such as 2026-11-27")],
+    home: HomeOption = None,
+) -> None:
+    """Put on record that the recipient has confirmed the destruction of an extract."""
+    from le_pipeline.home import Home
+    from le_pipeline.publish.register import destroyed
+
+    destroyed(Home.at(home), agreement, date)
+    out.print(f"{agreement}/{date} is on record as destroyed", soft_wrap=True)
 
 
 @layout.command()

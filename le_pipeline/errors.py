@@ -64,6 +64,18 @@ class MatchingError(PipelineError):
     """Who is who could not be worked out."""
 
 
+class AgreementError(PipelineError):
+    """An extract cannot be made under this agreement, today or from what is here."""
+
+
+class AnonymityError(PipelineError):
+    """Students cannot be hidden behind enough others."""
+
+
+class ExtractError(PipelineError):
+    """An extract is there already, was changed, or the register of extracts was."""
+
+
 class StepError(PipelineError):
     """The SQL of a table failed."""
 

@@ -108,6 +108,16 @@ class Home:
         return self.root / "warehouse.yaml"
 
     @property
+    def extracts(self) -> Path:
+        """Research extracts as they were handed out, and the register of who received them."""
+        return self.root / "extracts"
+
+    @property
+    def extract_agreements(self) -> Path:
+        """Agreements under which extracts may be made, one YAML file each."""
+        return self.root / "extract_agreements"
+
+    @property
     def dagster(self) -> Path:
         """DAGSTER_HOME."""
         return self.root / "dagster"
@@ -136,6 +146,7 @@ class Home:
             own = (self.layouts, self.reference, self.agreements)
             for folder in (self.vault, self.lake, self.warehouse.parent, self.dagster, *own):
                 folder.mkdir(parents=True, exist_ok=True)
+            self.extract_agreements.mkdir(exist_ok=True)
             self.vault.chmod(0o700)
             if self.landing == self.root / "landing":
                 self.landing.mkdir(exist_ok=True)

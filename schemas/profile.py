@@ -79,7 +79,9 @@ def profiles(own: Path) -> dict[str, Profile]:
             found[profile.profile] = profile
     states = [state for profile in found.values() for state in profile.states]
     if twice := sorted({state for state in states if states.count(state) > 1}):
-        raise yaml_file.ContractError(f"more than one profile is for {', '.join(twice)}; leave the state to one of them")
+        raise yaml_file.ContractError(
+            f"more than one profile is for {', '.join(twice)}; leave the state to one of them"
+        )
     return found
 
 

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 Type = Literal["text", "integer", "number", "date", "timestamp", "boolean", "yes_no", "grade", "school_year", "key"]
 Privacy = Literal["direct", "quasi", "pseudonym", "none"]
-Layer = Literal["canonical", "linked", "marts"]
+Layer = Literal["canonical", "linked", "marts", "extract"]  # the last is handed out, and in no warehouse
 Person = Literal["student", "staff"]
 
 LAYERS: tuple[Layer, ...] = ("canonical", "linked", "marts")
@@ -48,7 +48,8 @@ class Field(_Strict):
     `made_of`: the direct fields that are put together into this one. `of_any_issuer`: what the key is made from is one
     thing whoever gives it, as an e-mail address is. `is_published`: a figure that may be held back; `derived`: made
     from other fields by the pipeline, so that no layout fills it. `as_percent`: a share that a file gives as a
-    percentage, so that its range is told as one.
+    percentage, so that its range is told as one. `code_of`: the key or id in whose place this random code stands in a
+    research extract.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Field(_Strict):
     keep_source: bool = False
     of: str | None = None
     domain: str | None = None
+    code_of: str | None = None
     of_any_issuer: bool = False
     made_of: tuple[str, ...] = ()
     is_published: bool = False
@@ -214,6 +216,12 @@ def tables() -> dict[str, Table]:
     """Every table by its name; names are unique over the layers."""
     found = (_table(path, layer) for layer in LAYERS for path in sorted((HERE / "tables" / layer).glob("*.yaml")))
     return {table.name: table for table in found}
+
+
+@cache
+def research_extract() -> Table:
+    """What a research extract may hold; each agreement asks for some of its columns."""
+    return _table(HERE / "tables" / "extract" / "research_extract.yaml", "extract")
 
 
 def word(text: str) -> str:

@@ -67,7 +67,9 @@ def audit(system: System, suppressed: Mask, reach: tuple[Numbers, Numbers], pers
     exposed = {exposure.cell for exposure in found}
     if person is not None and (person >= 0).any():
         others = [int(cell) for cell in protected if cell not in exposed]
-        found += [Exposure(cell, *2 * (float(system.values[cell]),), insider=True) for cell in attack.told(others, person)]
+        found += [
+            Exposure(cell, *2 * (float(system.values[cell]),), insider=True) for cell in attack.told(others, person)
+        ]
     return Audit(len(protected), int(suppressed.sum()), attack.witnesses, tuple(found))
 
 
@@ -219,7 +221,11 @@ class _Room:
         """How near to `end` the cell can be."""
         place = self._place[cell]
         rises = end > self._values[place]
-        low, high = (self._least[place], min(end, self._most[place])) if rises else (max(end, self._least[place]), self._most[place])
+        low, high = (
+            (self._least[place], min(end, self._most[place]))
+            if rises
+            else (max(end, self._least[place]), self._most[place])
+        )
         self._solver.changeColBounds(place, low, high)
         self._solver.changeColCost(place, -1.0 if rises else 1.0)
         self._solver.run()

@@ -51,7 +51,9 @@ class Book:
     equations: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
     clashes: list[Key] = field(default_factory=list)
 
-    def count(self, measure: str, dimensions: Sequence[object], value: int, unit: Unit, *, is_rate: bool = False) -> Key:
+    def count(
+        self, measure: str, dimensions: Sequence[object], value: int, unit: Unit, *, is_rate: bool = False
+    ) -> Key:
         """The cell of a count, made if it is not there."""
         key = Key(measure, tuple(map(str, dimensions)))
         cell = self.cells.setdefault(key, Cell(value, unit, is_rate))

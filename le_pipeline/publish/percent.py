@@ -39,7 +39,9 @@ def _codes(whole: int, profile: Profile, unit: Unit) -> tuple[Coded, ...]:
         past = bisect_left(range(least, whole + 1), True, key=lambda count: _label(count, whole, band) != label)
         steps.append((label, least, least + past - 1))
         least += past
-    low = next((i for i, (_, least, most) in enumerate(steps) if most >= smallest and _next(steps, i) >= smallest), None)
+    low = next(
+        (i for i, (_, least, most) in enumerate(steps) if most >= smallest and _next(steps, i) >= smallest), None
+    )
     top = [(label, whole - most, whole - least) for label, least, most in reversed(steps)]
     high = next((i for i, (_, least, most) in enumerate(top) if most >= smallest and _next(top, i) >= smallest), None)
     if low is None or high is None or low + high + 2 > len(steps):

@@ -7,10 +7,11 @@ import datetime
 import dagster as dg
 import pytest
 
-from assets import automation
+from assets import automation, extract
 from assets.columns import asset_key, column_lineage
 from assets.definitions import build_defs
 from assets.failures import told_plainly
+from assets.partitions import register
 from assets.resources import HomeResource
 from le_pipeline import line
 from le_pipeline.errors import BusyError, EmptyFileError
@@ -29,10 +30,36 @@ def test_every_table_is_an_asset_and_so_are_landing_and_warehouse(specs: dict[dg
     tables = {asset_key(table.qualified_name) for table in registry.tables().values()}
     others = {
         dg.AssetKey(name.split("/"))
-        for name in ("landing", "warehouse/candidate", "warehouse/current", "privacy/leak_scan", "agreement", "certificate")
+        for name in (
+            "landing",
+            "warehouse/candidate",
+            "warehouse/current",
+            "privacy/leak_scan",
+            "agreement",
+            "certificate",
+        )
     }
 
-    assert set(specs) == tables | others
+    assert set(specs) == tables | others | {automation.EXTRACT}
+
+
+def test_an_extract_is_made_by_its_own_job_alone(home: Home) -> None:
+    definitions = build_defs(home)
+
+    def selected(name: str) -> set[dg.AssetKey]:
+        return definitions.resolve_job_def(name).asset_layer.selected_asset_keys
+
+    assert automation.EXTRACT not in selected(automation.JOB)
+    assert selected(extract.JOB) == {automation.EXTRACT}
+
+
+def test_an_agreement_appears_as_a_partition(home: Home) -> None:
+    (home.extract_agreements / "study.yaml").write_text("agreement: study\n")
+
+    with dg.instance_for_test() as instance:
+        register(instance, home)
+
+        assert instance.get_dynamic_partitions("agreement") == ["study"]
 
 
 def test_assets_stand_in_groups_by_stage(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
@@ -114,7 +141,7 @@ def test_the_check_that_no_row_is_lost_blocks_what_comes_after(home: Home) -> No
 def test_every_table_is_expected_every_day(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
     without = {spec.key.to_user_string() for spec in specs.values() if spec.freshness_policy is None}
 
-    assert without == {"landing", "warehouse/candidate"}
+    assert without == {"landing", "warehouse/candidate", "extract/research_extract"}
 
 
 def test_the_nightly_run_is_at_two_in_louisiana_and_the_sensor_is_off_until_switched_on() -> None:

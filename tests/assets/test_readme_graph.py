@@ -12,7 +12,7 @@ from le_pipeline.home import Home
 
 README = Path(__file__).parents[2] / "README.md"
 PICTURE = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
-GROUPS = ("ingest", "link", "measure", "warehouse", "privacy")
+GROUPS = ("ingest", "link", "measure", "warehouse", "privacy", "publish")
 ASIDE = (
     "delivery",
     "quarantine",

@@ -18,7 +18,7 @@ from le_pipeline.warehouse.lake import POLARS_TYPES, Lake, polars_schema
 from schemas import registry
 from schemas.registry import Column, Table
 
-TABLES = list(registry.tables().values())
+TABLES = [*registry.tables().values(), registry.research_extract()]
 FED = list(registry.feeds().values())
 VALUE_TYPES = {"text", "yes_no", "grade"}
 NAMES = [table.name for table in TABLES]

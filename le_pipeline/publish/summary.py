@@ -1,0 +1,58 @@
+"""What is shown of extracts: counts, shares and the register, no row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.markup import escape
+
+from le_pipeline.publish.extract import Extract
+from le_pipeline.publish.register import DESTROYED
+
+SHOWN = ("recipient", "contact", "legal_basis", "purpose", "elements", "rows", "students", "destroy_by")
+
+
+def made(extract: Extract) -> str:
+    """An extract in a few lines: where it is, how many, how well hidden, what was lost."""
+    measures, told = extract.measures, extract.manifest
+    before, after = measures.risks_before, measures.risks
+    t = "unknown" if measures.t is None else f"{measures.t:.3f}"
+    without_school = f"{told['rows_without_school_and_teacher_share']:.1%} without school and teacher"
+    lines = {
+        "extract": f"{extract.folder}, on the register",
+        "rows": f"{told['rows']:,} of {measures.students:,} students;"
+        f" {told['rows_suppressed_share']:.1%} of the rows left out, {without_school}",
+        "hidden": f"k = {measures.k}, l = {measures.l}, t = {t}; before, {before.uniqueness:.1%} were unique",
+        "risk": f"{after.prosecutor:.3f} at most, {after.average:.3f} on average",
+        "recoded": ", ".join(f"{name} {said['level']} of {said['of']}" for name, said in told["recoding"].items())
+        + f"; loss {told['information_loss']:.3f}",
+        "mind": "it is de-identified with a record code, not anonymous: hand it over as the agreement says",
+    }
+    return _block(lines)
+
+
+def register(entries: Iterable[dict[str, Any]]) -> str:
+    """The register, a block of lines for each extract."""
+    every = list(entries)
+    gone = {entry["folder"]: entry["at"][:10] for entry in every if entry["kind"] == DESTROYED}
+    blocks = []
+    for entry in every:
+        if entry["kind"] == DESTROYED:
+            continue
+        covers = f"{entry['covers']['state']}, school years {', '.join(map(str, entry['covers']['school_years']))}"
+        said = {"extract": entry["folder"], "made": entry["at"], "covers": covers}
+        said |= {name: _text(entry[name]) for name in SHOWN}
+        blocks.append(_block(said | {"destroyed": gone.get(entry["folder"], "not yet, by the recipient's word")}))
+    return "\n\n".join(blocks) or "No extract was ever handed out."
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _block(lines: dict[str, str]) -> str:
+    width = max(map(len, lines)) + 2
+    return "\n".join(f"{name.replace('_', ' '):<{width}}{escape(text)}" for name, text in lines.items())
