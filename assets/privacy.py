@@ -2,10 +2,11 @@
 
 import dagster as dg
 
+from assets.agreements import CERTIFICATE
 from assets.automation import FRESH
 from assets.failures import told_plainly
 from assets.resources import HomeResource
-from assets.warehouse import CURRENT, POOL
+from assets.warehouse import POOL
 from le_pipeline import line
 
 LEAK_SCAN = dg.AssetKey(["privacy", "leak_scan"])
@@ -13,7 +14,7 @@ LEAK_SCAN = dg.AssetKey(["privacy", "leak_scan"])
 
 @dg.asset(
     key=LEAK_SCAN,
-    deps=[CURRENT],
+    deps=[CERTIFICATE],
     group_name="privacy",
     owners=["team:data-engineering"],
     kinds={"duckdb", "polars"},

@@ -17,7 +17,7 @@ from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import record
 from le_pipeline.privacy.agreement import UNDECLARED, coverage
 from le_pipeline.privacy.keys import Keys, verify
-from le_pipeline.privacy.vault import REVIEW, Vault
+from le_pipeline.privacy.vault import OF_NO_FOLDER, Vault
 from le_pipeline.warehouse.lake import Lake
 from schemas.agreement import Agreement
 
@@ -150,11 +150,13 @@ def _finish_begun(home: Home, keys: Keys) -> list[str]:
 
 
 def _misplaced(vault: Vault) -> list[str]:
+    """Vault files under another data key than they belong to; those of no landing folder may be under an earlier one."""
     return [
         name
         for name in vault.names("")
-        if vault.agreement(name) != vault.belongs_to(name) and not name.startswith(f"{REVIEW}/")
-    ] + [name for name in vault.names("") if name.startswith(f"{REVIEW}/") and vault.agreement(name) is None]
+        if (kept := vault.agreement(name)) is None
+        or (kept != vault.belongs_to(name) and name.partition("/")[0] not in OF_NO_FOLDER)
+    ]
 
 
 def _reseal(vault: Vault) -> int:

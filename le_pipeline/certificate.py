@@ -58,6 +58,7 @@ def write(home: Home, keys: Keys, stone: dict[str, Any], landed: list[str]) -> P
         "rows": stone["rows"],
         "people": stone["people"],
         "decisions": stone["decisions"],
+        "codes": stone["codes"],
         "not_destroyed": {"landing_files": landed, "by_hand": list(BY_HAND)},
     }
     path = home.certificates / f"{stone['agreement']['agreement']}-{now.date().isoformat()}.json"
@@ -88,7 +89,7 @@ def _text(content: dict[str, Any]) -> str:
         "",
         f"- {len(content['vault_files'])} vault files",
         f"- all that was kept of {content['people']:,} people (students, staff, listed names) whom no other file holds",
-        f"- {content['decisions']:,} decisions about them",
+        f"- {content['decisions']:,} decisions about them, and {content['codes']:,} codes that they had in extracts",
         f"- {sum(content['rows'].values()):,} rows of tables",
         "",
         "| table | rows |",

@@ -327,9 +327,12 @@ def rotate(
     out.print(
         f"{counts['keys']:,} keys were changed in {counts['rows']:,} rows of {counts['tables']:,} tables,"
         f" {counts['vault_files']:,} files of the vault and {counts['warehouse_tables']:,} tables of the warehouse;"
-        f" {counts['decisions']:,} decisions and {counts['mended_files']:,} files of mended rows are among them.",
+        f" {counts['decisions']:,} decisions, {counts['mended_files']:,} files of mended rows and {counts['codes']:,}"
+        " codes of extracts are among them.",
         soft_wrap=True,
     )
+    if counts["lost_codes"]:
+        out.print(f"{counts['lost_codes']:,} codes of extracts were of people whom the vault does not know any more.")
     if not counts["warehouse_tables"]:
         out.print("The warehouse was older than the lake: `le run` makes it anew.")
     out.print(f"Set {named_by()} to {to}: the old key opens nothing of this home any more.", soft_wrap=True)
@@ -375,8 +378,10 @@ def destroy(
     from le_pipeline.privacy.keys import load_keys
 
     place = Home.at(home)
-    for path in line.destroy(place, load_keys(place), agreement, stated(purpose)):
+    certificates, found = line.destroy(place, load_keys(place), agreement, stated(purpose))
+    for path in certificates:
         out.print(f"{path} says what was destroyed, and what is to be done by hand.", soft_wrap=True)
+    found.require_clean()
 
 
 @audit.command("verify")

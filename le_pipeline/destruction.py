@@ -17,19 +17,25 @@ import polars as pl
 
 from le_pipeline import certificate
 from le_pipeline.errors import DestructionError
+from le_pipeline.files import hash_of
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import record
-from le_pipeline.ingest.delivery import hash_of
 from le_pipeline.link import decision
 from le_pipeline.privacy.data_key import DESTROYED
 from le_pipeline.privacy.keys import Keys
-from le_pipeline.privacy.vault import REVIEW, SUFFIX, Vault
+from le_pipeline.privacy.vault import EXTRACT_CODES, OF_NO_FOLDER, REVIEW, SUFFIX, Vault
+from le_pipeline.publish import record_code
 from le_pipeline.warehouse.lake import Lake, replace
 from schemas import registry
 from schemas.agreement import Agreement
 
 IDENTITY = ".identity"
 OF_NO_PERSON = ("section", "staff_email")  # domains of keys that stand for something else
+# what lies in the vault about people of any agreement: its columns, and those that say whom it is about
+ABOUT: dict[str, tuple[dict[str, pl.DataType], list[str]]] = {
+    REVIEW: (decision.SCHEMA, ["left_key", "right_key"]),
+    EXTRACT_CODES: (record_code.SEALED, ["key"]),
+}
 Tombstone = dict[str, Any]
 
 
@@ -54,7 +60,7 @@ def begin(home: Home, keys: Keys, name: str, purpose: str) -> None:
     agreement, vault, lake = agreements[name], Vault(home, keys), Lake(home.lake)
     names = _files_of(vault, name)
     parts = [(table.qualified_name, path) for table, path in _parts(lake, agreement)]
-    _, dropped, people = _decisions_left(vault, names)
+    _, dropped, people = _left(vault, names)
     rows: dict[str, int] = {}
     in_lake = []
     for table, path in parts:
@@ -66,12 +72,13 @@ def begin(home: Home, keys: Keys, name: str, purpose: str) -> None:
         for path in map(vault.path, names)
     ]
     counts = {"vault_files": len(in_vault), "lake_files": len(in_lake), "rows": sum(rows.values())}
-    entry = vault.log("destroy agreement", purpose, agreement=name, **counts, decisions=dropped)
+    about_people = {"decisions": dropped[REVIEW], "codes": dropped[EXTRACT_CODES]}
+    entry = vault.log("destroy agreement", purpose, agreement=name, **counts, **about_people)
     stone = {
         "agreement": agreement.model_dump(mode="json"), "purpose": purpose, "by": getpass.getuser(),
-        "begun": entry["at"], "is_without_decisions": False, "erased": None, "certificate": None, "key_id": keys.key_id,
+        "begun": entry["at"], "is_without_people": False, "erased": None, "certificate": None, "key_id": keys.key_id,
         "audit_entry": {"number": entry["number"], "hash": entry["hash"]},
-        "vault": in_vault, "lake": in_lake, "rows": rows, "people": people, "decisions": dropped,
+        "vault": in_vault, "lake": in_lake, "rows": rows, "people": people, **about_people,
     }  # fmt: skip
     _keep_tombstone(home, stone)
 
@@ -80,9 +87,9 @@ def carry_out(home: Home, keys: Keys, name: str) -> None:
     """Destroy what the tombstone lists; what is gone already is passed over."""
     (stone,) = [each for each in tombstones(home) if name_of(each) == name]
     vault, lake = Vault(home, keys), Lake(home.lake)
-    if not stone["is_without_decisions"]:  # without the key nobody can tell any more whom the decisions are about
-        _drop_decisions(vault, [_vault_name(home, each["path"]) for each in stone["vault"]])
-        stone |= {"is_without_decisions": True}
+    if not stone["is_without_people"]:  # without the key nobody can tell any more whom decisions and codes are about
+        _drop_people(vault, [_vault_name(home, each["path"]) for each in stone["vault"]])
+        stone |= {"is_without_people": True}
         _keep_tombstone(home, stone)
     vault.data_keys.erase(name)
     for each in (*stone["vault"], *stone["lake"]):
@@ -158,15 +165,24 @@ def _files_of(vault: Vault, name: str) -> list[str]:
     return [each for each in vault.names("") if (vault.agreement(each) or vault.belongs_to(each)) == name]
 
 
-def _decisions_left(vault: Vault, names: list[str]) -> tuple[pl.DataFrame, int, int]:
-    """Decisions without those about people whom only these vault files know; how many go, and how many such people."""
+def _left(vault: Vault, names: list[str]) -> tuple[dict[str, pl.DataFrame], dict[str, int], int]:
+    """Decisions and codes of extracts, by vault file, without people whom only these vault files know.
+
+    Returns:
+        What is left, how many rows go of each folder, and how many such people there are.
+    """
     mine = _people(vault, (name for name in names if name.endswith(IDENTITY)))
     others = _people(vault, (name for name in vault.names(IDENTITY) if name not in names))
     gone = mine.join(others, on="key", how="anti")["key"]
-    decisions = decision.read(vault)
-    is_gone = pl.any_horizontal(pl.col(f"{side}_key").is_in(gone.implode()) for side in decision.SIDES)
-    left = decisions.filter(~is_gone)
-    return left, decisions.height - left.height, gone.len()
+    left, dropped = {}, dict.fromkeys(OF_NO_FOLDER, 0)
+    for name in vault.names(""):
+        folder = name.partition("/")[0]
+        if folder in OF_NO_FOLDER:
+            schema, columns = ABOUT[folder]
+            frame = pl.concat([pl.DataFrame(schema=schema), *vault.read(name)])
+            left[name] = frame.filter(~pl.any_horizontal(pl.col(columns).is_in(gone.implode())))
+            dropped[folder] += frame.height - left[name].height
+    return left, dropped, gone.len()
 
 
 def _people(vault: Vault, names: Iterable[str]) -> pl.DataFrame:
@@ -183,16 +199,24 @@ def _people(vault: Vault, names: Iterable[str]) -> pl.DataFrame:
     return pl.concat(found).unique()
 
 
-def _drop_decisions(vault: Vault, names: list[str]) -> None:
-    """Write the decisions that stay under a new data key and erase the old one, so that no copy of them opens."""
-    left, dropped, _ = _decisions_left(vault, [name for name in names if vault.path(name).exists()])
-    if dropped:
-        number = int(vault.belongs_to(decision.FILE).rpartition(".")[2]) + 1
-        decision.write(vault, left, f"{REVIEW}.{number}")
-    current = vault.agreement(decision.FILE)
-    for name in vault.data_keys.names():
-        if current and name.startswith(f"{REVIEW}.") and name != current:
-            vault.data_keys.erase(name)
+def _drop_people(vault: Vault, names: list[str]) -> None:
+    """Write decisions and codes that stay under new data keys and erase the old ones, so that no copy of them opens."""
+    left, dropped, _ = _left(vault, [name for name in names if vault.path(name).exists()])
+    for folder in OF_NO_FOLDER:
+        files = [name for name in left if name.startswith(f"{folder}/")]
+        if dropped[folder] or len(_data_keys_of(vault, files)) > 1:  # several: cut off half way
+            data_key = vault.next_of(folder)
+            for name in files:
+                with vault.replacing(name, data_key) as file:
+                    file.add(left[name])
+                    file.keep()
+        for data_key in vault.data_keys.names() if files else ():
+            if data_key.startswith(f"{folder}.") and data_key not in _data_keys_of(vault, files):
+                vault.data_keys.erase(data_key)
+
+
+def _data_keys_of(vault: Vault, names: list[str]) -> set[str | None]:
+    return {vault.agreement(name) for name in names}
 
 
 def _landed(home: Home, stone: Tombstone) -> list[str]:

@@ -60,13 +60,14 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
         yield from ingest(home, keys, landed)
     yield from _derive(home, keys)
     certify(home, keys)
+    yield search(home, keys)
 
 
-def destroy(home: Home, keys: Keys, agreement: str, purpose: str) -> list[Path]:
-    """Destroy what an agreement covers, make every table anew without it, and certify it.
+def destroy(home: Home, keys: Keys, agreement: str, purpose: str) -> tuple[list[Path], ScanReport]:
+    """Destroy what an agreement covers, make every table anew without it, certify it, and search all of it.
 
     Returns:
-        The certificates.
+        The certificates, and what the search has found, which `ScanReport.require_clean` raises.
 
     Raises:
         DestructionError: there is no such agreement, or its data were destroyed already.
@@ -75,7 +76,7 @@ def destroy(home: Home, keys: Keys, agreement: str, purpose: str) -> list[Path]:
     agreements.destroy(home, keys, agreement, purpose)
     for _ in _derive(home, keys):
         pass
-    return certify(home, keys)
+    return certify(home, keys), search(home, keys)
 
 
 def certify(home: Home, keys: Keys) -> list[Path]:
@@ -102,7 +103,6 @@ def _derive(home: Home, keys: Keys) -> Iterator[Report]:
     for step in STEPS:
         yield engine.run(step)
     yield publish(home)
-    yield search(home, keys)
 
 
 def is_current(home: Home, keys: Keys) -> bool:

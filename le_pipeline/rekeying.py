@@ -6,22 +6,26 @@ Nothing of the home itself is changed here; `rotation` lets the two change place
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from le_pipeline.errors import RotationError
+from le_pipeline.files import hash_of
 from le_pipeline.home import Home
-from le_pipeline.ingest.delivery import hash_of
 from le_pipeline.ingest.mending import MENDED
 from le_pipeline.link import decision
 from le_pipeline.link.person_match import ALIAS, MATCH
 from le_pipeline.privacy.data_key import DESTROYED
 from le_pipeline.privacy.keys import Keys, record
 from le_pipeline.privacy.pseudonym import ISSUER, pseudonyms
-from le_pipeline.privacy.vault import Vault
+from le_pipeline.privacy.vault import EXTRACT_CODES, Vault
+from le_pipeline.publish import record_code
 from le_pipeline.warehouse import build
 from le_pipeline.warehouse.lake import Lake, replace
 from schemas import registry
@@ -36,29 +40,60 @@ Counts = dict[str, int]
 Changed = dict[str, Any]  # what a note may say of a file, as JSON, and what it has to say from now on
 
 
+@dataclass(frozen=True)
+class Translation:
+    """Which pseudonym becomes which: by file (`pairs`), in tables that know people (`of_people`), and who has several."""
+
+    pairs: pl.DataFrame
+    of_people: pl.DataFrame
+    people: pl.DataFrame
+
+
 def make(home: Home, fresh: Home, old: Keys, new: Keys) -> Counts:
     """Make vault, lake and warehouse of a home in another one, under other keys and new data keys.
 
     Returns:
-        Counts: pseudonyms (`keys`), tables and rows of the lake that hold some, vault files, decisions, files of mended
-        rows, and tables of the warehouse.
+        Counts: pseudonyms (`keys`), tables and rows of the lake that hold some, vault files, decisions, codes of
+        extracts, those of them that are gone because nothing in the vault explains them any more, files of mended rows,
+        and tables of the warehouse.
 
     Raises:
-        RotationError: the lake holds a key that nothing in the vault explains.
+        RotationError: the lake holds a key that nothing in the vault explains, or a folder's group cannot be kept.
         VaultError, AuditError: the vault or its log cannot be opened with the old key.
     """
-    for folder in (fresh.vault, fresh.lake, fresh.warehouse.parent):
-        folder.mkdir(parents=True, mode=0o700 if folder == fresh.vault else 0o777)
+    _make_folders(home, fresh)
     record(fresh, new)
     counts: Counts = {}
     changed: Changed = {json.dumps(old.key_id): new.key_id}
-    pairs = _make_vault(Vault(home, old), Vault(fresh, new), (old, new), changed, counts)
-    _make_lake(Lake(home.lake), Lake(fresh.lake), pairs, changed, counts)
+    before, after = Vault(home, old), Vault(fresh, new)
+    pairs = _make_vault(before, after, (old, new), changed, counts)
+    people = _people(Lake(home.lake).read(ALIAS), pairs)
+    of_people = pairs.select("old", "new").update(people.select(old="cluster", new="person").unique(), on="old")
+    _make_codes(before, after, of_people, counts)
+    _make_lake(Lake(home.lake), Lake(fresh.lake), Translation(pairs, of_people, people), changed, counts)
     return counts | {"warehouse_tables": _make_warehouse(home, fresh)}
 
 
+def _make_folders(home: Home, fresh: Home) -> None:
+    """The folders that change places, for whom those before are; and the profile that the warehouse is built by."""
+    home.create()
+    for there in (home.vault, home.lake, home.warehouse.parent):
+        here, known = fresh.root / there.name, there.stat()
+        here.mkdir(parents=True, mode=0o700)
+        try:
+            os.chown(here, -1, known.st_gid)
+        except PermissionError:
+            raise RotationError(
+                f"{there} belongs to a group that you are not in, and a folder made anew would not; nothing was changed."
+                " Rotate as the account that runs the pipeline"
+            ) from None
+        here.chmod(stat.S_IMODE(known.st_mode))  # last: a change of group takes the set-group-id bit away
+    if home.warehouse_profile.exists():
+        shutil.copy2(home.warehouse_profile, fresh.warehouse_profile)
+
+
 def _make_vault(before: Vault, after: Vault, keys: tuple[Keys, Keys], changed: Changed, counts: Counts) -> pl.DataFrame:
-    """Every vault file under new data keys; returns which pseudonym (`old`) becomes which (`new`)."""
+    """Every vault file but codes, under new data keys; returns which pseudonym (`old`) becomes which (`new`)."""
     after.audit.take_over(before.audit)
     for ended in sorted((before.root / "keys").glob(f"*{DESTROYED}")):
         (after.root / "keys").mkdir(exist_ok=True, mode=0o700)
@@ -66,6 +101,8 @@ def _make_vault(before: Vault, after: Vault, keys: tuple[Keys, Keys], changed: C
     pairs = [pl.DataFrame(schema=PAIR)]
     names = before.names("")
     for name in names:
+        if name.startswith(f"{EXTRACT_CODES}/"):
+            continue
         with after.replacing(name, before.agreement(name) or before.belongs_to(name)) as file:
             if name == decision.FILE:
                 decisions = decision.read(before)
@@ -85,6 +122,21 @@ def _make_vault(before: Vault, after: Vault, keys: tuple[Keys, Keys], changed: C
     mended = sum(name.endswith(MENDED) for name in names)
     counts |= {"decisions": counts.get("decisions", 0), "mended_files": mended, "vault_files": len(names)}
     return pl.concat(pairs).unique()
+
+
+def _make_codes(before: Vault, after: Vault, of_people: pl.DataFrame, counts: Counts) -> None:
+    """Sealed codes of extracts, of the people as they are now; those of whom nobody knows any more go."""
+    counts |= {"codes": 0, "lost_codes": 0}
+    for name in before.names(""):
+        if not name.startswith(f"{EXTRACT_CODES}/"):
+            continue
+        sealed = pl.concat([pl.DataFrame(schema=record_code.SEALED), *before.read(name)])
+        made = record_code.rekeyed(sealed, of_people)
+        with after.replacing(name, before.agreement(name)) as file:
+            file.add(made)
+            file.keep()
+        counts["codes"] += made.height
+        counts["lost_codes"] += sealed.height - made.height
 
 
 def _rekeyed(name: str, frame: pl.DataFrame, keys: tuple[Keys, Keys]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -107,11 +159,9 @@ def _rekeyed(name: str, frame: pl.DataFrame, keys: tuple[Keys, Keys]) -> tuple[p
     return made, pl.concat(pairs)
 
 
-def _make_lake(before: Lake, after: Lake, pairs: pl.DataFrame, changed: Changed, counts: Counts) -> None:
+def _make_lake(before: Lake, after: Lake, to: Translation, changed: Changed, counts: Counts) -> None:
     """Every table with the new pseudonyms, and the notes of what each was made from, which hold as they did."""
-    counts |= {"keys": pairs.height, "tables": 0, "rows": 0}
-    people = _people(before.read(ALIAS), pairs)
-    of_people = pairs.select("old", "new").update(people.select(old="cluster", new="person").unique(), on="old")
+    counts |= {"keys": to.pairs.height, "tables": 0, "rows": 0}
     for table in registry.tables().values():
         keys = [column.name for column in table.columns if column.field.type == "key"]
         for path in before.files(table):
@@ -119,8 +169,8 @@ def _make_lake(before: Lake, after: Lake, pairs: pl.DataFrame, changed: Changed,
             target.parent.mkdir(parents=True, exist_ok=True)
             if keys:
                 is_of_people = table.layer != "canonical" and table != MATCH
-                frame = _translated(table, keys, path, of_people if is_of_people else pairs)
-                frame = _in_its_order(table, frame, people)
+                frame = _translated(table, keys, path, to.of_people if is_of_people else to.pairs)
+                frame = _in_its_order(table, frame, to.people)
                 replace(target, lambda place, made=frame: made.write_parquet(place, **WRITTEN))  # type: ignore[misc]
                 counts["rows"] += frame.height
             else:

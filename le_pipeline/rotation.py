@@ -39,8 +39,7 @@ def rotate(home: Home, old: Keys | None, new: Keys) -> Counts:
         new: the keys to put it under.
 
     Returns:
-        Counts: pseudonyms (`keys`), tables and rows of the lake that hold some, vault files, decisions, files of mended
-        rows, and tables of the warehouse.
+        Counts: as `rekeying.make` gives them.
 
     Raises:
         KeyFileError: both keys are the same, or the change that was cut off is one to another key.

@@ -5,27 +5,22 @@ One YAML file in `LE_HOME/agreements/`, named for the agreement.
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from schemas import yaml_file
+from schemas.terms import State, Terms, Text
+from schemas.yaml_file import Strict
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
 NOT_A_NAME = "undeclared"  # what belongs to no agreement
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Covers(_Strict):
+class Covers(Strict):
     """The landing folders that an agreement covers: of one state, from one school year to another, both included."""
 
-    state: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,15}$")]
+    state: State
     school_years: tuple[
         Annotated[int, Field(ge=1990, le=2100)],
         Annotated[int, Field(ge=1990, le=2100)],
@@ -47,28 +42,19 @@ class Covers(_Strict):
         return self.state == other.state and first <= end and begin <= last
 
 
-class Agreement(_Strict):
+class Agreement(Terms):
     """A data sharing agreement.
 
     `discloser`: who sends the data. `destroy_by`: the last day on which they may be kept.
     """
 
-    agreement: Name
-    about: Text
     discloser: Text
-    legal_basis: Text
-    purpose: Text
     covers: Covers
-    begins: datetime.date
-    destroy_by: datetime.date
-    contact: Text
 
     @model_validator(mode="after")
-    def _as_it_can_be(self) -> Self:
-        if self.agreement == NOT_A_NAME:
+    def _is_named(self) -> Self:
+        if self.agreement.lower() == NOT_A_NAME:
             raise ValueError(f"agreement: {NOT_A_NAME} stands for what no agreement covers; choose another name")
-        if self.destroy_by <= self.begins:
-            raise ValueError("destroy_by: lies before the agreement begins")
         return self
 
 

@@ -6,26 +6,20 @@ must not leave is refused by name.
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas import registry, yaml_file
+from schemas.terms import State, Terms, Text
+from schemas.yaml_file import Strict
 
 LEAST_K = 10
 MOST_SUPPRESSED = 0.05
 LEAST_SHOWN = 0.5  # an extract whose teachers are hidden answers no question about teachers
 ALWAYS = ("student_key", "school_year", "subject")  # without these a row says nothing of anybody
 SUBJECTS = registry.field_of("subject").values or ()
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]  # also the name of a folder
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def offered() -> dict[str, registry.Column]:
@@ -61,15 +55,15 @@ def _once(values: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return values
 
 
-class Covers(_Strict):
+class Covers(Strict):
     """What the agreement is about: one state, its school years (ending years), and subjects; no subject means all."""
 
-    state: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,15}$")]
+    state: State
     school_years: Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_once)]
     subjects: Annotated[tuple[Annotated[str, AfterValidator(_subject)], ...], AfterValidator(_once)] = ()
 
 
-class Agreement(_Strict):
+class Agreement(Terms):
     """One agreement. `k` may be stricter than 10 and `max_suppressed` (share of rows) than 0.05, never looser.
 
     `least_shown`: share of the rows that must show school and teachers, where these are asked for; the higher it is,
@@ -77,27 +71,18 @@ class Agreement(_Strict):
     as soon as the extract is written.
     """
 
-    agreement: Name
-    about: Text
     recipient: Text
-    contact: Text
-    legal_basis: Text
-    purpose: Text
     covers: Covers
     elements: Annotated[
         tuple[Annotated[str, AfterValidator(_may_leave)], ...], Field(min_length=1), AfterValidator(_once)
     ]
-    begins: datetime.date
-    destroy_by: datetime.date
     k: Annotated[int, Field(ge=LEAST_K)] = LEAST_K
     max_suppressed: Annotated[float, Field(ge=0, le=MOST_SUPPRESSED)] = MOST_SUPPRESSED
     least_shown: Annotated[float, Field(ge=0, le=1)] = LEAST_SHOWN
     keep_codes: bool = False
 
     @model_validator(mode="after")
-    def _holds_together(self) -> Agreement:
-        if self.destroy_by <= self.begins:
-            raise ValueError("destroy_by must be later than begins")
+    def _says_of_whom(self) -> Self:
         if missing := [name for name in ALWAYS if name not in self.elements]:
             raise ValueError(f"elements must hold {', '.join(missing)}: without them a row says nothing of anybody")
         return self

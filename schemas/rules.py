@@ -9,18 +9,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from schemas import registry, yaml_file
+from schemas.yaml_file import Strict
 
 FILE = registry.HERE / "rules.yaml"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RuleText(_Strict):
+class RuleText(Strict):
     """One kind of rule. `how` may hold {values}, {range}, {description} and {kind}, which stand for a field's own."""
 
     what: str
@@ -28,7 +23,7 @@ class RuleText(_Strict):
     how: str
 
 
-class _Texts(_Strict):
+class _Texts(Strict):
     rules: dict[str, RuleText]
     kinds: dict[registry.Type | Literal["percent"], str]
 

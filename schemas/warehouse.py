@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from schemas import yaml_file
 from schemas.registry import Person, Table
+from schemas.yaml_file import Strict
 
 
-class WarehouseProfile(BaseModel):
+class WarehouseProfile(Strict):
     """`leave_out: [student, staff]` leaves out every table that holds records of students or of staff."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     leave_out: frozenset[Person] = frozenset()
 

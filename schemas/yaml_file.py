@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
 Loc = tuple[Hashable, ...]
@@ -17,6 +17,12 @@ DEEPEST, SHORT = 50, 10_000
 
 class ContractError(Exception):
     """A YAML file of contracts is wrong; the message names file, line and key."""
+
+
+class Strict(BaseModel):
+    """What stands in a YAML file of contracts: a key that is not known is a mistake, and nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class _TextLoader(yaml.CSafeLoader):

@@ -19,6 +19,7 @@ from le_pipeline.ingest.rehearsal import rehearse
 from le_pipeline.link import decision
 from le_pipeline.privacy.keys import Keys, new_keys
 from le_pipeline.privacy.vault import Vault
+from le_pipeline.publish.record_code import together
 from le_pipeline.warehouse.lake import Lake
 from privacy.test_vault import AGREEMENT
 from schemas import registry
@@ -27,6 +28,7 @@ from test_rotation import keys_of
 ENDED = "first"
 PURPOSE = "the partner has asked for it"
 ONLY_2015, BOTH, ONLY_2016 = "7000000", "7000005", "7000012"
+CODES = ("extract_codes/a-2026-11-27", "extract_codes/b-2026-11-27")
 ASSESSMENT = registry.feeds()["student_assessment"]
 
 
@@ -42,6 +44,8 @@ def landed(home: Home, keys: Keys) -> Landed:
     (home.agreements / "second.yaml").write_text(AGREEMENT.format(name="second", years="2016, 2016"))
     for left, right in ((ONLY_2015, BOTH), (BOTH, ONLY_2016)):
         decide(home, keys, left, right)
+    for extract in CODES:
+        seal(home, keys, extract)
     agreements.keep(home, keys)
     for partition in home.partitions():
         for _ in line.ingest(home, keys, partition):
@@ -58,6 +62,13 @@ def decide(home: Home, keys: Keys, left: str, right: str) -> None:
     decision.keep(
         Vault(home, keys), decision.in_order(pl.DataFrame([row | {"left_key": both[0], "right_key": both[1]}]))
     )
+
+
+def seal(home: Home, keys: Keys, extract: str) -> None:
+    known = pl.DataFrame({"student_key": keys_of([ONLY_2015, BOTH, ONLY_2016], keys), "code": ["s1", "s2", "s3"]})
+    with Vault(home, keys).replacing(extract) as file:
+        file.add(together({"student_key": known, "lea_id": pl.DataFrame({"lea_id": ["1"], "code": ["d1"]})}))
+        file.keep()
 
 
 def run(landed: Landed) -> list[line.Report]:
@@ -86,6 +97,8 @@ def assert_destroyed(landed: Landed) -> None:
     assert [name for name in vault.names("") if "2015" in name] == []
     (kept,) = decision.read(vault).iter_rows(named=True)
     assert {kept["left_id"], kept["right_id"]} == {BOTH, ONLY_2016}
+    for extract in CODES:
+        assert pl.concat(vault.read(extract))["code"].to_list() == ["s2", "s3", "d1"]
     (gone,) = keys_of([ONLY_2015], landed.keys)
     for path in home.lake.rglob("*.parquet"):
         frame = pl.read_parquet(path, hive_partitioning=False)
@@ -113,7 +126,7 @@ def test_the_nightly_line_destroys_what_is_due_and_certifies_it(landed: Landed) 
         "canonical.quarantine": 1,
         "canonical.student_assessment": 10,
     }
-    assert (said["people"], said["decisions"]) == (5, 1)
+    assert (said["people"], said["decisions"], said["codes"]) == (5, 1, 2)
     assert said["agreement"]["legal_basis"] == "34 CFR 99.31(a)(6)"
     assert said["not_destroyed"]["landing_files"] == [str(home.landing / "LA" / "2015" / "scores.csv")]
     assert "Back-ups" in " ".join(said["not_destroyed"]["by_hand"])
@@ -166,7 +179,7 @@ def test_copies_of_its_vault_files_and_of_the_decisions_do_not_open_with_the_mas
     shutil.copytree(home.vault / "keys", copy / "keys")  # the wrapped keys as they are now
     aside = Vault(home, keys, copy)
     for name in aside.names(""):
-        if "2015" in name or name == decision.FILE:
+        if "2015" in name or name in (decision.FILE, *CODES):
             with pytest.raises(VaultError):
                 list(aside.read(name))
         else:
@@ -234,10 +247,11 @@ def test_killed_at_any_step_it_is_finished_by_the_next_run(landed: Landed, tmp_p
 def finished_lake(landed: Landed) -> None:
     assert years(landed.home) == [2016]
     vault = Vault(landed.home, landed.keys)
-    review, other = vault.data_keys.names()
-    assert (review.partition(".")[0], other) == ("review", "second")
+    codes, review, other = vault.data_keys.names()
+    assert (codes.partition(".")[0], review.partition(".")[0], other) == ("extract_codes", "review", "second")
     assert [name for name in vault.names("") if "2015" in name] == []
     assert decision.read(vault).height == 1
+    assert [pl.concat(vault.read(extract)).height for extract in CODES] == [3, 3]
     assert vault.audit.verify().broken is None
 
 

@@ -26,9 +26,11 @@ from le_pipeline.link import decision
 from le_pipeline.privacy.keys import Keys, load_keys, new_keys
 from le_pipeline.privacy.pseudonym import pseudonyms
 from le_pipeline.privacy.vault import Vault
+from le_pipeline.publish.record_code import together
 from le_pipeline.warehouse.lake import Lake
 from schemas import registry
 
+CODES = "extract_codes/study-2026-11-27"
 IDS = ["7000000", "7000001"]
 
 
@@ -45,6 +47,7 @@ def ingested(home: Home, keys: Keys) -> Landed:
     made.run()
     mended(made)
     decided(made)
+    sealed(made)
     made.run()
     return made
 
@@ -84,6 +87,16 @@ def decided(landed: Landed) -> None:
     decision.keep(Vault(landed.home, landed.keys), decision.in_order(row))
 
 
+def sealed(landed: Landed) -> None:
+    """Keep whose code is which in an extract: a student's, a district's, and of one whom the vault does not know."""
+    (student,) = keys_of(IDS[:1], landed.keys)
+    codes = {"student_key": [student, "0" * 32], "lea_id": ["1"]}
+    known = {of: pl.DataFrame({of: keys, "code": [f"{of[0]}{n}" for n, _ in enumerate(keys)]}) for of, keys in codes.items()}
+    with Vault(landed.home, landed.keys).replacing(CODES) as file:
+        file.add(together(known))
+        file.keep()
+
+
 def tables(home: Home) -> dict[str, list[tuple[object, ...]]]:
     """Every table of the lake, row by row as it lies there."""
     lake = Lake(home.lake)
@@ -107,14 +120,18 @@ def test_nothing_is_to_be_done_after_a_rotation_and_a_run_from_landing_gives_the
         "tables": counts["tables"],
         "rows": counts["rows"],
         "decisions": 1,
+        "codes": 2,
+        "lost_codes": 1,
         "mended_files": 1,
-        "vault_files": 4,
+        "vault_files": 5,
         "warehouse_tables": len(registry.tables()),
     }
     assert counts["rows"] > 11 and counts["tables"] > 1
     again = Landed(landed.home, other)
     assert line.is_current(landed.home, other)
-    assert all(report.is_current for report in run(landed.home, other) if not isinstance(report, line.Refused))
+    *reports, searched = run(landed.home, other)
+    assert all(report.is_current for report in reports if not isinstance(report, line.Refused))
+    assert searched.require_clean().values
     assert again.scores() == [500] * 11
     assert again.delivery("scores.csv")["received_at"] == received
     assert not set(before) & set(again.table("student_key"))
@@ -132,6 +149,39 @@ def test_decisions_are_about_the_same_people(landed: Landed, other: Keys) -> Non
         zip(IDS, keys_of(IDS, other), strict=True)
     )
     assert row["left_key"] < row["right_key"]
+
+
+def test_codes_of_an_extract_are_the_same_peoples(landed: Landed, other: Keys) -> None:
+    rotation.rotate(landed.home, landed.keys, other)
+    vault = Vault(landed.home, other)
+    (student,) = keys_of(IDS[:1], other)
+    assert pl.concat(vault.read(CODES)).rows() == [(student, "s0", "student_key"), ("1", "l0", "lea_id")]
+    assert vault.agreement(CODES) == vault.belongs_to(CODES) == "extract_codes.1"
+
+
+def test_folders_are_for_whom_they_were(landed: Landed, other: Keys) -> None:
+    home, group = landed.home, max(os.getgroups(), default=os.getgid()) if os.getuid() else 4242
+    modes = {home.vault: 0o700, home.lake: 0o700, home.warehouse.parent: 0o2750}
+    for folder, mode in modes.items():
+        os.chown(folder, -1, group)
+        folder.chmod(mode)
+    rotation.rotate(home, landed.keys, other)
+    for folder, mode in modes.items():
+        assert (stat.S_IMODE(folder.stat().st_mode), folder.stat().st_gid) == (mode, group)
+    assert home.warehouse.stat().st_gid == group
+
+
+def test_a_group_that_cannot_be_kept_stops_it_before_anything_changes(
+    landed: Landed, other: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    before = everything(landed.home, landed.keys)
+    with monkeypatch.context() as patched, pytest.raises(RotationError, match="a group that you are not in"):
+        patched.setattr(os, "chown", refuse)
+        rotation.rotate(landed.home, landed.keys, other)
+    assert everything(landed.home, landed.keys) == before
 
 
 def test_the_old_key_opens_nothing_afterwards_not_even_with_the_old_data_keys(

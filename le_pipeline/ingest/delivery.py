@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -380,12 +379,6 @@ def rejected_rows(raw: pl.DataFrame, rows: pl.Series, delivery_id: str) -> pl.Da
         pl.col(ROW).cast(pl.Int64).alias("source_row"),
         pl.struct(pl.col(cells).cast(pl.String)).struct.json_encode().alias("row"),
     )
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def identify(feed: str, partition: Partition, name: str, file_hash: str) -> str:

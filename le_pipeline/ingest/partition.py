@@ -22,9 +22,10 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from le_pipeline.errors import NamedFileError, RefusedError, ToleranceError, TruncatedFileError
+from le_pipeline.files import hash_of
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import mending, record
-from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, hash_of, rejected_rows
+from le_pipeline.ingest.delivery import Account, Delivery, DeliveryReader, rejected_rows
 from le_pipeline.ingest.drift import DRIFT, PROFILE, compare, profile
 from le_pipeline.ingest.identity import MATCH, identities, roster_ids
 from le_pipeline.ingest.naming import is_named_after_somebody, withheld

@@ -17,7 +17,7 @@ from le_pipeline.privacy.vault import Vault
 
 FILE = "review/decisions"
 SIDES = ("left", "right")
-SCHEMA = {
+SCHEMA: dict[str, pl.DataType] = {
     "person_kind": pl.String(),
     **{f"{side}_{what}": pl.String() for side in SIDES for what in ("key", "domain", "issuer", "id")},
     "decision": pl.String(),
@@ -54,13 +54,9 @@ def keep(vault: Vault, decisions: pl.DataFrame) -> None:
     fresh = decisions.with_columns(decided_by=pl.lit(getpass.getuser()), decided_at=pl.lit(now, pl.Datetime("us")))
     pair = ["left_key", "right_key"]
     kept = read(vault).join(fresh, on=pair, how="anti")
-    write(vault, pl.concat([kept, fresh.select(pl.col(name).cast(type_) for name, type_ in SCHEMA.items())]))
-
-
-def write(vault: Vault, decisions: pl.DataFrame, data_key: str | None = None) -> None:
-    """Replace all decisions, under another data key where one is named."""
-    with vault.replacing(FILE, data_key) as file:
-        file.add(in_file_order(decisions))
+    every = pl.concat([kept, fresh.select(pl.col(name).cast(type_) for name, type_ in SCHEMA.items())])
+    with vault.replacing(FILE) as file:
+        file.add(in_file_order(every))
         file.keep()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import getpass
-import hashlib
 import hmac
 import json
 import os
@@ -19,17 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from le_pipeline.errors import AuditError, PurposeError
+from le_pipeline.files import hash_of
 from le_pipeline.home import Home
+from le_pipeline.privacy.chain import BEFORE_ALL, Entry, closed, digest, fault, following, line
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.warehouse.lake import replace
 
 LOG, HEAD = "audit.jsonl", "audit.head.json"
 EARLIER = "access.jsonl"  # the log of an earlier version, without hashes
 TAKEN_OVER = "put on record before purposes were asked for"
-BEFORE_ALL = "0" * 64
 WAY_OUT = "Put the log back from a back-up; where there is none, `le audit restart` sets it aside and begins another"
 SHORTEST, FEWEST_WORDS = 10, 2
-Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,24 +77,15 @@ class Audit:
             return self._append(self._completed(), what, purpose, said)
 
     def _append(self, head: Entry | None, what: str, purpose: str, said: dict[str, Any]) -> Entry:
-        entry = {
-            "number": head["number"] + 1 if head else 1,
-            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "who": getpass.getuser(),
-            "what": what,
-            "purpose": purpose,
-            **said,
-            "before": head["hash"] if head else BEFORE_ALL,
-        }
-        entry["hash"] = _hash(entry)
-        self._write_head(entry, self._size() + len(_line(entry)))
-        self._write(_line(entry))
+        entry = following(head, {"who": getpass.getuser(), "what": what, "purpose": purpose, **said})
+        self._write_head(entry, self._size() + len(line(entry)))
+        self._write(line(entry))
         return entry
 
     def entries(self) -> Iterator[Entry]:
         """The entries, as they stand there."""
-        for line in self._lines():
-            yield json.loads(line)
+        for text in self._lines():
+            yield json.loads(text)
 
     def take_over(self, other: Audit) -> None:
         """Go on with the log of another vault, whose head is sealed anew; what was wrong with it stays wrong."""
@@ -113,11 +103,11 @@ class Audit:
             head: the hash of a head that was kept elsewhere; it must be that of some entry.
         """
         hashes: list[str] = []
-        for number, line in enumerate(self._lines(), start=1):
+        for number, text in enumerate(self._lines(), start=1):
             before = hashes[-1] if hashes else BEFORE_ALL
-            if why := _fault(line, number, before):
+            if why := fault(text, number, before):
                 return Verdict(number - 1, before if hashes else None, number, why)
-            hashes.append(json.loads(line)["hash"])
+            hashes.append(json.loads(text)["hash"])
         last = hashes[-1] if hashes else None
         broken, why = self._against_seal(hashes)
         if broken is None and head is not None and head not in hashes:
@@ -153,7 +143,7 @@ class Audit:
                 raise AuditError("the log holds together; there is no reason to begin another")
             aside = f"audit.broken-{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}"
             log, head = self._root / LOG, self._root / HEAD
-            sha256 = hashlib.sha256(log.read_bytes()).hexdigest() if log.exists() else None
+            sha256 = hash_of(log) if log.exists() else None
             if log.exists():
                 log.rename(log.with_name(f"{aside}.jsonl"))
             if head.exists():
@@ -175,14 +165,14 @@ class Audit:
                 raise AuditError(f"the log in {self._root}, or its head, is gone. Nothing was done. {WAY_OUT}")
             return None
         (self._root / EARLIER).unlink(missing_ok=True)
-        size, line = json.loads((self._root / HEAD).read_text(encoding="utf-8"))["bytes"], _line(head)
+        size, last = json.loads((self._root / HEAD).read_text(encoding="utf-8"))["bytes"], line(head)
         missing = size - self._size()
         log = self._root / LOG
-        written = log.read_bytes()[size - len(line) :] if 0 < missing <= len(line) and log.exists() else b""
-        if missing < 0 or missing > len(line) or not line.startswith(written):
+        written = log.read_bytes()[size - len(last) :] if 0 < missing <= len(last) and log.exists() else b""
+        if missing < 0 or missing > len(last) or not last.startswith(written):
             raise AuditError(f"the log was changed: `le audit verify` says where. Nothing was done. {WAY_OUT}")
         if missing:
-            self._write(line[-missing:])
+            self._write(last[-missing:])
         return head
 
     def _head(self) -> Entry | None:
@@ -190,7 +180,7 @@ class Audit:
             content = json.loads((self._root / HEAD).read_text(encoding="utf-8"))
             entry: Entry = content["entry"]
             seal = self._seal(entry, content["bytes"])
-            is_right = entry["hash"] == _hash(entry) and hmac.compare_digest(content["seal"], seal)
+            is_right = entry["hash"] == digest(entry) and hmac.compare_digest(content["seal"], seal)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
@@ -231,12 +221,10 @@ class Audit:
     def _take_earlier(self) -> None:
         """Make the lines of an earlier version's log the first entries."""
         made: list[Entry] = []
-        for line in (self._root / EARLIER).read_text(encoding="utf-8", errors="replace").splitlines():
-            said = {**json.loads(line), "purpose": TAKEN_OVER}
-            before = made[-1]["hash"] if made else BEFORE_ALL
-            entry = {"number": len(made) + 1, **said, "before": before}
-            made.append({**entry, "hash": _hash(entry)})
-        content = b"".join(map(_line, made))
+        for text in (self._root / EARLIER).read_text(encoding="utf-8", errors="replace").splitlines():
+            said = {"number": len(made) + 1, **json.loads(text), "purpose": TAKEN_OVER}
+            made.append(closed(said, made[-1] if made else None))
+        content = b"".join(map(line, made))
 
         def write(path: Path) -> None:
             path.touch(mode=0o600)
@@ -247,28 +235,3 @@ class Audit:
             self._write_head(made[-1], len(content))
         else:
             (self._root / EARLIER).unlink()
-
-
-def _line(entry: Entry) -> bytes:
-    return (json.dumps(entry) + "\n").encode()
-
-
-def _hash(entry: Entry) -> str:
-    """SHA-256 of an entry without its own hash, with its keys in order."""
-    content = {name: value for name, value in entry.items() if name != "hash"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _fault(line: str, number: int, before: str) -> str | None:
-    """What is wrong with the line of an entry."""
-    try:
-        entry = json.loads(line)
-        if _line(entry).decode() != line + "\n" or entry["hash"] != _hash(entry):
-            return "it was changed"
-        if entry["number"] != number:
-            return f"an entry was taken out or moved: {entry['number']} stands in its place"
-        if entry["before"] != before:
-            return "the entry before it is not the one that it followed"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "it was changed"
-    return None

@@ -31,7 +31,9 @@ from le_pipeline.privacy.keys import Keys, verify
 SUFFIX = ".vault"
 MAGIC = b"LEVAULT2"
 EARLIER = b"LEVAULT1"  # before agreements had keys of their own: all under one key, and no agreement named
-REVIEW = "review"  # what belongs to no landing folder; its data keys are numbered, and each is erased in its turn
+# what belongs to no landing folder: its data keys are numbered, and each is erased in its turn
+REVIEW, EXTRACT_CODES = "review", "extract_codes"
+OF_NO_FOLDER = (REVIEW, EXTRACT_CODES)
 
 
 class Vault:
@@ -57,9 +59,8 @@ class Vault:
             VaultError: the data of the agreement were destroyed.
         """
         folder, _, file = name.partition("/")
-        if folder == REVIEW:
-            numbers = [int(n.partition(".")[2]) for n in self.data_keys.names() if n.startswith(f"{REVIEW}.")]
-            return f"{REVIEW}.{max(numbers, default=1)}"
+        if folder in OF_NO_FOLDER:
+            return f"{folder}.{max(self._numbers(folder), default=1)}"
         try:
             partition = Partition.parse(file.rpartition(".")[0])
         except HomeError:  # of no landing folder, so that no agreement can cover it
@@ -67,6 +68,10 @@ class Vault:
         if self._coverage.destroyed(partition):
             raise VaultError(f"the vault takes nothing of {partition} any more: its agreement's data were destroyed")
         return self._coverage.of(partition)
+
+    def next_of(self, folder: str) -> str:
+        """The next data key of what belongs to no landing folder."""
+        return f"{folder}.{max(self._numbers(folder), default=0) + 1}"
 
     def agreement(self, name: str) -> str | None:
         """The agreement that a vault file says it belongs to; None for a file of an earlier version, or for none."""
@@ -169,6 +174,9 @@ class Vault:
             for frame in self.read(name):
                 file.add(frame)
             file.keep()
+
+    def _numbers(self, folder: str) -> list[int]:
+        return [int(name.partition(".")[2]) for name in self.data_keys.names() if name.startswith(f"{folder}.")]
 
     @property
     def _earlier_cipher(self) -> AESGCM:

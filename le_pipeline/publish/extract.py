@@ -17,19 +17,19 @@ import polars as pl
 
 from le_pipeline.errors import AgreementError, AnonymityError, ExtractError
 from le_pipeline.home import Home
-from le_pipeline.privacy.vault import Vault
+from le_pipeline.privacy.vault import EXTRACT_CODES, Vault
 from le_pipeline.publish import handover, register
 from le_pipeline.publish.hierarchy import hierarchies
 from le_pipeline.publish.measures import Measures, measured
 from le_pipeline.publish.recoding import Recoding
-from le_pipeline.publish.record_code import record_codes
+from le_pipeline.publish.record_code import record_codes, together
 from le_pipeline.warehouse.engine import Engine, inputs_of
 from schemas.extract_agreement import Agreement
 
 SQL = Path(__file__).with_name("research_extract.sql").read_text(encoding="utf-8")
 INPUTS = inputs_of(SQL)
 LEAST_L = 2
-CODES = "extract_codes"  # folder of the vault
+PURPOSE = "keep whose code is which, as the agreement asks"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def make(home: Home, agreement: Agreement, vault: Vault | None = None) -> Extrac
         with handover.beside(folder) as beside:
             manifest = handover.write(beside, coded.drop("level"), recoding, measures)
             if agreement.keep_codes and vault:
-                _seal(vault, f"{CODES}/{agreement.agreement}-{today}", codes)
+                _seal(vault, f"{EXTRACT_CODES}/{agreement.agreement}-{today}", codes)
             said = {"folder": f"{agreement.agreement}/{today}", "fingerprint": fingerprint}
             register.append(home, register.EXTRACT, said | handover.entry(agreement, manifest, beside))
             handover.swap_in(beside, folder)
@@ -157,8 +157,8 @@ def _coded(table: pl.DataFrame, codes: dict[str, pl.DataFrame], agreement: Agree
 
 
 def _seal(vault: Vault, name: str, codes: dict[str, pl.DataFrame]) -> None:
-    frames = (known.rename({column: "key"}).with_columns(pl.lit(column).alias("of")) for column, known in codes.items())
+    sealed = together(codes)
+    vault.log("codes of an extract sealed", PURPOSE, extract=name, codes=sealed.height)
     with vault.replacing(name) as file:
-        file.add(pl.concat(frames))
+        file.add(sealed)
         file.keep()
-    vault.log("codes of an extract sealed", extract=name)

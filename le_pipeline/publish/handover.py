@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from le_pipeline.errors import ExtractError
+from le_pipeline.files import hash_of
 from le_pipeline.home import Home
 from le_pipeline.publish import register
 from le_pipeline.publish.hierarchy import Hierarchy
@@ -63,7 +63,7 @@ def write(folder: Path, table: pl.DataFrame, recoding: Recoding, measures: Measu
         ),
         **told,
         "code_version": code_version(Path(__file__).parent)[:16],
-        "files": {path.name: _hash(path) for path in sorted(folder.iterdir())},
+        "files": {path.name: hash_of(path) for path in sorted(folder.iterdir())},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return manifest
@@ -87,7 +87,7 @@ def entry(agreement: Agreement, manifest: dict[str, Any], folder: Path) -> dict[
         "columns": manifest["columns"],
         "rows": manifest["rows"],
         "students": manifest["students"],
-        "files": {**manifest["files"], MANIFEST: _hash(folder / MANIFEST)},
+        "files": {**manifest["files"], MANIFEST: hash_of(folder / MANIFEST)},
     }
 
 
@@ -115,7 +115,7 @@ def verify(home: Home) -> list[str]:
         if said["kind"] != register.EXTRACT:
             continue
         folder = home.extracts / said["folder"]
-        found = {path.name: _hash(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+        found = {path.name: hash_of(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
         changed = sorted(name for name, _ in set(found.items()) ^ set(said["files"].items()))
         if changed:
             raise ExtractError(
@@ -205,8 +205,3 @@ def _papers(agreement: Agreement, told: Mapping[str, Any]) -> str:
         suppressed=f"{told['rows_suppressed_share']:.1%}",
         hidden=f"{told['rows_without_school_and_teacher_share']:.1%}",
     )
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

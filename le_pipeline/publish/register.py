@@ -1,45 +1,38 @@
 """The disclosure register: who received which students' data, when, why, and until when.
 
-34 CFR 99.32 asks for a record of each disclosure. `LE_HOME/extracts/register.jsonl` holds one entry a line; each holds
-the hash of the line before it, so that an entry that is changed or taken out later breaks the chain.
+34 CFR 99.32 asks for a record of each disclosure. `LE_HOME/extracts/register.jsonl` holds one entry a line, chained by
+hashes (`privacy.chain`), so that one that is changed or taken out later shows.
 """
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import json
-import os
 from typing import Any
 
 from le_pipeline.errors import ExtractError
 from le_pipeline.home import Home
+from le_pipeline.privacy.chain import BEFORE_ALL, Entry, fault, following, line
+from le_pipeline.warehouse.lake import replace
 
 FILE = "register.jsonl"
-FIRST = "0" * 64  # what the first entry has in the place of a hash
 EXTRACT, DESTROYED = "extract", "destroyed"
 
 
-def entries(home: Home) -> list[dict[str, Any]]:
+def entries(home: Home) -> list[Entry]:
     """Every entry, in order.
 
     Raises:
         ExtractError: an entry was changed, taken out or put in between.
     """
     path = home.extracts / FILE
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    found = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            entry = dict(json.loads(line))
-        except ValueError:
-            entry = {}
-        if entry.get("previous") != (_hash(lines[number - 2]) if number > 1 else FIRST):
+    found: list[Entry] = []
+    for number, text in enumerate(_lines(home), start=1):
+        if why := fault(text, number, found[-1]["hash"] if found else BEFORE_ALL):
             raise ExtractError(
-                f"{path}, line {number}: the chain of hashes is broken here; this entry or the one before it was"
-                " changed or taken out. Put the register back from a backup, and find out who changed it"
+                f"{path}, line {number}: the chain of hashes is broken: {why}. Put the register back from a backup, and"
+                " find out who changed it"
             )
-        found.append(entry)
+        found.append(json.loads(text))
     return found
 
 
@@ -49,19 +42,12 @@ def append(home: Home, kind: str, said: dict[str, Any]) -> None:
     Raises:
         ExtractError: the register was changed.
     """
-    entries(home)
-    path = home.extracts / FILE
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    head = {"kind": kind, "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
-    entry = head | said | {"previous": _hash(lines[-1]) if lines else FIRST}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    every = entries(home)
+    every.append(following(every[-1] if every else None, {"kind": kind, **said}))
+    replace(home.extracts / FILE, lambda beside: beside.write_bytes(b"".join(map(line, every))))
 
 
-def out(home: Home) -> list[dict[str, Any]]:
+def out(home: Home) -> list[Entry]:
     """Entries of extracts that are still out: the recipient has not said that they are destroyed."""
     every = entries(home)
     gone = {entry["folder"] for entry in every if entry["kind"] == DESTROYED}
@@ -81,5 +67,6 @@ def destroyed(home: Home, agreement: str, date: str) -> None:
         append(home, DESTROYED, {"folder": folder})
 
 
-def _hash(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()
+def _lines(home: Home) -> list[str]:
+    path = home.extracts / FILE
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []

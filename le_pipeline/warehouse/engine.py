@@ -19,6 +19,7 @@ import sqlglot
 from sqlglot import exp
 
 from le_pipeline.errors import StepError
+from le_pipeline.files import hash_of
 from le_pipeline.home import Home
 from le_pipeline.warehouse import ddl
 from le_pipeline.warehouse.lake import Lake, of_earlier_version, polars_schema
@@ -158,7 +159,7 @@ class Engine:
         for name in step.inputs:
             layer, _, table = name.partition(".")
             if layer == REFERENCE:
-                stamps.append(hashlib.sha256(self.reference(table).read_bytes()).hexdigest())
+                stamps.append(hash_of(self.reference(table)))
             else:
                 stamps.append(self.lake.stamp(registry.tables()[table]))
         return stamps

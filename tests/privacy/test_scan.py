@@ -390,8 +390,13 @@ def test_landing_and_vault_are_not_searched_and_links_out_of_the_home_are(vaulte
     (tmp_path / "elsewhere" / "x.log").write_text(PUPIL.last_name)
     (vaulted.home.root / "published").symlink_to(tmp_path / "elsewhere")
     (vaulted.home.root / "landed").symlink_to(vaulted.home.landing)
+    for half in ("new", "old"):  # of a change of keys that was cut off: two vaults, and tables
+        written(vaulted.home, f".rotation/{half}/vault/x.log", PUPIL.last_name.encode())
+        written(vaulted.home, f".rotation/{half}/lake/x.log", PUPIL.last_name.encode())
+    written(vaulted.home, "certificates/x.md", PUPIL.last_name.encode())
 
-    assert [leak.path for leak in look(vaulted).leaks] == ["published/x.log"]
+    found = [leak.path for leak in look(vaulted).leaks]
+    assert found == [".rotation/new/lake/x.log", ".rotation/old/lake/x.log", "certificates/x.md", "published/x.log"]
 
 
 def test_names_that_are_known_to_be_public_can_be_declared(vaulted: Landed) -> None:

@@ -14,10 +14,10 @@ import pytest
 
 from le_pipeline.errors import AgreementError, AnonymityError, ExtractError
 from le_pipeline.privacy.keys import Keys, create_key_file, load_keys
-from le_pipeline.privacy.vault import Vault
+from le_pipeline.privacy.vault import EXTRACT_CODES, Vault
 from le_pipeline.publish import extract as module
 from le_pipeline.publish import handover, register
-from le_pipeline.publish.extract import CODES, make
+from le_pipeline.publish.extract import make
 from publish.extracts import State, rows_of
 from scenario import key
 
@@ -286,7 +286,7 @@ def test_codes_are_kept_in_the_vault_only_if_the_agreement_says_so(
     folder = make(state.home, kept, vault).folder
     (name,) = vault.names("")
     (sealed,) = vault.read(name)
-    assert name == f"{CODES}/kept-{folder.name}"
+    assert name == f"{EXTRACT_CODES}/kept-{folder.name}"
     students = sealed.filter(pl.col("of") == "student_key")
     assert set(students["code"]) == set(rows_of(folder)["student_code"])
     assert set(students["key"]) == {key(row["student_key"]) for row in state.scores}

@@ -40,7 +40,7 @@ def test_an_agreement_is_read(tmp_path: Path) -> None:
         ("legal_basis: FERPA studies exception, 34 CFR 99.31(a)(6)\n", "", "line 1: legal_basis: is missing"),
         ("contact:", "contacts:", "line 9: contacts: is not a key that is known here"),
         ("2027-06-30", "30.6.2027", "line 8: destroy_by:"),
-        ("2027-06-30", "2011-06-30", "destroy_by: lies before the agreement begins"),
+        ("2027-06-30", "2011-06-30", "destroy_by: must be later than begins"),
         ("[2013, 2016]", "[2016, 2013]", "line 6: covers: school_years: the first comes after the last"),
         ("[2013, 2016]", "[2013]", "line 6: covers.school_years"),
         ("state: LA", "state: Louisiana", "line 6: covers.state"),

@@ -66,7 +66,7 @@ def test_no_direct_identifier_and_no_pseudonym_is_ever_delivered() -> None:
         ("k: 10", "k: 9", "line 11: k: Input should be greater than or equal to 10"),
         ("k: 10", "max_suppressed: 0.06", "max_suppressed: Input should be less than or equal to 0.05"),
         ("k: 10", "kk: 10", "line 11: kk: is not a key that is known here"),
-        ("destroy_by: 2034", "destroy_by: 2021", "destroy_by must be later than begins"),
+        ("destroy_by: 2034", "destroy_by: 2021", "destroy_by: must be later than begins"),
         ("begins: 2024-08-01", "begins: soon", "begins: Input should be a valid date"),
         ("recipient: Example Research Institute, Education Lab", "recipient: ' '", "recipient: String should have"),
         ("purpose: ", "aim: ", "purpose: is missing"),

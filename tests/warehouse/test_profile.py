@@ -138,3 +138,4 @@ def test_what_is_left_out_stays_out_when_the_key_is_changed(home: Home, keys: Ke
 
     assert "canonical.student_assessment" not in tables_in(home.warehouse)
     assert "canonical.staff_assignment" in tables_in(home.warehouse)
+    assert build.is_current(home)

@@ -34,7 +34,6 @@ from le_pipeline.privacy.scan.tables import Found, TableSearch
 from le_pipeline.privacy.scan.texts import unescaped
 from le_pipeline.warehouse.ddl import literal
 
-NOT_SEARCHED = ("vault", "vault.old", "vault.new")
 DEEPEST = 5  # archives in archives
 LARGEST = 16 << 30  # bytes of what an archive unpacks to
 ROWS = 50_000  # of a SQLite table at once
@@ -52,7 +51,8 @@ class UnreadableError(Exception):
 
 def files(home: Home) -> list[Path]:
     """Every file that is searched, in order of path. Pipes and sockets hold nothing."""
-    outside = {home.landing.resolve(), *(home.root / name for name in NOT_SEARCHED)}
+    vaults = (home.vault, *home.rotation.glob(f"*/{home.vault.name}"))  # a change of keys that was cut off leaves two
+    outside = {home.landing.resolve(), *vaults}
     return sorted(_below(home.root, outside, set()))
 
 

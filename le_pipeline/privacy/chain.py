@@ -1,0 +1,57 @@
+"""Entries that are chained by hashes, one line of JSON each: none can be changed, dropped or moved unnoticed.
+
+What the chain alone does not show is that its end was cut off, or that all of it was written anew: the audit log is
+sealed with the key, and of others a copy of the last hash is kept elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from typing import Any
+
+BEFORE_ALL = "0" * 64
+Entry = dict[str, Any]
+
+
+def following(last: Entry | None, said: dict[str, Any]) -> Entry:
+    """The entry that comes after the last one, with its number, the time, what is said and the hash of both."""
+    entry = {
+        "number": last["number"] + 1 if last else 1,
+        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **said,
+    }
+    return closed(entry, last)
+
+
+def closed(entry: Entry, last: Entry | None) -> Entry:
+    """The entry with the hash of the one before it and its own."""
+    chained = {**entry, "before": last["hash"] if last else BEFORE_ALL}
+    return {**chained, "hash": digest(chained)}
+
+
+def line(entry: Entry) -> bytes:
+    """An entry as it is written."""
+    return (json.dumps(entry) + "\n").encode()
+
+
+def digest(entry: Entry) -> str:
+    """SHA-256 of an entry without its own hash, with its keys in order."""
+    content = {name: value for name, value in entry.items() if name != "hash"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def fault(text: str, number: int, before: str) -> str | None:
+    """What is wrong with the line of an entry that is to have that number and to follow that hash."""
+    try:
+        entry = json.loads(text)
+        if line(entry).decode() != text + "\n" or entry["hash"] != digest(entry):
+            return "it was changed"
+        if entry["number"] != number:
+            return f"an entry was taken out or moved: {entry['number']} stands in its place"
+        if entry["before"] != before:
+            return "the entry before it is not the one that it followed"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "it was changed"
+    return None
