@@ -51,9 +51,8 @@ def column_lineage(step: Step) -> dg.TableColumnLineage:
         if layer != REFERENCE:
             schema.setdefault(layer, {})[table] = {c.name: sql_type(c) for c in registry.tables()[table].columns}
     parsed = sqlglot.parse_one(step.sql, dialect="duckdb")
-    counted = {
-        name: _sources(lineage(name, parsed.copy(), schema=schema, dialect="duckdb")) for name in parsed.named_selects
-    }
+    nodes = lineage(None, parsed, schema=schema, dialect="duckdb")
+    counted = {name: _sources(nodes[name]) for name in parsed.named_selects}
     # what `finish` adds, it computes from what the SQL counts
     figures = [dep for name, deps in counted.items() if name not in step.table.key for dep in deps]
     return dg.TableColumnLineage(

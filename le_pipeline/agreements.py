@@ -150,7 +150,7 @@ def _finish_begun(home: Home, keys: Keys) -> list[str]:
 
 
 def _misplaced(vault: Vault) -> list[str]:
-    """Vault files under another data key than they belong to; those of no landing folder may be under an earlier one."""
+    """Vault files under another data key than theirs; those of no landing folder may be under an earlier one."""
     return [
         name
         for name in vault.names("")

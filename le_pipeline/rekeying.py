@@ -42,7 +42,7 @@ Changed = dict[str, Any]  # what a note may say of a file, as JSON, and what it 
 
 @dataclass(frozen=True)
 class Translation:
-    """Which pseudonym becomes which: by file (`pairs`), in tables that know people (`of_people`), and who has several."""
+    """Which pseudonym becomes which: in files (`pairs`), in tables of people (`of_people`); and who has several."""
 
     pairs: pl.DataFrame
     of_people: pl.DataFrame
@@ -84,7 +84,7 @@ def _make_folders(home: Home, fresh: Home) -> None:
             os.chown(here, -1, known.st_gid)
         except PermissionError:
             raise RotationError(
-                f"{there} belongs to a group that you are not in, and a folder made anew would not; nothing was changed."
+                f"{there} belongs to a group that you are not in, so that it cannot be made anew; nothing was changed."
                 " Rotate as the account that runs the pipeline"
             ) from None
         here.chmod(stat.S_IMODE(known.st_mode))  # last: a change of group takes the set-group-id bit away

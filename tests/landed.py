@@ -17,7 +17,7 @@ from le_pipeline.ingest import coded, reading
 from le_pipeline.ingest.document import Document
 from le_pipeline.ingest.partition import FeedReport, ingest_feed
 from le_pipeline.ingest.record import record_unclaimed
-from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.keys import Keys, record, recorded_id
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.lake import Lake
 from schemas import registry
@@ -77,6 +77,8 @@ class Landed:
     def __init__(self, home: Home, keys: Keys) -> None:
         self.home, self.keys = home, keys
         self.lake = Lake(home.lake)
+        if recorded_id(home) is None:
+            record(home, keys)
 
     def layout(self, text: str = SCORES, name: str = "own.yaml") -> Landed:
         """Put a layout into the home's own layouts."""

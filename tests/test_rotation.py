@@ -91,7 +91,9 @@ def sealed(landed: Landed) -> None:
     """Keep whose code is which in an extract: a student's, a district's, and of one whom the vault does not know."""
     (student,) = keys_of(IDS[:1], landed.keys)
     codes = {"student_key": [student, "0" * 32], "lea_id": ["1"]}
-    known = {of: pl.DataFrame({of: keys, "code": [f"{of[0]}{n}" for n, _ in enumerate(keys)]}) for of, keys in codes.items()}
+    known = {
+        of: pl.DataFrame({of: keys, "code": [f"{of[0]}{n}" for n, _ in enumerate(keys)]}) for of, keys in codes.items()
+    }
     with Vault(landed.home, landed.keys).replacing(CODES) as file:
         file.add(together(known))
         file.keep()
@@ -178,8 +180,8 @@ def test_a_group_that_cannot_be_kept_stops_it_before_anything_changes(
         raise PermissionError(1, "Operation not permitted")
 
     before = everything(landed.home, landed.keys)
-    with monkeypatch.context() as patched, pytest.raises(RotationError, match="a group that you are not in"):
-        patched.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(RotationError, match="a group that you are not in"):
         rotation.rotate(landed.home, landed.keys, other)
     assert everything(landed.home, landed.keys) == before
 
