@@ -39,7 +39,7 @@ def _is_named(identity: pl.DataFrame, part: str, said: list[str]) -> bool:
     columns = [f"{part}first_name", f"{part}last_name"]
     if not {*columns} <= {*identity.columns}:
         return False
-    people = identity.select(columns).drop_nulls().unique()
+    people = identity.select(columns).drop_nulls().unique().cast(pl.String)  # of a big file they come as codes
     named = pl.DataFrame({name: words.atoms(people[name]) for name in columns})
     both = [pl.col(name).list.set_intersection(pl.lit(said)).list.len() for name in columns]
     told = [(inside == pl.col(name).list.n_unique()) & (inside > 0) for inside, name in zip(both, columns, strict=True)]
@@ -49,11 +49,12 @@ def _is_named(identity: pl.DataFrame, part: str, said: list[str]) -> bool:
 def _holds_id(identity: pl.DataFrame, said: list[str]) -> bool:
     fields = registry.fields()
     for column in identity.columns:
-        if fields[column].privacy != "direct" or fields[column].made_of or column == "section_id":
+        field = fields.get(column)  # who issued the ids stands beside them, and is no field
+        if field is None or field.privacy != "direct" or field.made_of or column == "section_id":
             continue
         if not column.endswith(("_id", "email")):
             continue
-        values = identity[column].drop_nulls().unique()
+        values = identity[column].drop_nulls().unique().cast(pl.String)
         begins = values.str.to_lowercase().str.extract(r"([\p{L}\p{N}]+)").is_in(said)
         values = values.filter(begins & (values.str.len_chars() >= SHORTEST_ID))
         text = f" {' '.join(said)} "

@@ -14,7 +14,7 @@ from landed import LA_2016, Landed, everything_coded, scores, students
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import coded, partition
 from le_pipeline.ingest.partition import ingest_feed
-from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.keys import Keys, record
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.warehouse.lake import Lake
 from schemas import registry
@@ -28,6 +28,7 @@ def taken_in(
     """Every table that the samples of a partition come to, and what the vault holds, by name."""
     home = Home.at(root)
     home.create()
+    record(home, keys)
     folder = Path(where.state) / str(where.school_year)
     shutil.copytree(SAMPLES / folder, home.landing / folder)
     with reading:
