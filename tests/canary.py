@@ -114,7 +114,7 @@ class Hunt:
         """What is found below a home but for landing and vault, by file; also in names of files."""
         patterns = scratch / "patterns"
         patterns.write_bytes(b"\n".join(pattern for pattern in self.patterns if b"\n" not in pattern))
-        outside = (home.landing, home.vault, home.old_vault)
+        outside = (home.landing, home.vault, *home.rotation.glob("*/vault"))
         kept = [path for path in home.root.rglob("*") if not any(path.is_relative_to(each) for each in outside)]
         assert kept
         unpacked = scratch / "unpacked"

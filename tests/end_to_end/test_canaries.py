@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import logging
 import os
@@ -359,7 +360,7 @@ def damaged_vault(home: Home, _: pytest.MonkeyPatch) -> None:
 def another_key(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     again(home)
     monkeypatch.delenv("LE_KEY_FILE")
-    monkeypatch.setenv("LE_KEY", bytes(range(100, 132)).hex())
+    monkeypatch.setenv("LE_KEY", hashlib.sha256(b"another key").hexdigest())
 
 
 def leaking(home: Home, _: pytest.MonkeyPatch) -> None:
