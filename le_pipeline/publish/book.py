@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from le_pipeline.publish.system import System
 from schemas.profile import Profile, Unit
@@ -102,22 +101,44 @@ class Book:
                 for rest, total in totals.items():
                     self.add_up(total, parts[rest], f"no {place}")
 
-    def system(self) -> System:
-        """The cells, in their order in the book, as a linear system."""
-        place = {key: index for index, key in enumerate(self.cells)}
-        found = [
-            (row, place[key], factor)
-            for row, (total, parts) in enumerate(self.equations)
-            for key, factor in ((total, -1.0), *((part, 1.0) for part in parts))
-        ]
-        rows, cells, factors = zip(*found, strict=True) if found else ((), (), ())
-        held = list(self.cells.values())
-        return System(
-            np.array([cell.value for cell in held], dtype=np.float64),
-            sp.csr_matrix((factors, (rows, cells)), shape=(len(self.equations), len(held)), dtype=np.float64),
-            np.array([cell.least for cell in held], dtype=np.float64),
-            np.array([cell.most for cell in held], dtype=np.float64),
-        )
+    def system(self) -> tuple[System, dict[Key, int]]:
+        """The cells as a linear system, and the place of each in it.
+
+        Cells that everybody knows to be equal, as where a total has one part, have one place.
+        """
+        place = self._places()
+        held: dict[int, Cell] = {}
+        least, most = (np.full(len(set(place.values())), bound) for bound in (0.0, np.inf))
+        for key, cell in self.cells.items():
+            held[place[key]] = cell
+            least[place[key]] = max(least[place[key]], cell.least)
+            most[place[key]] = min(most[place[key]], cell.most)
+        equations: dict[frozenset[tuple[int, float]], None] = {}
+        for total, parts in self.equations:
+            factors: dict[int, float] = defaultdict(float)
+            factors[place[total]] -= 1
+            for part in parts:
+                factors[place[part]] += 1
+            if left := frozenset((cell, factor) for cell, factor in factors.items() if factor):
+                equations[left] = None
+        values = np.array([held[cell].value for cell in range(len(held))], dtype=np.float64)
+        return System.of(values, (sorted(equation) for equation in equations), least, most), place
+
+    def _places(self) -> dict[Key, int]:
+        """A number for each set of cells that are equal: what a total and its only part are, again and again."""
+        root = {key: key for key in self.cells}
+
+        def find(key: Key) -> Key:
+            while root[key] != key:
+                root[key] = root[root[key]]
+                key = root[key]
+            return key
+
+        for total, parts in self.equations:
+            if len(parts) == 1:
+                root[find(parts[0])] = find(total)
+        numbers: dict[Key, int] = {}
+        return {key: numbers.setdefault(find(key), len(numbers)) for key in self.cells}
 
 
 def is_protected(cell: Cell, profile: Profile) -> bool:

@@ -49,8 +49,6 @@ class Entry:
         size = self.book.cells[whole].value
         key = self.book.count(measure, whole.dimensions, value, unit, is_rate=size > 0)
         told = coded(value, size, self.profile_of(whole.dimensions[STATE]), unit)
-        cell = self.book.cells[key]
-        cell.least, cell.most = told.least, told.most
         rest = self.book.count(f"{measure}~not", whole.dimensions, size - value, unit, is_rate=size > 0)
         self.book.equations.append((whole, (key, rest)))
         return key, told.label
