@@ -1,9 +1,10 @@
 """The auditor: attacks what is to be published, and says what can be worked out. It decides; suppression only proposes.
 
-It shares no code with suppression. What it believes is witnesses: whole tables, in whole numbers, that agree with every
-figure shown. A protected cell passes if one witness has it high enough and another low enough, and if for each person who
-is alone in a cell there is a witness that agrees with what that person knows and has another value in the protected
-cell. Where no witness is found among all cells that are joined to it, the cell is exposed; also where the search gives up.
+It shares no code with suppression. What it believes is witnesses: whole tables, in whole numbers, that agree with
+every figure shown. A protected cell passes if one witness has it high enough and another low enough, and if for each
+person who is alone in a cell there is a witness that agrees with what that person knows and has another value in the
+protected cell. Where no witness is found among all cells that are joined to it, the cell is exposed; also where the
+search gives up.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def audit(system: System, suppressed: Mask, reach: tuple[Numbers, Numbers], pers
     Args:
         system: the cells with their true values, the equations, and what is known without tables.
         suppressed: the cells whose values are not shown.
-        reach: how low and how high the possible values of each cell must reach; not a number where it needs no protection.
+        reach: how low and how high the possible values of each cell must reach; not a number where nothing is asked.
         person: who is alone in each cell and so knows its value; -1 for nobody.
     """
     attack = _Attack(system, suppressed, reach)
@@ -140,7 +141,8 @@ class _Attack:
             for end in (value + 1, value - 1):
                 table = self._witness(room, cell, end)
                 if table is not None and table[room.place(cell)] != value:
-                    return room.cells[table != self.system.values[room.cells]]
+                    moved: Cells = room.cells[table != self.system.values[room.cells]]
+                    return moved
         return None
 
     def _witness(self, room: _Room, cell: int, end: float) -> Numbers | None:

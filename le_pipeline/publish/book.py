@@ -28,7 +28,7 @@ class Key(NamedTuple):
 
 @dataclass
 class Cell:
-    """One count. `is_rate`: a part of a group of which percentages are told, so that nobody and everybody are protected.
+    """One count. `is_rate`: a part of a group whose percentage is told, so that nobody and everybody are protected.
 
     `is_hidden`: no table shows it, though it can be worked out from what tables show. `least` and `most`: what a coded
     percentage says of it.
@@ -65,30 +65,38 @@ class Book:
         for key in keys:
             self.cells[key].is_hidden = False
 
-    def add_up(self, total: Key, parts: Sequence[Key], rest: str) -> None:
-        """A total is the sum of its parts, and of a rest that no table shows (where there is one).
+    def add_up(self, total: Key, parts: Sequence[Key], rest: str, *, has_rest: bool = False) -> bool:
+        """A total is the sum of its parts, and of a rest that no table shows, where there is one or may be (`has_rest`).
 
         Parts that come to more than the total are no parts of it (people who are counted in several), and no equation.
+
+        Returns:
+            Whether there is a rest.
         """
         left = self.cells[total].value - sum(self.cells[part].value for part in parts)
         if left < 0:
-            return
-        if left > 0:
+            return False
+        if left > 0 or has_rest:
             unit = self.cells[total].unit
             parts = [*parts, self.count(f"{total.measure}~{rest}", total.dimensions, left, unit)]
         self.equations.append((total, tuple(parts)))
+        return left > 0 or has_rest
 
     def add_margins(self, measures: Iterable[str], summed: Sequence[int]) -> None:
         """For each measure and each of those dimensions: `all` is the sum of the values that tables name.
 
-        A value that no row has counts nobody, which everybody may assume.
+        A value that no row has counts nobody, which everybody may assume. Who is in no value of a group (no region,
+        say) may be in any part of the group: measures named after a group, as `teacher retained` after `teacher`, have
+        a rest where it has one.
         """
         wanted = set(measures)
+        rests: set[tuple[str, tuple[str, ...], int]] = set()
         by_measure: dict[str, list[Key]] = defaultdict(list)
         for key in list(self.cells):
             if key.measure in wanted:
                 by_measure[key.measure].append(key)
-        for keys in by_measure.values():
+        for measure, keys in sorted(by_measure.items()):  # groups before what is named after them
+            groups = [group for group in by_measure if measure.startswith((f"{group} ", f"{group}~"))]
             for place in summed:
                 parts: dict[tuple[str, ...], list[Key]] = defaultdict(list)
                 totals: dict[tuple[str, ...], Key] = {}
@@ -99,7 +107,9 @@ class Book:
                     else:
                         parts[rest].append(key)
                 for rest, total in totals.items():
-                    self.add_up(total, parts[rest], f"no {place}")
+                    may_have = any((group, total.dimensions, place) in rests for group in groups)
+                    if self.add_up(total, parts[rest], f"no {place}", has_rest=may_have):
+                        rests.add((measure, total.dimensions, place))
 
     def system(self) -> tuple[System, dict[Key, int]]:
         """The cells as a linear system, and the place of each in it.

@@ -22,7 +22,7 @@ def coded(part: int, whole: int, profile: Profile, unit: Unit) -> Coded:
     """How the share of a part in a group is told.
 
     The profile's bands say which counts are told alike. Bands that would tell that there are fewer than the smallest
-    number that may be shown, of the part or of the others, are told as one, so that what is told depends on nothing else.
+    number that may be shown, of the part or of the others, are told as one: what is told depends on nothing else.
     """
     return next(code for code in _codes(whole, profile, unit) if code.least <= part <= code.most)
 

@@ -18,8 +18,8 @@ class System:
     """Counts and the equations that anybody may assume between them.
 
     `values`: whole counts, one for each cell. `equations`: a matrix with a row for each equation and a column for each
-    cell, `equations @ values = 0`. `least` and `most`: bounds that anybody knows of each cell without any table, such as
-    0, or what a published percentage band gives away.
+    cell, `equations @ values = 0`. `least` and `most`: bounds that anybody knows of each cell without any table, such
+    as 0, or what a published percentage band gives away.
 
     Raises:
         ValueError: an equation does not hold, or a value lies outside its bounds.

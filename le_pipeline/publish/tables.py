@@ -1,7 +1,7 @@
 """What each published table shows: the cells that every column of every row gives away.
 
-A figure is shown only where all cells are shown that it could be turned into: a share gives away its numerator, a gap and
-one side the other side, a difference from a comparison group both groups.
+A figure is shown only where all cells are shown that it could be turned into: a share gives away its numerator, a gap
+and one side the other side, a difference from a comparison group both groups.
 """
 
 from __future__ import annotations
@@ -210,28 +210,32 @@ def _benchmark_gap(sheet: Sheet, entry: Entry) -> None:
     for row in rows:
         place = tuple(str(row[name]) for name in names)
         n = book.count(f"student followed {row['benchmark']}", place, row["n"], "student")
-        told, parts = {}, []
+        told: dict[str, tuple[str | None, Key]] = {}
+        parts: list[Key] = []
         for end in ("start", "end"):
             part, label = entry.part(n, f"{n.measure} met at {end}", round(row[f"{end}_share"] * row["n"]), "student")
             parts.append(part)
             told[f"{end}_share"] = (label, n)
         entered[*place, row["benchmark"]] = (n, *parts)
         labels.append(told)
-    for row, told in zip(rows, labels, strict=True):
+    for row, label_of in zip(rows, labels, strict=True):
         place = tuple(str(row[name]) for name in names)
         n, start, end = entered[*place, row["benchmark"]]
-        other = entered.get((*place[:2], "none", *place[3:], row["benchmark"]), ())
+        beside = entered.get((*place[:2], "none", *place[3:], row["benchmark"]), ())
         teachers = (book.count(f"teacher followed {row['benchmark']}", place, row["n_teachers"], "staff"),)
         sheet.reveals.append(
             {"n": (n,), "n_teachers": teachers, "start_share": (n, start), "end_share": (n, end)}
             | dict.fromkeys(("closed_share", *INTERVAL, "null_reason"), (n, start, end))
-            | {"comparison_n": other[:1], "comparison_closed_share": other}
+            | {"comparison_n": beside[:1], "comparison_closed_share": beside}
         )
-        sheet.coded.append(told)
-    for (*place, benchmark), keys in entered.items():  # benchmarks of one subject are mostly about the same students
-        for (*other_place, other_benchmark), others in entered.items():
-            if place == other_place and benchmark < other_benchmark and _alike(book, keys, others):
-                book.equations += [(key, (other,)) for key, other in zip(keys, others, strict=True)]
+        sheet.coded.append(label_of)
+    of_place: dict[tuple[str, ...], list[Keys]] = {}
+    for (*at, _), keys in entered.items():
+        of_place.setdefault(tuple(at), []).append(keys)
+    for first, *others in of_place.values():  # benchmarks of one subject are mostly about the same students
+        for same in others:
+            if _alike(book, first, same):
+                book.equations += [(key, (other,)) for key, other in zip(first, same, strict=True)]
     measures = {key.measure for key in book.cells if key.measure.startswith("student followed")}
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3))
 

@@ -23,6 +23,7 @@ from bench.beside import beside_a_copy, beside_earthmover, linked, with_bad_rows
 from bench.leaks import PEOPLE, scanned
 from bench.people import matched
 from bench.rotation import rotation_and_rate
+from bench.suppression import suppression
 from end_to_end.test_public_data import DATA, LINKS, SCORES
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +132,7 @@ def main() -> None:
     out.print(matched())
     with tempfile.TemporaryDirectory() as scratch:
         out.print(rotation_and_rate(Path(scratch)))
+    out.print(suppression())
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ def possible(system: System, suppressed: Mask, highest: int) -> Numbers:
     equations, unknown = system.equations.toarray(), np.flatnonzero(suppressed)
     free, bound = _basis(equations, unknown)
     known = equations[:, ~suppressed] @ system.values[~suppressed]
-    choices = list(itertools.product(range(int(max(highest, system.values[free].max(initial=0) + 1)) + 1), repeat=len(free)))
+    choices = list(
+        itertools.product(range(int(max(highest, system.values[free].max(initial=0) + 1)) + 1), repeat=len(free))
+    )
     tried = np.array(choices, dtype=np.float64).reshape(len(choices), len(free))
     solved, *_ = np.linalg.lstsq(equations[:, bound], -(known[:, None] + equations[:, free] @ tried.T), rcond=None)
     rest = np.round(solved).T if len(bound) else np.zeros((len(tried), 0))

@@ -32,15 +32,13 @@ def is_safe(system: System, hidden: Mask, protected: Mask) -> bool:
         known = tables[(tables[:, own] == system.values[own]).all(axis=1)]
         if any(len(np.unique(known[:, cell])) == 1 for cell in small if person[cell] != who):
             return False
-    return all(
-        tables[:, cell].min() <= system.values[cell] - 1 and tables[:, cell].max() >= SMALLEST for cell in small
-    )
+    return all(tables[:, cell].min() <= system.values[cell] - 1 and tables[:, cell].max() >= SMALLEST for cell in small)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_trying_every_table_never_recovers_what_the_auditor_passes(seed: int) -> None:
-    """1,000 tables of up to 12 cells for each seed, hidden at random; and what the auditor fails, the trial recovers."""
+    """1,000 tables of up to 12 cells for each seed, hidden at random; what the auditor fails, the trial recovers."""
     verdicts = [
         (passes(system, hidden, SMALLEST), is_safe(system, hidden, protected))
         for system, protected, hidden in patterns(np.random.default_rng(seed), 1_000)
@@ -89,7 +87,9 @@ def test_a_total_and_its_only_part_are_one_persons() -> None:
 
 def test_whole_numbers_are_asked_for_where_halves_would_pass() -> None:
     """Three sums of two cells each: halves fit, but whole tables are fewer."""
-    system = System.of([1.0, 1, 1, 2, 2, 2], [[(3, -1), (0, 1), (1, 1)], [(4, -1), (1, 1), (2, 1)], [(5, -1), (0, 1), (2, 1)]])
+    system = System.of(
+        [1.0, 1, 1, 2, 2, 2], [[(3, -1), (0, 1), (1, 1)], [(4, -1), (1, 1), (2, 1)], [(5, -1), (0, 1), (2, 1)]]
+    )
 
     assert not passes(system, cells(system, 0, 1, 2), SMALLEST)
 

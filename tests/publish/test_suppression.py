@@ -140,7 +140,7 @@ def test_totals_are_kept_where_cells_inside_can_be_hidden_instead() -> None:
 
 
 def test_a_zero_is_no_cover_for_a_small_count() -> None:
-    """A hidden zero can only rise, so the small count beside it could only be smaller: something that is there must hide."""
+    """A hidden zero can only rise, so that the small count beside it could only be smaller."""
     system = crossed(np.array([[3.0, 0, 25], [12, 30, 41]]))
     need, small = counted(system, 10)
 

@@ -164,7 +164,8 @@ class _Master:
         best = self._solver.getSolution()
         if self._solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible or not best.value_valid:
             return None
-        return np.clip(np.array(best.col_value), 0, 1)
+        choice: Numbers = np.clip(np.array(best.col_value), 0, 1)
+        return choice
 
     def weight(self, choice: Numbers) -> float:
         return float(self.costs @ choice)

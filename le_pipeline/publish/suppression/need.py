@@ -50,7 +50,7 @@ class Protection:
         shown: Mask | None = None,
         hidden: Mask | None = None,
     ) -> Protection:
-        """The protection of cells in which nobody is alone and none of which is shown or hidden, where nothing is said."""
+        """The protection of cells; where nothing is said, nobody is alone in one, and none is shown or hidden."""
         none = np.zeros(len(up), dtype=bool)
         return cls(
             np.asarray(up, dtype=np.float64),
@@ -64,7 +64,12 @@ class Protection:
     def of_cells(self, cells: NDArray[np.intp]) -> Protection:
         """The protection of some of the cells, by their place among them."""
         return Protection(
-            *(values[cells] for values in (self.up, self.down, self.weights, self.person, self.shown, self.hidden))
+            self.up[cells],
+            self.down[cells],
+            self.weights[cells],
+            self.person[cells],
+            self.shown[cells],
+            self.hidden[cells],
         )
 
     def without(self, demands: list[Demand]) -> Protection:

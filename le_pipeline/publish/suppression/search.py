@@ -1,7 +1,7 @@
 """Suppression of one block: cells are hidden greedily, one certificate at a time, then taken back where others do.
 
-Each demand (see `Against`) is met by the cheapest shift that shows it. Cells that a shift moves are hidden, and move for
-nothing from then on. Cells are then looked at one by one, the dearest first: what rests on one is shown without it,
+Each demand (see `Against`) is met by the cheapest shift that shows it. Cells that a shift moves are hidden, and move
+for nothing from then on. Cells are then looked at one by one, the dearest first: what rests on one is shown without it,
 and if the cells needed in its place weigh less, they take it.
 """
 
@@ -118,7 +118,7 @@ class Search:
     def _met(
         self, demands: list[Demand], shown: list[tuple[Mask, Mask, Mask]] | None = None
     ) -> Iterator[tuple[Demand, Numbers | None]]:
-        """The cheapest shift for each demand that is not met by the time it is its turn, by a certificate or `shown`."""
+        """The cheapest shift for each demand that neither a certificate nor `shown` meets by the time it is its turn."""
         outsiders = [demand for demand in demands if demand[0] is not Against.INSIDER]
         insiders = [demand for demand in demands if demand[0] is Against.INSIDER]
         for demand in outsiders:

@@ -19,8 +19,8 @@ ROUNDING = 1e-7  # what the solver leaves of a nothing
 class Shifts:
     """Shifts of some cells of a system, all others standing still. Cells go by their place in `cells`.
 
-    Each cell has two columns, its movement up and its movement down, so that moving costs the same either way. One model
-    is solved again and again from where it stood, which is what makes thousands of certificates cheap.
+    Each cell has two columns, its movement up and its movement down, so that moving costs the same either way. One
+    model is solved again and again from where it stood, which is what makes thousands of certificates cheap.
     """
 
     def __init__(self, system: System, cells: NDArray[np.intp]) -> None:

@@ -14,7 +14,7 @@ from le_pipeline.publish.suppression.need import Against, Demand, Protection
 from le_pipeline.publish.suppression.search import Search
 from le_pipeline.publish.system import Mask, System
 
-BLOCK = 400  # cells of a block: larger ones leave fewer cells hidden, and take longer
+BLOCK = 600  # cells of a block: larger ones leave fewer cells hidden, and take longer
 STEP = 4  # a demand that a neighbourhood cannot meet is tried in one this many times as large
 
 
@@ -23,8 +23,8 @@ class UnprotectableError(PipelineError):
 
     def __init__(self, cells: list[int]) -> None:
         super().__init__(
-            f"{len(cells)} cells cannot be protected whatever is hidden beside them: what is known of them already gives"
-            " them away, or they make up all of a table. Leave out the tables or breakdowns that hold them"
+            f"{len(cells)} cells cannot be protected whatever is hidden beside them: what is known already gives them"
+            " away, or they make up all of a table. Leave out the tables or breakdowns that hold them"
         )
         self.cells = cells
 
