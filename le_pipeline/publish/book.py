@@ -66,7 +66,7 @@ class Book:
             self.cells[key].is_hidden = False
 
     def add_up(self, total: Key, parts: Sequence[Key], rest: str, *, has_rest: bool = False) -> bool:
-        """A total is the sum of its parts, and of a rest that no table shows, where there is one or may be (`has_rest`).
+        """A total is the sum of its parts, and of a rest that no table shows, if there is or may be one (`has_rest`).
 
         Parts that come to more than the total are no parts of it (people who are counted in several), and no equation.
 

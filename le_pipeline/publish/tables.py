@@ -220,12 +220,12 @@ def _benchmark_gap(sheet: Sheet, entry: Entry) -> None:
         labels.append(told)
     for row, label_of in zip(rows, labels, strict=True):
         place = tuple(str(row[name]) for name in names)
-        n, start, end = entered[*place, row["benchmark"]]
+        n, at_start, at_end = entered[*place, row["benchmark"]]
         beside = entered.get((*place[:2], "none", *place[3:], row["benchmark"]), ())
         teachers = (book.count(f"teacher followed {row['benchmark']}", place, row["n_teachers"], "staff"),)
         sheet.reveals.append(
-            {"n": (n,), "n_teachers": teachers, "start_share": (n, start), "end_share": (n, end)}
-            | dict.fromkeys(("closed_share", *INTERVAL, "null_reason"), (n, start, end))
+            {"n": (n,), "n_teachers": teachers, "start_share": (n, at_start), "end_share": (n, at_end)}
+            | dict.fromkeys(("closed_share", *INTERVAL, "null_reason"), (n, at_start, at_end))
             | {"comparison_n": beside[:1], "comparison_closed_share": beside}
         )
         sheet.coded.append(label_of)

@@ -118,7 +118,7 @@ class Search:
     def _met(
         self, demands: list[Demand], shown: list[tuple[Mask, Mask, Mask]] | None = None
     ) -> Iterator[tuple[Demand, Numbers | None]]:
-        """The cheapest shift for each demand that neither a certificate nor `shown` meets by the time it is its turn."""
+        """The cheapest shift for each demand that neither a certificate nor `shown` meets when it is its turn."""
         outsiders = [demand for demand in demands if demand[0] is not Against.INSIDER]
         insiders = [demand for demand in demands if demand[0] is Against.INSIDER]
         for demand in outsiders:
