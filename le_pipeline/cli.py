@@ -92,7 +92,7 @@ def _walk(place: Home, keys: Keys, chosen: list[Partition]) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=out, transient=True) as progress:
-        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 3)
+        task = progress.add_task("starting", total=len(chosen) * len(registry.feeds()) + len(line.STEPS) + 4)
         for report in line.run(place, keys, chosen):
             outcome.add(report)
             progress.update(task, advance=0 if isinstance(report, line.Refused) else 1, description=outcome.last)

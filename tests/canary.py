@@ -110,20 +110,23 @@ class Hunt:
         """What is found."""
         return {found.decode(errors="replace") for found in self._every.findall(content)}
 
-    def in_files(self, home: Home, scratch: Path) -> dict[str, set[str]]:
-        """What is found below a home but for landing and vault, by file; also in names of files."""
+    def in_files(self, home: Home, scratch: Path, copied_from: Home | None = None) -> dict[str, set[str]]:
+        """What is found below a home but for landing and vault, by file; also in names of files.
+
+        Files that are still as they were in the home that it was copied from are left out, but for their names.
+        """
         patterns = scratch / "patterns"
         patterns.write_bytes(b"\n".join(pattern for pattern in self.patterns if b"\n" not in pattern))
         outside = (home.landing, home.vault, *home.rotation.glob("*/vault"))
         kept = [path for path in home.root.rglob("*") if not any(path.is_relative_to(each) for each in outside)]
         assert kept
+        files = [path for path in kept if path.is_file() and not (copied_from and _is_copy(path, home, copied_from))]
         unpacked = scratch / "unpacked"
         unpacked.mkdir(exist_ok=True)
-        for number, path in enumerate(path for path in kept if path.is_file()):
+        for number, path in enumerate(files):
             if packed := b"\n".join(_inside(path)):
                 (unpacked / f"{number}-{path.name[:40].encode('ascii', 'replace').decode()}").write_bytes(packed)
-        folders = [str(each) for each in sorted(home.root.iterdir()) if each not in outside]
-        command = ["grep", "-r", "-a", "-o", "-F", "-f", str(patterns), *folders, str(unpacked)]
+        command = ["grep", "-r", "-H", "-a", "-o", "-F", "-f", str(patterns), *map(str, files), str(unpacked)]
         answer = subprocess.run(command, capture_output=True, env={"LC_ALL": "C"}, check=False)
         assert answer.returncode in (0, 1), answer.stderr
         found: dict[str, set[str]] = {}
@@ -136,6 +139,14 @@ class Hunt:
         for file in unpacked.iterdir():
             file.unlink()
         return found
+
+
+def _is_copy(path: Path, home: Home, other: Home) -> bool:
+    before = other.root / path.relative_to(home.root)
+    return before.is_file() and (before.stat().st_size, before.stat().st_mtime_ns) == (
+        path.stat().st_size,
+        path.stat().st_mtime_ns,
+    )
 
 
 def _inside(path: Path) -> Iterator[bytes]:

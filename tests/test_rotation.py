@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import once
 from assets.resources import HomeResource
 from killed import changes, killed
 from landed import LA_2016, Landed, scores, students
@@ -42,6 +43,10 @@ def other(home: Home, tmp_path: Path) -> Keys:
 @pytest.fixture
 def ingested(home: Home, keys: Keys) -> Landed:
     """A home with a mended row and a decision, and no table but canonical ones: the smallest."""
+    return begun(home, keys)
+
+
+def begun(home: Home, keys: Keys) -> Landed:
     made = Landed(home, keys).layout()
     made.file("scores.csv", scores(*students(10), "8000001,Zebulon,02/03/2006,4B,1,500"))
     made.run()
@@ -52,11 +57,16 @@ def ingested(home: Home, keys: Keys) -> Landed:
     return made
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return once.made(tmp_path_factory.mktemp("ran"), lambda home, keys: run(begun(home, keys).home, keys))
+
+
 @pytest.fixture
-def landed(ingested: Landed) -> Landed:
+def landed(ran: Path, tmp_path: Path) -> Landed:
     """The same, brought through the line."""
-    run(ingested.home, ingested.keys)
-    return ingested
+    home = once.copied(ran, tmp_path)
+    return Landed(home, load_keys(home))
 
 
 def run(home: Home, keys: Keys) -> list[line.Report]:

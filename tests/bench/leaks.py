@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from le_pipeline.home import Home
-from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.keys import Keys, record
 from le_pipeline.privacy.scan import scan
 from le_pipeline.privacy.vault import Vault
 from schemas import registry
@@ -44,6 +44,7 @@ def fill(root: Path, people: int = PEOPLE, rows: int = ROWS, log_megabytes: int 
     """A home with that many people in the vault, rows in the lake and the warehouse, and a log."""
     home = Home.at(root)
     home.create()
+    record(home, KEYS)
     given = pl.read_csv(registry.HERE / "reference" / "given_name.csv")["name"].str.to_titlecase()
     family = pl.read_csv(registry.HERE / "reference" / "family_name.csv")["name"].str.to_titlecase()
     number = pl.DataFrame({"n": pl.arange(people, eager=True)})

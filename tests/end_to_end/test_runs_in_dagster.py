@@ -11,6 +11,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+import once
 from assets.__main__ import prepare, run_all
 from le_pipeline import line
 from le_pipeline.errors import BusyError
@@ -45,12 +46,26 @@ def scores(*changes: str) -> str:
     return HEADER + "\n".join((rows | {change[:6]: change for change in changes}).values()) + "\n"
 
 
-@pytest.fixture
-def small(home: Home, land: Land) -> Home:
-    """A home with one delivery and the layout that knows it."""
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that has one delivery and the layout that knows it, after a run."""
+    return once.made(tmp_path_factory.mktemp("ran"), run_once)
+
+
+def run_once(home: Home, _: Keys) -> None:
     (home.layouts / "small_scores.yaml").write_text(LAYOUT)
-    land("LA/2031/scores.csv", scores("900007,Zyndvexel,4,mathematics,5,y,001"))
+    folder = home.landing / "LA" / "2031"
+    folder.mkdir(parents=True)
+    (folder / "scores.csv").write_text(scores("900007,Zyndvexel,4,mathematics,5,y,001"))
     prepare(home)
+    assert run_all(home)
+
+
+@pytest.fixture
+def home(ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The same home once more."""
+    home = once.copied(ran, tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
     return home
 
 
@@ -77,9 +92,8 @@ def count(home: Home) -> int:
         return con.execute("select count(*) from canonical.student_assessment").fetchall()[0][0]
 
 
-def test_a_run_leaves_counts_hashes_rejections_and_lineage(small: Home) -> None:
-    assert run_all(small)
-    made, checks = last_run(small)
+def test_a_run_leaves_counts_hashes_rejections_and_lineage(home: Home) -> None:
+    made, checks = last_run(home)
 
     feed = made["canonical/student_assessment"]
     assert (feed["dagster/row_count"], feed["rows_read"], feed["rows_quarantined"]) == (39, 40, 1)
@@ -90,7 +104,7 @@ def test_a_run_leaves_counts_hashes_rejections_and_lineage(small: Home) -> None:
     assert gap["dagster/row_count"] > 0
     assert gap["dagster/column_lineage"].deps_by_column["n_a"]
     assert made["warehouse/current"]["dagster/row_count"] > 39
-    assert count(small) == 39
+    assert count(home) == 39
 
     assert checks["canonical/student_assessment", "rows_conserved"].passed
     assert checks["marts/achievement_gap", "contract_holds"].passed
@@ -100,44 +114,41 @@ def test_a_run_leaves_counts_hashes_rejections_and_lineage(small: Home) -> None:
     assert without_teacher.metadata["rows"].value == 39
 
 
-def test_a_run_with_nothing_new_makes_nothing(small: Home, keys: Keys) -> None:
-    assert run_all(small)
-    assert line.is_current(small, keys)
-    written = {path: path.stat().st_mtime_ns for path in small.lake.rglob("*.parquet")} | {
-        small.warehouse: small.warehouse.stat().st_mtime_ns
+def test_a_run_with_nothing_new_makes_nothing(home: Home, keys: Keys) -> None:
+    assert line.is_current(home, keys)
+    written = {path: path.stat().st_mtime_ns for path in home.lake.rglob("*.parquet")} | {
+        home.warehouse: home.warehouse.stat().st_mtime_ns
     }
 
-    assert run_all(small)
+    assert run_all(home)
 
-    made, _ = last_run(small)
+    made, _ = last_run(home)
     assert {name for name, metadata in made.items() if metadata.get("unchanged") is False} == set()
     assert {path: path.stat().st_mtime_ns for path in written} == written
 
 
-def test_a_file_that_cannot_be_taken_in_is_told_by_a_check_and_the_good_data_stay(small: Home, land: Land) -> None:
-    assert run_all(small)
+def test_a_file_that_cannot_be_taken_in_is_told_by_a_check_and_the_good_data_stay(home: Home, land: Land) -> None:
     land("LA/2031/scores.csv", b"<html>Session expired</html>")
     land("LA/2031/other.csv", "Widget,Price\n1,2\n")
 
-    assert run_all(small)
+    assert run_all(home)
 
-    _, checks = last_run(small)
+    _, checks = last_run(home)
     taken = checks["canonical/student_assessment", "files_taken"]
     recognised = checks["canonical/delivery", "files_recognised"]
     assert not taken.passed
     assert "LA/2031/scores.csv is a web page or XML file" in taken.description
     assert not recognised.passed
     assert "LA/2031/other.csv no layout fits" in recognised.description
-    assert count(small) == 39
+    assert count(home) == 39
 
 
-def test_a_corrected_delivery_replaces_what_it_corrects(small: Home, land: Land) -> None:
-    assert run_all(small)
+def test_a_corrected_delivery_replaces_what_it_corrects(home: Home, land: Land) -> None:
     land("LA/2031/scores_corrected.csv", scores("900008,Zyndvexel,4,mathematics,700,n,001"))
 
-    assert run_all(small)
+    assert run_all(home)
 
-    with duckdb.connect(small.warehouse, read_only=True) as con:
+    with duckdb.connect(home.warehouse, read_only=True) as con:
         assert con.execute("select count(*), max(scale_score) from canonical.student_assessment").fetchone() == (
             40,
             700,
@@ -146,27 +157,25 @@ def test_a_corrected_delivery_replaces_what_it_corrects(small: Home, land: Land)
     assert told == [("LA/2031/scores.csv", "superseded"), ("LA/2031/scores_corrected.csv", "accepted")]
 
 
-def test_a_lost_row_stops_everything_that_comes_after(small: Home, land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run_all(small)
+def test_a_lost_row_stops_everything_that_comes_after(home: Home, land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
     land("LA/2031/scores.csv", scores())
     from le_pipeline.ingest.delivery import Account
 
     whole = Account.columns
     monkeypatch.setattr(Account, "columns", lambda account: whole(account) | {"rows_duplicate": 1})
 
-    assert not run_all(small)
+    assert not run_all(home)
 
-    _, checks = last_run(small)
+    _, checks = last_run(home)
     lost = checks["canonical/student_assessment", "rows_conserved"]
     assert not lost.passed
     assert lost.metadata["files"].value == "LA/2031/scores.csv"
-    assert count(small) == 39
+    assert count(home) == 39
 
 
 def test_marts_that_do_not_meet_their_expectations_are_not_promoted(
-    small: Home, land: Land, monkeypatch: pytest.MonkeyPatch
+    home: Home, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run_all(small)
     land("LA/2031/scores.csv", scores())
     from le_pipeline.warehouse import gate
 
@@ -177,37 +186,35 @@ def test_marts_that_do_not_meet_their_expectations_are_not_promoted(
         lambda home: [*every(home), gate.Expectation("achievement_gap", "expected", "n", is_met=False)],
     )
 
-    assert not run_all(small)
+    assert not run_all(home)
 
-    _, checks = last_run(small)
+    _, checks = last_run(home)
     assert checks["warehouse/candidate", "marts_meet_expectations"].description == "achievement_gap.n: expected"
-    assert count(small) == 39
-    assert line.promote(small).is_current  # nor by itself afterwards
-    assert count(small) == 39
+    assert count(home) == 39
+    assert line.promote(home).is_current  # nor by itself afterwards
+    assert count(home) == 39
 
 
-def test_a_wrong_layout_fails_the_run_with_its_line_and_key(small: Home) -> None:
-    assert run_all(small)
-    (small.layouts / "small_scores.yaml").write_text(LAYOUT.replace("grade: Grade", "grad: Grade"))
+def test_a_wrong_layout_fails_the_run_with_its_line_and_key(home: Home) -> None:
+    (home.layouts / "small_scores.yaml").write_text(LAYOUT.replace("grade: Grade", "grad: Grade"))
 
-    assert not run_all(small)
+    assert not run_all(home)
 
-    with dg.DagsterInstance.from_config(str(small.dagster)) as instance:
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
         run_id = instance.get_run_records(limit=1)[0].dagster_run.run_id
         failures = [
             e.dagster_event for e in instance.all_logs(run_id) if e.dagster_event and e.dagster_event.is_step_failure
         ]
     said = failures[0].step_failure_data.user_failure_data.description
     assert said.startswith("small_scores.yaml, line 11: fill.grad: 'grad' is not a field of student_assessment")
-    assert count(small) == 39
+    assert count(home) == 39
 
 
 def test_what_was_built_half_way_cannot_be_promoted_by_itself(
-    small: Home, keys: Keys, land: Land, monkeypatch: pytest.MonkeyPatch
+    home: Home, keys: Keys, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run_all(small)
     land("LA/2031/scores.csv", scores())
-    assert list(line.ingest(small, keys, Partition("LA", 2031)))
+    assert list(line.ingest(home, keys, Partition("LA", 2031)))
     from le_pipeline.warehouse import build
 
     def killed(*_: object) -> int:
@@ -216,46 +223,45 @@ def test_what_was_built_half_way_cannot_be_promoted_by_itself(
     with monkeypatch.context() as half_way:
         half_way.setattr(build, "_fill", killed)
         with pytest.raises(KeyboardInterrupt):
-            build.build(small)
-    assert build.building(small).exists()
+            build.build(home)
+    assert build.building(home).exists()
 
-    assert line.promote(small).is_current
-    assert count(small) == 39
+    assert line.promote(home).is_current
+    assert count(home) == 39
 
 
-def test_a_run_waits_for_whoever_has_the_warehouse_in_hand(small: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_waits_for_whoever_has_the_warehouse_in_hand(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("le_pipeline.home.LOCK_SECONDS", 0)
 
-    with small.lock("warehouse"):
+    with home.lock("warehouse"):
         for work in (line.stage, line.promote, line.publish):
             with pytest.raises(BusyError):
-                work(small)
+                work(home)
 
 
-def test_a_night_destroys_what_an_agreement_has_let_go_and_certifies_it(small: Home) -> None:
-    assert run_all(small)
-    _, checks = last_run(small)
+def test_a_night_destroys_what_an_agreement_has_let_go_and_certifies_it(home: Home) -> None:
+    _, checks = last_run(home)
     covered = checks["agreement", "every_folder_is_covered"]
     assert (covered.passed, covered.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "LA-2031" in covered.description
     text = AGREEMENT.format(name="ended", years="2031, 2031").replace("2030-06-30", "2013-06-30")
-    (small.agreements / "ended.yaml").write_text(text)
+    (home.agreements / "ended.yaml").write_text(text)
 
-    assert run_all(small)
+    assert run_all(home)
 
-    made, checks = last_run(small)
+    made, checks = last_run(home)
     assert made["agreement"]["destroyed"] == "ended"
     assert checks["agreement", "every_folder_is_covered"].passed
-    (path,) = small.certificates.glob("*.json")
+    (path,) = home.certificates.glob("*.json")
     assert made["certificate"]["written"] == path.name
-    assert count(small) == 0
+    assert count(home) == 0
     assert "were destroyed on" in checks["canonical/delivery", "files_recognised"].description
 
 
-def test_with_another_key_no_asset_writes(small: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {path: path.read_bytes() for path in small.lake.rglob("*") if path.is_file()}
+def test_with_another_key_no_asset_writes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.read_bytes() for path in home.lake.rglob("*") if path.is_file()}
     monkeypatch.setenv("LE_KEY", hashlib.sha256(b"another").hexdigest())
 
-    assert not run_all(small)
+    assert not run_all(home)
 
-    assert {path: path.read_bytes() for path in small.lake.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in home.lake.rglob("*") if path.is_file()} == before
