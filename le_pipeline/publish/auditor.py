@@ -67,10 +67,12 @@ def audit(system: System, suppressed: Mask, reach: tuple[Numbers, Numbers], pers
     found = [Exposure(int(cell), *attack.interval(int(cell))) for cell in protected if not attack.hides(int(cell))]
     exposed = {exposure.cell for exposure in found}
     if person is not None and (person >= 0).any():
-        others = [int(cell) for cell in protected if cell not in exposed]
-        found += [
-            Exposure(cell, *2 * (float(system.values[cell]),), insider=True) for cell in attack.told(others, person)
-        ]
+        others = [int(cell) for cell in protected if cell not in exposed and system.values[cell] > 0]
+        told = list(attack.told(others, person))
+        # what a person would know though nothing were shown is mostly a count of themselves
+        themselves = set(_Attack(system, np.ones(system.size, dtype=bool), reach).told(told, person))
+        values = {cell: float(system.values[cell]) for cell in told if cell not in themselves}
+        found += [Exposure(cell, value, value, insider=True) for cell, value in values.items()]
     return Audit(len(protected), int(suppressed.sum()), attack.witnesses, tuple(found))
 
 

@@ -77,39 +77,52 @@ class Book:
         if left < 0:
             return False
         if left > 0 or has_rest:
-            unit = self.cells[total].unit
-            parts = [*parts, self.count(f"{total.measure}~{rest}", total.dimensions, left, unit)]
+            parts = [*parts, self.count(rest, total.dimensions, left, self.cells[total].unit)]
         self.equations.append((total, tuple(parts)))
         return left > 0 or has_rest
 
     def add_margins(self, measures: Iterable[str], summed: Sequence[int]) -> None:
         """For each measure and each of those dimensions: `all` is the sum of the values that tables name.
 
-        A value that no row has counts nobody, which everybody may assume. Who is in no value of a group (no region,
-        say) may be in any part of the group: measures named after a group, as `teacher retained` after `teacher`, have
-        a rest where it has one.
+        A value that no row has counts nobody, which everybody may assume. Who is in no value of a dimension (no region,
+        say) is a rest, a count with margins of its own. They may be in any part of their group: measures named after a
+        group, as `teacher retained` after `teacher`, have a rest where it has one.
         """
-        wanted = set(measures)
-        rests: set[tuple[str, tuple[str, ...], int]] = set()
-        by_measure: dict[str, list[Key]] = defaultdict(list)
-        for key in list(self.cells):
-            if key.measure in wanted:
-                by_measure[key.measure].append(key)
-        for measure, keys in sorted(by_measure.items()):  # groups before what is named after them
-            groups = [group for group in by_measure if measure.startswith((f"{group} ", f"{group}~"))]
-            for place in summed:
-                parts: dict[tuple[str, ...], list[Key]] = defaultdict(list)
-                totals: dict[tuple[str, ...], Key] = {}
-                for key in keys:
-                    rest = key.dimensions[:place] + key.dimensions[place + 1 :]
-                    if key.dimensions[place] == ALL:
-                        totals[rest] = key
-                    else:
-                        parts[rest].append(key)
-                for rest, total in totals.items():
-                    may_have = any((group, total.dimensions, place) in rests for group in groups)
-                    if self.add_up(total, parts[rest], f"no {place}", has_rest=may_have):
-                        rests.add((measure, total.dimensions, place))
+        wanted = dict.fromkeys(sorted(measures), frozenset[int]())
+        rests: set[tuple[str, tuple[str, ...]]] = set()
+        done: set[str] = set()
+        while left := {measure: places for measure, places in wanted.items() if measure not in done}:
+            by_measure: dict[str, list[Key]] = defaultdict(list)
+            for key in self.cells:
+                if key.measure in left:
+                    by_measure[key.measure].append(key)
+            for measure, places in left.items():  # groups before what is named after them
+                done.add(measure)
+                for place in summed:
+                    if place not in places:
+                        rest = _rest_of(measure, places | {place})
+                        if self._add_margin(by_measure[measure], place, rest, rests):
+                            wanted[rest] = places | {place}
+
+    def _add_margin(self, keys: list[Key], place: int, rest: str, rests: set[tuple[str, tuple[str, ...]]]) -> bool:
+        """The sums of one measure over one dimension; says whether any has a rest."""
+        parts: dict[tuple[str, ...], list[Key]] = defaultdict(list)
+        totals: dict[tuple[str, ...], Key] = {}
+        for key in keys:
+            others = key.dimensions[:place] + key.dimensions[place + 1 :]
+            if key.dimensions[place] == ALL:
+                totals[others] = key
+            else:
+                parts[others].append(key)
+        found = False
+        for others, total in totals.items():
+            if not parts[others]:  # no table has this breakdown
+                continue
+            may_have = any((group, total.dimensions) in rests for group in _groups(rest))
+            if self.add_up(total, parts[others], rest, has_rest=may_have):
+                rests.add((rest, total.dimensions))
+                found = True
+        return found
 
     def system(self) -> tuple[System, dict[Key, int]]:
         """The cells as a linear system, and the place of each in it.
@@ -149,6 +162,18 @@ class Book:
                 root[find(parts[0])] = find(total)
         numbers: dict[Key, int] = {}
         return {key: numbers.setdefault(find(key), len(numbers)) for key in self.cells}
+
+
+def _rest_of(measure: str, places: frozenset[int]) -> str:
+    """What those of a measure are called who are in no value of these dimensions."""
+    return f"{measure.partition('~no ')[0]}~no {','.join(map(str, sorted(places)))}"
+
+
+def _groups(rest: str) -> list[str]:
+    """The rests of the groups that a measure is named after: `teacher retained` may have one where `teacher` has."""
+    measure, places = rest.split("~no ")
+    words = measure.replace("~not", "").split(" ")
+    return [f"{' '.join(words[:count])}~no {places}" for count in range(1, len(words) + 1)]
 
 
 def is_protected(cell: Cell, profile: Profile) -> bool:

@@ -156,6 +156,8 @@ def _adds(book: Book, wide: Key, narrow: Key, measure: str) -> None:
     if wide in book.cells and narrow in book.cells and book.cells[wide].value >= book.cells[narrow].value:
         left = book.count(measure, wide.dimensions, book.cells[wide].value - book.cells[narrow].value, "staff")
         book.equations.append((wide, (narrow, left)))
+        of_wide, of_narrow = (Key(f"{key.measure}~not", key.dimensions) for key in (wide, narrow))
+        book.equations.append((of_narrow, (of_wide, left)))  # whom the wider one adds, the narrower one leaves out
 
 
 SIDES = ("a", "b")

@@ -85,7 +85,7 @@ class Protection:
         found: list[Demand] = [(Against.UP, int(cell)) for cell in np.flatnonzero(self.up > 0)]
         found += [(Against.DOWN, int(cell)) for cell in np.flatnonzero(self.down > 0)]
         if self.alone.any():
-            cells = np.flatnonzero(self.primary)
+            cells = np.flatnonzero(self.down > 0)  # somebody is in it; of nobody, there is nothing to learn
             found += [(Against.INSIDER, int(cell)) for cell in cells[np.argsort(self.person[cells], kind="stable")]]
         return found
 

@@ -90,7 +90,11 @@ def _search(system: System, need: Protection, hidden: Mask, inside: Mask) -> Non
 
 
 def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand: Demand) -> bool:
-    """Meet one demand in neighbourhoods that grow; says whether it could be met."""
+    """Meet one demand in neighbourhoods that grow; says whether it could be met.
+
+    What a person alone knows of a cell though nothing at all were shown is no matter of what is shown: mostly the cell
+    is theirs as well, as somebody who left a school is who left the district.
+    """
     against, target = demand
     size = BLOCK
     while True:
@@ -101,6 +105,8 @@ def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand:
         if search.unmet and len(cells) < size and against is Against.INSIDER:
             search.unmet = search.against_each_alone(place)
         if not search.unmet or len(cells) < size:
+            if search.unmet and against is Against.INSIDER and not need.shown.any():
+                return True
             hidden[cells] |= search.hidden
             return not search.unmet
         size *= STEP
