@@ -179,6 +179,7 @@ def test_a_name_that_is_said_to_be_two_people_is_refused(home: Home, tmp_path: P
 
 
 def test_nobody_is_told_that_nothing_waits_before_anything_was_compared(home: Home) -> None:
+    shutil.rmtree(home.lake)
     for words in (("list",), ("export",), ()):
         with pytest.raises(ReviewError, match="run `le run` first"):
             le(home, "review", *words)

@@ -13,7 +13,7 @@ import pytest
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest.partition import FeedReport, ingest_feed
 from le_pipeline.ingest.rehearsal import rehearse
-from le_pipeline.privacy.keys import Keys
+from le_pipeline.privacy.keys import Keys, record
 from le_pipeline.warehouse.lake import Lake
 from schemas import layout, registry
 
@@ -119,6 +119,7 @@ def test_fixed_width_and_delimited_files_of_one_year_say_the_same(intake: Intake
     for name in ("sample_anonymized_file.csv", "sample_anonymized_file.txt"):
         intake.home = Home.at(tmp_path / name)
         intake.home.create()
+        record(intake.home, intake.keys)
         read.append(intake.sample(f"STAAR_Summative/{name}", "TX/2023").rows(*columns))
 
     assert read[0] == read[1]
