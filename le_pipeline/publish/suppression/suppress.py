@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,12 +22,19 @@ STEP = 4  # a demand that a neighbourhood cannot meet is tried in one this many 
 class UnprotectableError(PipelineError):
     """Some cells cannot be protected, whatever is hidden beside them; `cells` are their places in the system."""
 
-    def __init__(self, cells: list[int]) -> None:
-        super().__init__(
-            f"{len(cells)} cells cannot be protected whatever is hidden beside them: what is known already gives them"
-            " away, or they make up all of a table. Leave out the tables or breakdowns that hold them"
-        )
+    def __init__(self, message: str, *, cells: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
         self.cells = cells
+
+    @classmethod
+    def of(cls, cells: Iterable[int]) -> UnprotectableError:
+        """What to say of these cells."""
+        places = tuple(sorted(set(cells)))
+        return cls(
+            f"{len(places)} cells cannot be protected whatever is hidden beside them: what is known already gives them"
+            " away, or they make up all of a table. Leave out the tables or breakdowns that hold them",
+            cells=places,
+        )
 
 
 def suppress(system: System, need: Protection) -> Mask:
@@ -51,7 +59,7 @@ def suppress(system: System, need: Protection) -> Mask:
         else:
             hidden[part] |= best
     if stuck := [int(cell) for cell in asked if not movable[cell]]:
-        raise UnprotectableError(stuck)
+        raise UnprotectableError.of(stuck)
     if large:
         inside = np.zeros(system.size, dtype=bool)
         inside[np.concatenate(large)] = True
