@@ -94,7 +94,7 @@ def _search(system: System, need: Protection, hidden: Mask, inside: Mask) -> Non
     unmet = [(against, int(search.shifts.cells[cell])) for search in searches for against, cell in search.unmet]
     stuck = [cell for against, cell in unmet if not _widen(system, need, hidden, inside, (against, cell))]
     if stuck:
-        raise UnprotectableError(sorted(set(stuck)))
+        raise UnprotectableError.of(stuck)
 
 
 def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand: Demand) -> bool:
