@@ -63,16 +63,17 @@ def audit(system: System, suppressed: Mask, reach: tuple[Numbers, Numbers], pers
         person: who is alone in each cell and so knows its value; -1 for nobody.
     """
     attack = _Attack(system, suppressed, reach)
-    protected = np.flatnonzero(~np.isnan(reach[0]))
+    protected = np.flatnonzero(~np.isnan(reach[0]) | ~np.isnan(reach[1]))
     found = [Exposure(int(cell), *attack.interval(int(cell))) for cell in protected if not attack.hides(int(cell))]
     exposed = {exposure.cell for exposure in found}
     if person is not None and (person >= 0).any():
         others = [int(cell) for cell in protected if cell not in exposed and system.values[cell] > 0]
-        told = list(attack.told(others, person))
-        # what a person would know though nothing were shown is mostly a count of themselves
-        themselves = set(_Attack(system, np.ones(system.size, dtype=bool), reach).told(told, person))
-        values = {cell: float(system.values[cell]) for cell in told if cell not in themselves}
-        found += [Exposure(cell, value, value, insider=True) for cell, value in values.items()]
+        told = attack.told(others, person)
+        # what somebody would know though nothing were shown is mostly a count of themselves; others must not learn it
+        anyway = _Attack(system, np.ones(system.size, dtype=bool), reach).told(list(told), person)
+        for cell in (cell for cell, people in told.items() if people - anyway.get(cell, set())):
+            value = float(system.values[cell])
+            found.append(Exposure(cell, value, value, insider=True))
     return Audit(len(protected), int(suppressed.sum()), attack.witnesses, tuple(found))
 
 
@@ -110,9 +111,10 @@ class _Attack:
         *_, room = [None, *self._rooms(cell)]
         return (value, value) if room is None else (room.furthest(cell, -np.inf), room.furthest(cell, np.inf))
 
-    def told(self, cells: list[int], person: Cells) -> Iterator[int]:
-        """Those of the cells that one person can work out who is alone in another."""
+    def told(self, cells: list[int], person: Cells) -> dict[int, set[int]]:
+        """Those of the unknown cells that a person can work out who is alone in another, and the people who can."""
         safe: set[int] = set()
+        found: dict[int, set[int]] = {}
         for cell in cells:
             others = (person >= 0) & (person != person[cell])
             for room in () if cell in safe else self._rooms(cell):
@@ -121,20 +123,22 @@ class _Attack:
                     alone = np.unique(person[moved][person[moved] >= 0])
                     safe.update(int(near) for near in moved if np.isin(alone, person[near]).all())
                     break
-            else:
-                if cell not in safe and self._is_told_to_one(room, cell, person):
-                    yield cell
+                if room.is_whole and (people := self._told_to(room, cell, person)):
+                    found[cell] = people
+        return found
 
-    def _is_told_to_one(self, room: _Room, cell: int, person: Cells) -> bool:
-        """Whether one person alone can work the cell out, where all of them together can."""
+    def _told_to(self, room: _Room, cell: int, person: Cells) -> set[int]:
+        """The people who can work the cell out, each alone, where all of them together can."""
         suspects = set(person[room.cells].tolist()) - {-1, int(person[cell])}
+        found = set()
         while suspects:
             suspect = suspects.pop()
             moved = self._other_table(room, cell, person == suspect)
             if moved is None:
-                return True
-            suspects &= set(person[moved].tolist())
-        return False
+                found.add(suspect)
+            else:  # a table in which nobody else's cell moves is one that they do not know better
+                suspects &= set(person[moved].tolist())
+        return found
 
     def _other_table(self, room: _Room, cell: int, known: Mask) -> Cells | None:
         """The cells that differ from the truth in a table that agrees with the known cells and not in this cell."""
@@ -177,13 +181,17 @@ class _Attack:
             if seen.sum() >= size:
                 yield _Room(self.system, np.concatenate(order))
                 size = next(sizes)
-        yield _Room(self.system, np.concatenate(order))
+        yield _Room(self.system, np.concatenate(order), is_whole=True)
 
 
 class _Room:
-    """Some unknown cells, the nearest first, with all others at their true values: what tables are there?"""
+    """Some unknown cells, the nearest first, with all others at their true values: what tables are there?
 
-    def __init__(self, system: System, cells: Cells) -> None:
+    `is_whole`: they are all that are joined to the first.
+    """
+
+    def __init__(self, system: System, cells: Cells, *, is_whole: bool = False) -> None:
+        self.is_whole = is_whole
         self.cells, self.near = cells, cells[: 1 + len(cells) // 3]
         self._values = system.values[cells]
         self._least, self._most = system.least[cells], system.most[cells]

@@ -85,6 +85,19 @@ def test_a_total_and_its_only_part_are_one_persons() -> None:
     assert person[0] == person[2]  # the row's total is the same child
 
 
+def test_what_one_person_knows_of_themselves_does_not_excuse_that_another_learns_it() -> None:
+    """The one child of the first cell is that of the second; the third cell's child learns of them from the total."""
+    values = [1.0, 1, 1, 2]
+    system = System.of(values, [[(0, -1), (1, 1)], [(3, -1), (0, 1), (2, 1)]])
+    person = np.array([0, 1, 2, -1])
+    reach = np.array([0.0, np.nan, np.nan, np.nan]), np.array([2.0, np.nan, np.nan, np.nan])
+
+    with_total, without = (audit(system, hidden, reach, person) for hidden in (cells(system, 0, 1, 2), person > -2))
+
+    assert [(exposure.cell, exposure.insider) for exposure in with_total.exposures] == [(0, True)]
+    assert without.passed
+
+
 def test_whole_numbers_are_asked_for_where_halves_would_pass() -> None:
     """Three sums of two cells each: halves fit, but whole tables are fewer."""
     system = System.of(

@@ -62,20 +62,21 @@ class Search:
         """
         demand = (Against.INSIDER, cell)
         shift = self._cheapest(demand)
-        own = self.need.person[cell]
-        suspects = [] if shift is None else np.unique(self.need.person[(shift != 0) & self.need.alone]).tolist()
-        for person in suspects:
-            if shift is None or person == own:
-                continue
-            self._hide(np.flatnonzero((shift != 0) & ~self.hidden))
+        if shift is None:
+            return [demand]
+        self._hide(np.flatnonzero((shift != 0) & ~self.hidden))
+        unmet: list[Demand] = []
+        others = set(self.need.person[(shift != 0) & self.need.alone].tolist()) - {int(self.need.person[cell])}
+        for person in sorted(others):  # whom the shift does not move, it agrees with already
             held = np.flatnonzero(self.need.person == person)
             self.shifts.hold(held)
             shift = self._cheapest(demand)
             self.shifts.free(held)
-        if shift is None:
-            return [demand]
-        self._hide(np.flatnonzero((shift != 0) & ~self.hidden))
-        return []
+            if shift is None:
+                unmet = [demand]
+            else:
+                self._hide(np.flatnonzero((shift != 0) & ~self.hidden))
+        return unmet
 
     def take_back(self) -> None:
         """Show again each added cell that lighter ones can stand in for."""

@@ -113,8 +113,6 @@ def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand:
         if search.unmet and len(cells) < size and against is Against.INSIDER:
             search.unmet = search.against_each_alone(place)
         if not search.unmet or len(cells) < size:
-            if search.unmet and against is Against.INSIDER and not need.shown.any():
-                return True
             hidden[cells] |= search.hidden
-            return not search.unmet
+            return not search.unmet or (against is Against.INSIDER and not need.shown.any())
         size *= STEP
