@@ -28,8 +28,9 @@ class Protection:
     """How far above (`up`) and below (`down`) its value the possible values of each cell must reach; 0: not protected.
 
     `person`: who is alone in the cell, and so knows its value (see `people_alone`), -1 where nobody is; to none of them
-    may another cell become certain that is protected below (of a cell with nobody in it there is nobody to learn of). `shown`: cells that cannot be hidden, since everybody knows them.
-    `hidden`: cells that no table has. `weights`: what it costs to hide a cell.
+    may another cell become certain that is protected below (of a cell with nobody in it there is nobody to learn of).
+    `shown`: cells that cannot be hidden, since everybody knows them. `hidden`: cells that no table has. `weights`: what
+    it costs to hide a cell.
     """
 
     up: Numbers
