@@ -76,6 +76,18 @@ class ExtractError(PipelineError):
     """An extract is there already, was changed, or the register of extracts was."""
 
 
+class ChainError(PipelineError):
+    """A record whose entries are chained by hashes was changed."""
+
+
+class DisclosureError(PipelineError):
+    """What is to be published would tell of too few people."""
+
+
+class ReleaseError(PipelineError):
+    """A release cannot be made, is there already, or was changed."""
+
+
 class StepError(PipelineError):
     """The SQL of a table failed."""
 

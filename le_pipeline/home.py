@@ -118,6 +118,26 @@ class Home:
         return self.root / "extract_agreements"
 
     @property
+    def published(self) -> Path:
+        """Releases: tables after disclosure control."""
+        return self.root / "published"
+
+    @property
+    def ledger(self) -> Path:
+        """Every count that a release showed or hid; not for anybody outside."""
+        return self.root / "ledger"
+
+    @property
+    def release_content(self) -> Path:
+        """Which tables and breakdowns a release holds, where the user has an own choice."""
+        return self.root / "release.yaml"
+
+    @property
+    def profiles(self) -> Path:
+        """The user's own disclosure profiles; each replaces the shipped one of its name."""
+        return self.root / "profiles"
+
+    @property
     def dagster(self) -> Path:
         """DAGSTER_HOME."""
         return self.root / "dagster"
@@ -143,7 +163,7 @@ class Home:
             HomeError: the folder cannot be written.
         """
         try:
-            own = (self.layouts, self.reference, self.agreements)
+            own = (self.layouts, self.reference, self.agreements, self.profiles)
             for folder in (self.vault, self.lake, self.warehouse.parent, self.dagster, *own):
                 folder.mkdir(parents=True, exist_ok=True)
             self.extract_agreements.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ Shipped profiles are in `schemas/profiles/`; a user's own, in `LE_HOME/profiles/
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,6 +63,9 @@ class Profile(BaseModel):
     def band(self, n: int) -> Band | None:
         """How percentages of a group of that size are coded; None where they are not told at all."""
         return next((band for band in self.bands if n >= band.n_from), None)
+
+
+ProfileOf = Callable[[str], Profile]  # by a state, or `all` for all states together
 
 
 def profiles(own: Path) -> dict[str, Profile]:

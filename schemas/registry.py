@@ -18,7 +18,8 @@ HERE = Path(__file__).parent
 
 Type = Literal["text", "integer", "number", "date", "timestamp", "boolean", "yes_no", "grade", "school_year", "key"]
 Privacy = Literal["direct", "quasi", "pseudonym", "none"]
-Layer = Literal["canonical", "linked", "marts", "extract"]  # the last is handed out, and in no warehouse
+# the last two leave the organisation, and are in no warehouse
+Layer = Literal["canonical", "linked", "marts", "extract", "published"]
 Person = Literal["student", "staff"]
 
 LAYERS: tuple[Layer, ...] = ("canonical", "linked", "marts")

@@ -9,10 +9,43 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
+
+from le_pipeline.errors import ChainError
+from le_pipeline.warehouse.lake import replace
 
 BEFORE_ALL = "0" * 64
 Entry = dict[str, Any]
+
+
+def read(path: Path) -> list[Entry]:
+    """Every entry of a file, in order; none where there is no file.
+
+    Raises:
+        ChainError: an entry was changed, taken out or put in between.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    found: list[Entry] = []
+    for number, text in enumerate(lines, start=1):
+        if why := fault(text, number, found[-1]["hash"] if found else BEFORE_ALL):
+            raise ChainError(
+                f"{path}, line {number}: the chain of hashes is broken: {why}. Put the file back from a backup, and"
+                " find out who changed it"
+            )
+        found.append(json.loads(text))
+    return found
+
+
+def append(path: Path, said: dict[str, Any]) -> None:
+    """Add an entry to a file, which is written beside and swapped in. Call it under a lock.
+
+    Raises:
+        ChainError: an entry was changed.
+    """
+    every = read(path)
+    every.append(following(every[-1] if every else None, said))
+    replace(path, lambda beside: beside.write_bytes(b"".join(map(line, every))))
 
 
 def following(last: Entry | None, said: dict[str, Any]) -> Entry:

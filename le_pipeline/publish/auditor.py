@@ -53,7 +53,13 @@ class Audit:
         return not self.exposures
 
 
-def audit(system: System, suppressed: Mask, reach: tuple[Numbers, Numbers], person: Cells | None = None) -> Audit:
+def audit(
+    system: System,
+    suppressed: Mask,
+    reach: tuple[Numbers, Numbers],
+    person: Cells | None = None,
+    only: Mask | None = None,
+) -> Audit:
     """Attack a system of which everything but the suppressed cells is known.
 
     Args:
@@ -61,9 +67,11 @@ def audit(system: System, suppressed: Mask, reach: tuple[Numbers, Numbers], pers
         suppressed: the cells whose values are not shown.
         reach: how low and how high the possible values of each cell must reach; not a number where nothing is asked.
         person: who is alone in each cell and so knows its value; -1 for nobody.
+        only: the protected cells to attack; all of them where it is not given.
     """
     attack = _Attack(system, suppressed, reach)
-    protected = np.flatnonzero(~np.isnan(reach[0]) | ~np.isnan(reach[1]))
+    is_protected = ~np.isnan(reach[0]) | ~np.isnan(reach[1])
+    protected = np.flatnonzero(is_protected if only is None else is_protected & only)
     found = [Exposure(int(cell), *attack.interval(int(cell))) for cell in protected if not attack.hides(int(cell))]
     exposed = {exposure.cell for exposure in found}
     if person is not None and (person >= 0).any():
@@ -123,22 +131,23 @@ class _Attack:
                     alone = np.unique(person[moved][person[moved] >= 0])
                     safe.update(int(near) for near in moved if np.isin(alone, person[near]).all())
                     break
-                if room.is_whole and (people := self._told_to(room, cell, person)):
+                if room.is_whole and (people := self._told_to(cell, person)):
                     found[cell] = people
         return found
 
-    def _told_to(self, room: _Room, cell: int, person: Cells) -> set[int]:
+    def _told_to(self, cell: int, person: Cells) -> set[int]:
         """The people who can work the cell out, each alone, where all of them together can."""
-        suspects = set(person[room.cells].tolist()) - {-1, int(person[cell])}
-        found = set()
-        while suspects:
-            suspect = suspects.pop()
-            moved = self._other_table(room, cell, person == suspect)
+        suspects = set(person[self.unknown].tolist()) - {-1, int(person[cell])}
+        nobody = np.zeros(self.system.size, dtype=bool)
+        for room in self._rooms(cell):
+            moved = self._other_table(room, cell, nobody)
             if moved is None:
-                found.add(suspect)
-            else:  # a table in which nobody else's cell moves is one that they do not know better
-                suspects &= set(person[moved].tolist())
-        return found
+                continue
+            suspects &= set(person[moved].tolist())  # others' cells do not move: they believe in this table too
+            for suspect in sorted(suspects):
+                if suspect in suspects and (moved := self._other_table(room, cell, person == suspect)) is not None:
+                    suspects &= set(person[moved].tolist())
+        return suspects
 
     def _other_table(self, room: _Room, cell: int, known: Mask) -> Cells | None:
         """The cells that differ from the truth in a table that agrees with the known cells and not in this cell."""
@@ -146,7 +155,7 @@ class _Attack:
         with room.knowing(known):
             for end in (value + 1, value - 1):
                 table = self._witness(room, cell, end)
-                if table is not None and table[room.place(cell)] != value:
+                if table is not None:
                     moved: Cells = room.cells[table != self.system.values[room.cells]]
                     return moved
         return None
@@ -217,16 +226,27 @@ class _Room:
         return self._place[cell]
 
     def table(self, cell: int, end: float) -> Numbers | None:
-        """A table of whole numbers that has the cell as near to `end` as there is one; None where none was found."""
-        self.furthest(cell, end)
+        """A table of whole numbers that has the cell at `end` or beyond; None where none was found."""
+        if abs(self.furthest(cell, end) - end) > WHOLE:
+            return None
         table = self._whole()
-        if table is None:
-            columns = np.arange(len(self.cells), dtype=np.int32)
-            for kind in (highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous):
-                self._solver.changeColsIntegrality(len(columns), columns, np.full(len(columns), kind))
-                if kind is highspy.HighsVarType.kInteger:
-                    self.furthest(cell, end)
-                    table = self._whole()
+        return self._beyond(cell, end) if table is None else table
+
+    def _beyond(self, cell: int, end: float) -> Numbers | None:
+        """Such a table, where the nearest one of real numbers is not whole."""
+        place, columns = self._place[cell], np.arange(len(self.cells), dtype=np.int32)
+        whole, real = (
+            np.full(len(columns), kind) for kind in (highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous)
+        )
+        rises = end > self._values[place]
+        self._solver.changeColsIntegrality(len(columns), columns, whole)
+        self._solver.changeColBounds(place, *((end, self._most[place]) if rises else (self._least[place], end)))
+        self._solver.setOptionValue("presolve", "on")  # halves the time; the programmes of real numbers start warm
+        self._solver.run()
+        self._solver.setOptionValue("presolve", "off")
+        table = self._whole()
+        self._solver.changeColBounds(place, self._least[place], self._most[place])
+        self._solver.changeColsIntegrality(len(columns), columns, real)
         return table
 
     def furthest(self, cell: int, end: float) -> float:

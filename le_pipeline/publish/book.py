@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from le_pipeline.publish.percent import Coded, coded
 from le_pipeline.publish.system import System
 from schemas.profile import Profile, Unit
 
@@ -17,13 +18,17 @@ STATE = 0  # the first dimension of every cell
 
 
 class Key(NamedTuple):
-    """What a cell counts: a measure, and a value for each of its dimensions, the state first."""
+    """What a cell counts: a measure, and a value for each of its dimensions, the state first.
+
+    `edition`: 0 for what is counted now; others for what earlier releases counted otherwise.
+    """
 
     measure: str
     dimensions: tuple[str, ...]
+    edition: int = 0
 
     def __str__(self) -> str:
-        return f"{self.measure}|{'|'.join(self.dimensions)}"
+        return f"{self.measure}|{'|'.join(self.dimensions)}{'~' * bool(self.edition)}{self.edition or ''}"
 
 
 @dataclass
@@ -31,7 +36,7 @@ class Cell:
     """One count. `is_rate`: a part of a group whose percentage is told, so that nobody and everybody are protected.
 
     `is_hidden`: no table shows it, though it can be worked out from what tables show. `least` and `most`: what a coded
-    percentage says of it.
+    percentage said of it. `is_known`: an earlier release showed it. `is_held`: one did not, so none may.
     """
 
     value: int
@@ -40,15 +45,23 @@ class Cell:
     is_hidden: bool = True
     least: float = 0
     most: float = float("inf")
+    is_known: bool = False
+    is_held: bool = False
 
 
 @dataclass
 class Book:
-    """Cells by what they count, and equations between them. The same count has one cell, whatever tables show it."""
+    """Cells by what they count, and equations between them. The same count has one cell, whatever tables show it.
+
+    `bands`: for parts of a group, the group and how their share may be told in bands, where it may. `clashes`: counts
+    that two tables have otherwise. `editions`: by what is counted, the cell of each value that releases had of it.
+    """
 
     cells: dict[Key, Cell] = field(default_factory=dict)
     equations: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
+    bands: dict[Key, tuple[Key, Coded]] = field(default_factory=dict)
     clashes: list[Key] = field(default_factory=list)
+    editions: dict[Key, dict[int, Key]] = field(default_factory=dict)
 
     def count(
         self, measure: str, dimensions: Sequence[object], value: int, unit: Unit, *, is_rate: bool = False
@@ -60,10 +73,37 @@ class Book:
             self.clashes.append(key)
         return key
 
+    def part(self, whole: Key, measure: str, value: int, unit: Unit, profile: Profile) -> Key:
+        """The cell of a part of a group, a share of which is told; those of the group who are not in it are one too."""
+        size = self.cells[whole].value
+        key = self.count(measure, whole.dimensions, value, unit, is_rate=size > 0)
+        rest = self.count(f"{measure}~not", whole.dimensions, size - value, unit, is_rate=size > 0)
+        self.equations.append((whole, (key, rest)))
+        code = coded(value, size, profile, unit)
+        if code.label is not None:
+            self.bands[key] = (whole, code)
+        return key
+
     def show(self, keys: Iterable[Key]) -> None:
         """Note that a table shows these cells, where nothing forbids it."""
         for key in keys:
             self.cells[key].is_hidden = False
+
+    def remember(self, cells: Mapping[Key, Cell], equations: Iterable[tuple[Key, Sequence[Key]]]) -> None:
+        """Add what an earlier release counted, and which of it was shown. What has not changed since is one cell."""
+        place = {key: self._edition(key, cell.value) for key, cell in cells.items()}
+        for key, then in cells.items():
+            now = self.cells.setdefault(place[key], Cell(then.value, then.unit, then.is_rate))
+            now.is_rate |= then.is_rate
+            now.is_known |= then.is_known
+            now.is_held |= not then.is_known and not then.is_hidden
+            now.least, now.most = max(now.least, then.least), min(now.most, then.most)
+        self.equations += [(place[total], tuple(place[part] for part in parts)) for total, parts in equations]
+
+    def _edition(self, key: Key, value: int) -> Key:
+        """The key under which this value of a count is in the book, or may be put there."""
+        known = self.editions.setdefault(key, {self.cells[key].value: key} if key in self.cells else {})
+        return known.setdefault(value, key._replace(edition=len(known)))
 
     def add_up(self, total: Key, parts: Sequence[Key], rest: str, *, has_rest: bool = False) -> bool:
         """A total is the sum of its parts, and of a rest that no table shows, if there is or may be one (`has_rest`).

@@ -6,13 +6,12 @@ hashes (`privacy.chain`), so that one that is changed or taken out later shows.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from le_pipeline.errors import ExtractError
 from le_pipeline.home import Home
-from le_pipeline.privacy.chain import BEFORE_ALL, Entry, fault, following, line
-from le_pipeline.warehouse.lake import replace
+from le_pipeline.privacy import chain
+from le_pipeline.privacy.chain import Entry, read
 
 FILE = "register.jsonl"
 EXTRACT, DESTROYED = "extract", "destroyed"
@@ -22,29 +21,18 @@ def entries(home: Home) -> list[Entry]:
     """Every entry, in order.
 
     Raises:
-        ExtractError: an entry was changed, taken out or put in between.
+        ChainError: an entry was changed, taken out or put in between.
     """
-    path = home.extracts / FILE
-    found: list[Entry] = []
-    for number, text in enumerate(_lines(home), start=1):
-        if why := fault(text, number, found[-1]["hash"] if found else BEFORE_ALL):
-            raise ExtractError(
-                f"{path}, line {number}: the chain of hashes is broken: {why}. Put the register back from a backup, and"
-                " find out who changed it"
-            )
-        found.append(json.loads(text))
-    return found
+    return read(home.extracts / FILE)
 
 
 def append(home: Home, kind: str, said: dict[str, Any]) -> None:
     """Add an entry of a kind. Call it under the home's lock `extract`.
 
     Raises:
-        ExtractError: the register was changed.
+        ChainError: the register was changed.
     """
-    every = entries(home)
-    every.append(following(every[-1] if every else None, {"kind": kind, **said}))
-    replace(home.extracts / FILE, lambda beside: beside.write_bytes(b"".join(map(line, every))))
+    chain.append(home.extracts / FILE, {"kind": kind, **said})
 
 
 def out(home: Home) -> list[Entry]:
@@ -65,8 +53,3 @@ def destroyed(home: Home, agreement: str, date: str) -> None:
         if folder not in {entry["folder"] for entry in out(home)}:
             raise ExtractError(f"no extract {folder} is out; `le extract register` lists them")
         append(home, DESTROYED, {"folder": folder})
-
-
-def _lines(home: Home) -> list[str]:
-    path = home.extracts / FILE
-    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []

@@ -13,63 +13,45 @@ from typing import Any
 import polars as pl
 
 from le_pipeline.publish.book import ALL, STATE, Book, Key
-from le_pipeline.publish.percent import coded
 from schemas import registry
-from schemas.profile import Profile, Unit
+from schemas.profile import ProfileOf, Unit
 from schemas.registry import Table
 
 Row = Mapping[str, Any]
-ProfileOf = Callable[[str], Profile]
 Keys = tuple[Key, ...]
 
 
 @dataclass
 class Sheet:
-    """One table to be published.
+    """One table to be published, by row.
 
-    `reveals`: for each row, the cells that a column gives away; columns that it does not name give nothing away.
-    `coded`: for each row, how a share is told in bands, and the cell of its group, without which it is not told.
+    `reveals`: the cells that a column gives away, None for a column that is never shown; columns that it does not name
+    give nothing away. `parts`: of a column of shares, the part of its group that may be told in bands. `there`: why
+    there is such a row: that somebody is in one of these cells, or, where two are named together, in both. Unless one
+    of them is shown the row is left out, as a row for nobody would be.
     """
 
     table: Table
     frame: pl.DataFrame
-    reveals: list[dict[str, Keys]] = field(default_factory=list)
-    coded: list[dict[str, tuple[str | None, Key]]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Enters the rows of one state's or all states' tables into the book, under their profile."""
-
-    book: Book
-    profile_of: ProfileOf
-
-    def part(self, whole: Key, measure: str, value: int, unit: Unit) -> tuple[Key, str | None]:
-        """The cell of a part of a group, those of the group who are not in it, and how its share is told in bands."""
-        size = self.book.cells[whole].value
-        key = self.book.count(measure, whole.dimensions, value, unit, is_rate=size > 0)
-        told = coded(value, size, self.profile_of(whole.dimensions[STATE]), unit)
-        rest = self.book.count(f"{measure}~not", whole.dimensions, size - value, unit, is_rate=size > 0)
-        self.book.equations.append((whole, (key, rest)))
-        return key, told.label
+    reveals: list[dict[str, Keys | None]] = field(default_factory=list)
+    parts: list[dict[str, Key]] = field(default_factory=list)
+    there: list[list[Keys]] = field(default_factory=list)
 
 
 def sheets(marts: Mapping[str, pl.DataFrame], book: Book, profile_of: ProfileOf) -> list[Sheet]:
-    """Every mart that is published, entered into the book."""
-    entry = Entry(book, profile_of)
+    """Every one of the marts, entered into the book."""
     found = []
-    for name, enter in PUBLISHED.items():
+    for name, mart in marts.items():
         table = registry.tables()[name]
-        sheet = Sheet(table, marts[name].sort(table.key))
-        enter(sheet, entry)
+        sheet = Sheet(table, mart.sort(table.key))
+        PUBLISHED[name](sheet, book, profile_of)
         found.append(sheet)
         for row in sheet.reveals:
-            book.show(key for keys in row.values() for key in keys)
+            book.show(key for keys in row.values() for key in keys or ())
     return found
 
 
-def _program_reach(sheet: Sheet, entry: Entry) -> None:
-    book = entry.book
+def _program_reach(sheet: Sheet, book: Book, _: ProfileOf) -> None:
     for row in sheet.frame.iter_rows(named=True):
         place = (row["state"], row["region"], row["school_year"])
         teachers = book.count("active teacher", place, row["n_teachers_supported"], "staff")
@@ -79,10 +61,13 @@ def _program_reach(sheet: Sheet, entry: Entry) -> None:
         shown = {"n_fellows": fellows, "n_mentees": mentees, "n_teachers_supported": teachers}
         shown["n_students"] = book.count("student reached", place, row["n_students"], "student")
         sheet.reveals.append({column: (key,) for column, key in shown.items()})
+        sheet.parts.append({})
+        sheet.there.append([(key,) for key in shown.values()])
     book.add_margins(["active fellow", "active mentee", "active teacher", "student reached"], summed=(STATE, 1))
 
 
 LEVELS = ("school", "lea", "state")
+OTHERS = "none"  # teachers in no program, with whom those in it are compared
 HIGH_POVERTY = "high_poverty_school"
 COMPARED = (
     "risk_difference_percentage_points",
@@ -97,34 +82,45 @@ COMPARED = (
 INTERVAL = ("standard_error", "ci_low", "ci_high")
 
 
-def _teacher_retention(sheet: Sheet, entry: Entry) -> None:
-    book = entry.book
-    retained: dict[Keys, tuple[Key, str | None]] = {}
+def _teacher_retention(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
+    retained: dict[Keys, Key] = {}
     rows = list(sheet.frame.iter_rows(named=True))
     for row in rows:
         teachers = book.count("teacher", _teachers(row), row["n"], "staff")
         if row["retained"] is not None:
             measure = f"teacher retained {row['definition']} {row['level']}"
-            retained[_retained(row)] = entry.part(teachers, measure, row["retained"], "staff")
-    _outcomes(book, {key: cell for (key,), (cell, _) in retained.items()})
+            kept = book.part(teachers, measure, row["retained"], "staff", profile_of(row["state"]))
+            retained[_retained(row)] = kept
+    _outcomes(book, {key: cell for (key,), cell in retained.items()})
     for row in rows:
         n = (book.count("teacher", _teachers(row), row["n"], "staff"),)
         waiting = book.count("teacher not observed", _teachers(row), row["n_not_observed"], "staff")
-        kept, label = retained.get(_retained(row), (None, None))
-        own = n if kept is None else (*n, kept)
-        beside: Keys = ()
-        if row["comparison_n"]:
-            other = row | {"role": "none", "cohort": ALL}
-            beside = (Key("teacher", _teachers(other)), retained[_retained(other)][0])
+        observed = retained.get(_retained(row))
+        own = n if observed is None else (*n, observed)
         sheet.reveals.append(
-            {"n": n, "n_not_observed": (waiting,), "n_schools": n, "retained": own, "comparison_n": beside[:1]}
+            {"n": n, "n_not_observed": (waiting,), "n_schools": n, "retained": own}
             | dict.fromkeys(("retention_share", *INTERVAL), own)
-            | dict.fromkeys(("comparison_retained", "comparison_share"), beside)
-            | dict.fromkeys(COMPARED, (*own, *beside))
+            | _compared(row, own, retained)
         )
-        sheet.coded.append({} if kept is None else {"retention_share": (label, n[0])})
+        sheet.parts.append({} if observed is None else {"retention_share": observed})
+        sheet.there.append([n, (waiting,)])
     measures = {key.measure for key in book.cells if key.measure.startswith("teacher")}
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3, 4))
+
+
+def _compared(row: Row, own: Keys, retained: Mapping[Keys, Key]) -> dict[str, Keys | None]:
+    """What the columns about others give away. That there are no others is not told: few are not shown either."""
+    if row["role"] in (ALL, OTHERS):
+        return {}
+    others = {**row, "role": OTHERS, "cohort": ALL}
+    if not row["comparison_n"]:
+        return dict.fromkeys(("comparison_n", "comparison_retained", "comparison_share", *COMPARED))
+    beside = (Key("teacher", _teachers(others)), retained[_retained(others)])
+    return (
+        {"comparison_n": beside[:1]}
+        | dict.fromkeys(("comparison_retained", "comparison_share"), beside)
+        | dict.fromkeys(COMPARED, (*own, *beside))
+    )
 
 
 def _teachers(row: Row) -> tuple[str, ...]:
@@ -166,34 +162,38 @@ BOTH_SIDES = (
     "hedges_g",
     *INTERVAL,
     "v_statistic",
-    "v_statistic_from_levels",
     "scale_score_difference",
 )
-BOTH_SHARES = tuple(f"proficiency_gap_{name}" for name in ("percentage_points", *INTERVAL))
+# of two levels, V from levels is a function of the two shares
+BOTH_SHARES = (
+    "v_statistic_from_levels",
+    *(f"proficiency_gap_{name}" for name in ("percentage_points", *INTERVAL)),
+)
 
 
-def _achievement_gap(sheet: Sheet, entry: Entry) -> None:
-    book = entry.book
+def _achievement_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
     groups: dict[tuple[str, ...], dict[str, dict[str, Key]]] = {}
     for row in sheet.frame.iter_rows(named=True):
         place = tuple(str(row[name]) for name in ("state", "region", "role", "grade_band", "school_year", "subject"))
         shown: dict[str, Keys] = {}
-        told: dict[str, tuple[str | None, Key]] = {}
+        parts: dict[str, Key] = {}
         for side in SIDES:
             group = row[f"group_{side}"]
             n = book.count(f"student of {row['subgroup']} {group}", place, row[f"n_{side}"], "student")
             groups.setdefault(place, {}).setdefault(row["subgroup"], {})[group] = n
             shown |= {f"n_{side}": (n,), f"mean_z_{side}": (n,), f"proficient_share_{side}": (n,)}
             if (share := row[f"proficient_share_{side}"]) is not None:
-                part, label = entry.part(n, f"{n.measure} proficient", round(share * row[f"n_{side}"]), "student")
+                count = round(share * row[f"n_{side}"])
+                part = book.part(n, f"{n.measure} proficient", count, "student", profile_of(row["state"]))
                 shown[f"proficient_share_{side}"] = (n, part)
-                told[f"proficient_share_{side}"] = (label, n)
+                parts[f"proficient_share_{side}"] = part
         pair = book.count(f"student of {row['subgroup']} {row['group_a']} {row['group_b']}", place, row["n"], "student")
         book.add_up(pair, [shown["n_a"][0], shown["n_b"][0]], "other")
         shown |= {"n": (pair,)} | dict.fromkeys(BOTH_SIDES, (*shown["n_a"], *shown["n_b"]))
         shown |= dict.fromkeys(BOTH_SHARES, (*shown["proficient_share_a"], *shown["proficient_share_b"]))
-        sheet.reveals.append(shown)
-        sheet.coded.append(told)
+        sheet.reveals.append({**shown})
+        sheet.parts.append(parts)
+        sheet.there.append([(*shown["n_a"], *shown["n_b"])])
     for place, subgroups in groups.items():  # the same students, parted in several ways
         tested = max(sum(book.cells[key].value for key in members.values()) for members in subgroups.values())
         total = book.count("student tested", place, tested, "student")
@@ -203,34 +203,32 @@ def _achievement_gap(sheet: Sheet, entry: Entry) -> None:
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3))
 
 
-def _benchmark_gap(sheet: Sheet, entry: Entry) -> None:
-    book = entry.book
+def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
     entered: dict[tuple[str, ...], Keys] = {}
-    labels: list[dict[str, tuple[str | None, Key]]] = []
     names = ("state", "region", "role", "grade_band", "school_year", "subject")
     rows = list(sheet.frame.iter_rows(named=True))
     for row in rows:
         place = tuple(str(row[name]) for name in names)
         n = book.count(f"student followed {row['benchmark']}", place, row["n"], "student")
-        told: dict[str, tuple[str | None, Key]] = {}
-        parts: list[Key] = []
-        for end in ("start", "end"):
-            part, label = entry.part(n, f"{n.measure} met at {end}", round(row[f"{end}_share"] * row["n"]), "student")
-            parts.append(part)
-            told[f"{end}_share"] = (label, n)
+        profile = profile_of(row["state"])
+        met = {end: round(row[f"{end}_share"] * row["n"]) for end in ("start", "end")}
+        parts = [book.part(n, f"{n.measure} met at {end}", met[end], "student", profile) for end in met]
         entered[*place, row["benchmark"]] = (n, *parts)
-        labels.append(told)
-    for row, label_of in zip(rows, labels, strict=True):
+    for row in rows:
         place = tuple(str(row[name]) for name in names)
         n, at_start, at_end = entered[*place, row["benchmark"]]
-        beside = entered.get((*place[:2], "none", *place[3:], row["benchmark"]), ())
+        # that there are no others is not told: few are not shown either
+        beside: Keys | None = entered.get((*place[:2], OTHERS, *place[3:], row["benchmark"]))
+        if row["role"] in (ALL, OTHERS):
+            beside = ()
         teachers = (book.count(f"teacher followed {row['benchmark']}", place, row["n_teachers"], "staff"),)
-        sheet.reveals.append(
-            {"n": (n,), "n_teachers": teachers, "start_share": (n, at_start), "end_share": (n, at_end)}
-            | dict.fromkeys(("closed_share", *INTERVAL, "null_reason"), (n, at_start, at_end))
-            | {"comparison_n": beside[:1], "comparison_closed_share": beside}
-        )
-        sheet.coded.append(label_of)
+        shown: dict[str, Keys | None] = {"n": (n,), "n_teachers": teachers}
+        shown |= {"start_share": (n, at_start), "end_share": (n, at_end)}
+        shown |= dict.fromkeys(("closed_share", *INTERVAL, "null_reason"), (n, at_start, at_end))
+        shown |= {"comparison_n": beside and beside[:1], "comparison_closed_share": beside}
+        sheet.reveals.append(shown)
+        sheet.parts.append({"start_share": at_start, "end_share": at_end})
+        sheet.there.append([(n,)])
     of_place: dict[tuple[str, ...], list[Keys]] = {}
     for (*at, _), keys in entered.items():
         of_place.setdefault(tuple(at), []).append(keys)
@@ -246,7 +244,26 @@ def _alike(book: Book, keys: Keys, others: Keys) -> bool:
     return all(book.cells[key].value == book.cells[other].value for key, other in zip(keys, others, strict=True))
 
 
-PUBLISHED: dict[str, Callable[[Sheet, Entry], None]] = {
+COUNTED: dict[str, dict[str, Unit]] = {
+    "program_reach": {
+        "n_fellows": "staff",
+        "n_mentees": "staff",
+        "n_teachers_supported": "staff",
+        "n_students": "student",
+    },
+    "teacher_retention": {
+        "n": "staff",
+        "n_not_observed": "staff",
+        "retained": "staff",
+        "comparison_n": "staff",
+        "comparison_retained": "staff",
+    },
+    "achievement_gap": {"n": "student", "n_a": "student", "n_b": "student"},
+    "benchmark_gap": {"n": "student", "n_teachers": "staff", "comparison_n": "student"},
+}
+"""Columns that count people: what the last check before a release holds against the smallest counts there may be."""
+
+PUBLISHED: dict[str, Callable[[Sheet, Book, ProfileOf], None]] = {
     "program_reach": _program_reach,
     "teacher_retention": _teacher_retention,
     "achievement_gap": _achievement_gap,

@@ -1,4 +1,4 @@
-"""The gate before the swap: Great Expectations over the marts of the candidate, rendered from the registry.
+"""The gate before a swap: Great Expectations over marts and released tables, rendered from the registry.
 
 Results are boolean only: what Great Expectations would tell of a failure can hold values.
 """
@@ -6,6 +6,7 @@ Results are boolean only: what Great Expectations would tell of a failure can ho
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from schemas.registry import Column, Table
 
 @dataclass(frozen=True)
 class Expectation:
-    """One expectation of one mart and whether it was met."""
+    """One expectation of one table and whether it was met."""
 
     table: str
     name: str
@@ -31,25 +32,40 @@ class Expectation:
 
 def check_marts(home: Home) -> list[Expectation]:
     """Check every mart of the warehouse that has just been built."""
+    with duckdb.connect(building(home), read_only=True) as con:
+        marts = (table for table in registry.tables().values() if table.layer == "marts")
+        return check({table: con.execute(f"from {table.qualified_name}").df() for table in marts})
+
+
+def check(
+    frames: Mapping[Table, pd.DataFrame], forbidden: Mapping[str, Mapping[str, list[int]]] | None = None
+) -> list[Expectation]:
+    """Check tables against what the registry says of them.
+
+    Args:
+        frames: the tables.
+        forbidden: by table and column, counts that may not be there.
+    """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_pandas("marts")
+    source = context.data_sources.add_pandas("tables")
     results: list[Expectation] = []
-    with duckdb.connect(building(home), read_only=True) as con:
-        for table in (table for table in registry.tables().values() if table.layer == "marts"):
-            frame = con.execute(f"from {table.qualified_name}").df()
-            batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all")
-            suite = gx.ExpectationSuite(name=table.name, expectations=_expectations(gx, table, frame))
-            outcome = batch.get_batch({"dataframe": frame}).validate(suite, result_format="BOOLEAN_ONLY")
-            results += [
-                Expectation(
-                    table.name, r.expectation_config.type, r.expectation_config.kwargs.get("column"), bool(r.success)
-                )
-                for r in outcome.results
-            ]
+    for table, frame in frames.items():
+        batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all")
+        expectations = _expectations(gx, table, frame)
+        for column, counts in (forbidden or {}).get(table.name, {}).items():
+            expectations.append(gx.expectations.ExpectColumnValuesToNotBeInSet(column=column, value_set=counts))
+        suite = gx.ExpectationSuite(name=table.name, expectations=expectations)
+        outcome = batch.get_batch({"dataframe": frame}).validate(suite, result_format="BOOLEAN_ONLY")
+        results += [
+            Expectation(
+                table.name, r.expectation_config.type, r.expectation_config.kwargs.get("column"), bool(r.success)
+            )
+            for r in outcome.results
+        ]
     return results
 
 

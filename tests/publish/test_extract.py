@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from le_pipeline.errors import AgreementError, AnonymityError, ExtractError
+from le_pipeline.errors import AgreementError, AnonymityError, ChainError, ExtractError
 from le_pipeline.privacy.keys import Keys, create_key_file, load_keys
 from le_pipeline.privacy.vault import EXTRACT_CODES, Vault
 from le_pipeline.publish import extract as module
@@ -458,7 +458,7 @@ def test_a_register_that_was_changed_is_noticed(state: State) -> None:
         [lines[0], "no entry\n", *lines[1:]],
     ):
         path.write_text("".join(changed), encoding="utf-8")
-        with pytest.raises(ExtractError, match="the chain of hashes is broken"):
+        with pytest.raises(ChainError, match="the chain of hashes is broken"):
             register.entries(home)
         with pytest.raises(ExtractError):
             make(home, state.agreement(("agreement: study", "agreement: late")))

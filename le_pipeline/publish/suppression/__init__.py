@@ -4,7 +4,7 @@ The problem and its exact solution are those of Fischetti and Salazar (Managemen
 protected if tables that agree with everything shown reach far enough above and below its value.
 """
 
-from le_pipeline.publish.suppression.need import Protection
-from le_pipeline.publish.suppression.suppress import UnprotectableError, suppress
+from le_pipeline.publish.suppression.need import Against, Protection, people_alone
+from le_pipeline.publish.suppression.suppress import UnprotectableError, mend, suppress
 
-__all__ = ["Protection", "UnprotectableError", "suppress"]
+__all__ = ["Against", "Protection", "UnprotectableError", "mend", "people_alone", "suppress"]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from le_pipeline.publish.system import Numbers, System
 
 ROUNDING = 1e-7  # what the solver leaves of a nothing
+NODES = 2_000  # of the search for a shift by whole numbers, before the best so far is taken
 
 
 class Shifts:
@@ -26,6 +27,7 @@ class Shifts:
     def __init__(self, system: System, cells: NDArray[np.intp]) -> None:
         self.cells = cells
         self.size = len(cells)
+        self.is_whole = False
         self.room_up = system.most[cells] - system.values[cells]
         self.room_down = system.values[cells] - system.least[cells]
         touched = system.equations.tocsc()[:, cells].tocsr()
@@ -66,17 +68,30 @@ class Shifts:
         room = np.concatenate([self.room_up[cells], self.room_down[cells]])
         self._solver.changeColsBounds(len(columns), columns, np.zeros(len(columns)), room)
 
+    def be_whole(self) -> None:
+        """From now on, shift by whole numbers only, which takes longer."""
+        self.is_whole = True
+        columns = np.arange(2 * self.size, dtype=np.int32)
+        self._solver.changeColsIntegrality(len(columns), columns, np.full(len(columns), highspy.HighsVarType.kInteger))
+        self._solver.setOptionValue("presolve", "on")
+        self._solver.setOptionValue("mip_max_nodes", NODES)
+
     def cheapest(self, cell: int, by: float) -> Numbers | None:
         """The cheapest shift that moves the cell by that much, up or (below 0) down; None where there is none."""
-        if by > self.room_up[cell] or -by > self.room_down[cell]:
+        room = self.room_up[cell] if by > 0 else self.room_down[cell]
+        if abs(by) > room:
             return None
         moved, still = (cell, cell + self.size) if by > 0 else (cell + self.size, cell)
-        self._solver.changeColBounds(moved, abs(by), abs(by))
+        # whole numbers can only be had in steps, at times: there may be a shift by more and none by that much
+        self._solver.changeColBounds(moved, abs(by), room if self.is_whole else abs(by))
         self._solver.changeColBounds(still, 0, 0)
         self._solver.run()
         found = None
-        if self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
-            columns = np.array(self._solver.getSolution().col_value)
+        solution = self._solver.getSolution()
+        is_found = self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        if is_found or (self.is_whole and solution.value_valid):  # the best of those looked at will do
+            columns = np.array(solution.col_value)
+            columns = np.round(columns) if self.is_whole else columns
             found = columns[: self.size] - columns[self.size :]
             found[np.abs(found) < ROUNDING] = 0
         self.free(np.array([cell]))

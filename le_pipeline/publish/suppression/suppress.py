@@ -67,6 +67,22 @@ def suppress(system: System, need: Protection) -> Mask:
     return hidden
 
 
+def mend(system: System, need: Protection, hidden: Mask, demands: Iterable[Demand]) -> Mask:
+    """Hide more, so that these demands are met by whole numbers too. Those that cannot be stay as they are."""
+    hidden = hidden.copy()
+    movable = ~need.shown & (system.most > system.least)
+    for against, target in demands:
+        for size in (BLOCK // STEP, BLOCK, BLOCK * STEP):
+            cells = around(system, target, movable, size)
+            search = Search.begin(system, need, cells, hidden)
+            search.shifts.be_whole()
+            search.greedy([(against, int(np.searchsorted(cells, target)))])
+            if not search.unmet:
+                hidden[cells] |= search.hidden
+                break
+    return hidden
+
+
 def _search(system: System, need: Protection, hidden: Mask, inside: Mask) -> None:
     """Hide what must be hidden of the cells inside, block by block, then whatever no block can protect alone."""
 

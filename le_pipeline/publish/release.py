@@ -1,0 +1,346 @@
+"""Releases: marts after disclosure control, written beside, checked, entered in the ledger and swapped in.
+
+Two steps. `stage` reads the marts of the promoted warehouse, decides what may be shown together with everything that
+was ever released, and writes a candidate. `promote` puts a candidate in its place; there is none unless the audit has
+passed and every expectation is met. What is promoted never changes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from le_pipeline.errors import DisclosureError, ReleaseError
+from le_pipeline.files import hash_of
+from le_pipeline.home import Home
+from le_pipeline.publish import ledger, package
+from le_pipeline.publish.book import Book
+from le_pipeline.publish.control import Controlled, control
+from le_pipeline.publish.handover import beside, swap_in
+from le_pipeline.publish.masking import Masked, mask
+from le_pipeline.publish.tables import COUNTED, Row, sheets
+from le_pipeline.warehouse import gate
+from le_pipeline.warehouse.engine import code_version
+from le_pipeline.warehouse.gate import Expectation
+from le_pipeline.warehouse.lake import polars_schema
+from schemas import registry
+from schemas.profile import Profile, of_state, profiles
+from schemas.release import DIMENSIONS, TABLES, ReleaseContent, load_content
+
+LOCK = "release"
+NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+CURRENT, CANDIDATE = "current", ".candidate"
+INPUTS = tuple(f"marts.{name}" for name in TABLES)
+DELIVERIES = ("state", "school_year", "delivery_id", "file_hash", "feed", "layout", "layout_hash", "rows_accepted")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What became of a candidate: `refusal` says why disclosure control has none. Counts only.
+
+    `expectations`: what Great Expectations found of its tables; `manifest`: what it says of itself.
+    """
+
+    release: str
+    refusal: str | None
+    expectations: list[Expectation]
+    manifest: dict[str, Any]
+
+    @property
+    def failed(self) -> list[str]:
+        """Expectations that are not met."""
+        return [f"{e.table}.{e.column or '(rows)'}: {e.name}" for e in self.expectations if not e.is_met]
+
+    def require(self) -> None:
+        """Stop where there is no candidate.
+
+        Raises:
+            DisclosureError: what is to be published would tell of too few people.
+            ReleaseError: the tables do not meet their expectations.
+        """
+        if self.refusal:
+            raise DisclosureError(self.refusal)
+        if self.failed:
+            raise ReleaseError(
+                f"the tables do not meet their expectations, so nothing is released: {'; '.join(self.failed)}"
+            )
+
+
+def make(home: Home, name: str | None = None) -> Staged:
+    """Stage a release and promote it.
+
+    Raises:
+        DisclosureError: what is to be published would tell of too few people.
+        ReleaseError: the tables do not meet their expectations; the name is taken; an earlier release was changed.
+    """
+    staged = stage(home, name)
+    staged.require()
+    promote(home)
+    return staged
+
+
+def stage(home: Home, name: str | None = None) -> Staged:
+    """Make the candidate of a release, which nobody sees until it is promoted.
+
+    Args:
+        home: where warehouse, ledger and releases are.
+        name: of the release; else today's date.
+
+    Raises:
+        ReleaseError: there is no warehouse, the name is taken, or an earlier release was changed.
+        ContractError: release.yaml or a profile is wrong.
+    """
+    with home.lock(LOCK):
+        _finish(home)
+        _discard(home)
+        before = _verified(home)
+        release = _free_name(home, name, [entry["release"] for entry in before])
+        content = load_content(home.release_content)
+        found = profiles(home.profiles)
+        marts, deliveries = _read(home, content)
+        book = Book()
+        entered = sheets(marts, book, lambda state: of_state(found, state))
+        if book.clashes:
+            raise ReleaseError(
+                f"{len(book.clashes)} counts are not the same in two tables, so nothing is released. Run the whole line"
+                " again; if that does not mend it, report it as a fault of the project"
+            )
+        for entry in before:
+            book.remember(*ledger.read(home, entry))
+        try:
+            controlled = control(book, lambda state: of_state(found, state))
+        except DisclosureError as error:
+            return Staged(release, str(error), [], {})
+        masked = [
+            mask(
+                sheet,
+                book,
+                controlled,
+                lambda state: of_state(found, state).marker,
+                _last(home, sheet.table.name, before),
+            )
+            for sheet in entered
+        ]
+        states = sorted({state for mart in marts.values() for state in mart["state"].unique()})
+        protected_by = {state: of_state(found, state) for state in states}
+        expectations = _expectations(masked, protected_by)
+        said = _said(
+            release,
+            content,
+            deliveries=deliveries,
+            controlled=controlled,
+            expectations=expectations,
+            before=[entry["release"] for entry in before],
+        )
+        with beside(home.published / CANDIDATE) as folder, beside(home.ledger / CANDIDATE) as kept:
+            manifest = package.write(folder, masked, protected_by, said)
+            entry = {
+                "release": release,
+                "cells": len(book.cells),
+                "shown": len(controlled.shown),
+                "after": before[-1]["hash"] if before else None,
+                "files": {**manifest["files"], package.MANIFEST: hash_of(folder / package.MANIFEST)},
+                "ledger": ledger.write(kept, book, controlled),
+            }
+            if all(expectation.is_met for expectation in expectations):
+                (kept / "entry.json").write_text(json.dumps(entry), encoding="utf-8")
+                kept.rename(home.ledger / CANDIDATE)
+                folder.rename(home.published / CANDIDATE)
+        return Staged(release, None, expectations, manifest)
+
+
+def promote(home: Home) -> str:
+    """Enter the candidate in the ledger and put it in its place, as the current release.
+
+    Returns:
+        The name of the release.
+
+    Raises:
+        ReleaseError: there is no candidate, or another release came between.
+    """
+    with home.lock(LOCK):
+        if not (home.published / CANDIDATE).is_dir():
+            raise ReleaseError(
+                "there is no candidate that passed the audit and met its expectations; nothing is released"
+            )
+        entry = json.loads((home.ledger / CANDIDATE / "entry.json").read_text(encoding="utf-8"))
+        every = ledger.entries(home)
+        if entry["after"] != (every[-1]["hash"] if every else None):
+            raise ReleaseError("another release came between; make this one again, so that both are audited together")
+        ledger.append(home, entry)  # from here on it is released, and whoever runs next finishes it
+        _finish(home)
+        return str(entry["release"])
+
+
+def verify(home: Home, name: str | None = None) -> list[str]:
+    """Hold a release, or every one, and what the ledger keeps of it, against the hashes in the ledger.
+
+    Returns:
+        The releases that are as they were released.
+
+    Raises:
+        ChainError: the ledger was changed.
+        ReleaseError: a file is gone, was changed or came later; there is no such release; or a folder is none of ours.
+    """
+    with home.lock(LOCK):
+        _finish(home)
+        every = _verified(home)
+    names = [entry["release"] for entry in every]
+    if name is not None and name not in names:
+        raise ReleaseError(f"there is no release {name}; `le release list` names them")
+    return names if name is None else [name]
+
+
+def _verified(home: Home) -> list[dict[str, Any]]:
+    """The entries of the ledger, once every release is as they say."""
+    every = ledger.entries(home)
+    for entry in every:
+        folder = home.published / entry["release"]
+        found = {path.name: hash_of(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+        if changed := sorted({name for name, _ in set(found.items()) ^ set(entry["files"].items())}):
+            raise ReleaseError(
+                f"{folder} is not what was released: {', '.join(changed)} changed, gone or new. Put it back from a"
+                " backup; its hashes are in the ledger"
+            )
+        ledger.read(home, entry)
+    known = {entry["release"] for entry in every} | {CURRENT}
+    folders = home.published.iterdir() if home.published.is_dir() else ()
+    if strange := sorted(path.name for path in folders if not path.name.startswith(".") and path.name not in known):
+        raise ReleaseError(
+            f"{home.published} holds what was never released: {', '.join(strange)}. No audit has seen it: take it away"
+        )
+    return every
+
+
+def _finish(home: Home) -> None:
+    """Put the last release that the ledger has in its place, if a run was cut off before that."""
+    every = ledger.entries(home)
+    if not every:
+        return
+    release = every[-1]["release"]
+    for candidate, target in (
+        (home.ledger / CANDIDATE, home.ledger / release),
+        (home.published / CANDIDATE, home.published / release),
+    ):
+        if candidate.is_dir() and not target.exists() and _is_of(candidate, every[-1]):
+            (candidate / "entry.json").unlink(missing_ok=True)
+            swap_in(candidate, target)
+    link = home.published / CURRENT
+    if (home.published / release).is_dir() and (not link.is_symlink() or link.readlink() != Path(release)):
+        fresh = home.published / f".{CURRENT}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(release)
+        fresh.replace(link)
+
+
+def _is_of(candidate: Path, entry: Mapping[str, Any]) -> bool:
+    """Whether a candidate's files are those of an entry."""
+    files = entry["ledger"] if (candidate / ledger.CELLS).exists() else entry["files"]
+    return all((candidate / name).is_file() and hash_of(candidate / name) == kept for name, kept in files.items())
+
+
+def _discard(home: Home) -> None:
+    """Take away a candidate that was never promoted."""
+    for folder in (home.published / CANDIDATE, home.ledger / CANDIDATE):
+        shutil.rmtree(folder, ignore_errors=True)
+    home.ledger.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _free_name(home: Home, name: str | None, taken: list[str]) -> str:
+    if name is None:
+        today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+        names = [today, *(f"{today}-{number}" for number in range(2, len(taken) + 2))]
+        return next(free for free in names if free not in taken)
+    if not NAME.match(name) or name == CURRENT:
+        raise ReleaseError(
+            "the name of a release is up to 64 small letters, digits, dots, dashes and underscores, and not `current`"
+        )
+    if name in taken or (home.published / name).exists():
+        raise ReleaseError(f"there is a release {name} already, and releases never change; take another name")
+    return name
+
+
+def _read(home: Home, content: ReleaseContent) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
+    """The marts as far as they are released, and which deliveries the warehouse was made from."""
+    if not home.warehouse.is_file():
+        raise ReleaseError(f"there is no warehouse at {home.warehouse} yet; `le run` builds it")
+    marts: dict[str, pl.DataFrame] = {}
+    with duckdb.connect(home.warehouse, read_only=True) as con:
+        for name in content.tables:
+            table = registry.tables()[name]
+            mart = con.execute(f"from {table.qualified_name}").pl().cast(polars_schema(table))  # type: ignore[arg-type]
+            places = [dimension for dimension in DIMENSIONS if dimension in mart.columns]
+            broken_down = [{p for p in places if row[p] != "all"} for row in mart.iter_rows(named=True)]
+            marts[name] = mart.filter(
+                pl.Series([content.holds(frozenset(by)) for by in broken_down], dtype=pl.Boolean())
+            )
+        landed = con.execute("from canonical.delivery where rows_accepted > 0 order by all").pl()
+        deliveries = landed.select(DELIVERIES).to_dicts()
+    if all(mart.is_empty() for mart in marts.values()):
+        raise ReleaseError(
+            "the marts are empty, so there is nothing to release; land files and run the whole line first"
+        )
+    return marts, deliveries
+
+
+def _last(home: Home, table: str, before: list[dict[str, Any]]) -> dict[tuple[Any, ...], Row]:
+    """The rows of a table as they were released last, by key: of each key the latest release that had it."""
+    key = registry.tables()[table].key
+    rows: dict[tuple[Any, ...], Row] = {}
+    for entry in before:
+        path = home.published / entry["release"] / f"{table}.parquet"
+        if path.exists():
+            rows |= {tuple(row[name] for name in key): row for row in pl.read_parquet(path).iter_rows(named=True)}
+    return rows
+
+
+def _expectations(masked: list[Masked], protected_by: Mapping[str, Profile]) -> list[Expectation]:
+    """The last look, by other means than those that made the tables: contracts hold, and no small count is there."""
+    forbidden = {
+        table.table.name: {
+            column: list(range(1, min(profile.smallest(unit) for profile in protected_by.values())))
+            for column, unit in COUNTED[table.table.name].items()
+        }
+        for table in masked
+    }
+    return gate.check({table.table: table.figures.to_pandas() for table in masked}, forbidden)
+
+
+def _said(  # noqa: PLR0913  # what a manifest says
+    release: str,
+    content: ReleaseContent,
+    *,
+    deliveries: list[dict[str, Any]],
+    controlled: Controlled,
+    expectations: list[Expectation],
+    before: list[str],
+) -> dict[str, Any]:
+    """What the manifest says besides files, tables and profiles."""
+    audit = controlled.audit
+    return {
+        "release": release,
+        "made_at": datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
+        "breakdowns": sorted(sorted(breakdown) for breakdown in content.breakdowns),
+        "audit": {
+            "passed": audit.passed,
+            "cells": controlled.cells,
+            "protected": audit.protected,
+            "not_shown": audit.unknown,
+            "tables_of_whole_numbers_tried": audit.witnesses,
+            "mended_rounds": controlled.rounds,
+            "together_with": before,
+        },
+        "expectations": {"all": len(expectations), "met": sum(expectation.is_met for expectation in expectations)},
+        "code_version": code_version(Path(__file__).parent)[:16],
+        "seeds": {},  # nothing in a release is drawn at random
+        "deliveries": deliveries,
+    }
