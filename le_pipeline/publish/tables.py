@@ -6,6 +6,7 @@ and one side the other side, a difference from a comparison group both groups.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +49,30 @@ def sheets(marts: Mapping[str, pl.DataFrame], book: Book, profile_of: ProfileOf)
         found.append(sheet)
         for row in sheet.reveals:
             book.show(key for keys in row.values() for key in keys or ())
+    _link(book)
     return found
+
+
+FOLLOWED = re.compile(r"student followed [^ ~]+")
+
+
+def _link(book: Book) -> None:
+    """Counts of two tables about the same people: whom the one counts and the other does not is a count as well."""
+    for key in list(book.cells):
+        measure, places = key.measure, key.dimensions
+        if measure in ("active fellow", "active mentee"):  # of those who have the role, who is still in the program
+            state, region, school_year = places
+            observed = Key("teacher", (state, measure.split()[1], region, ALL, ALL, school_year))
+            waiting = observed._replace(measure="teacher not observed")
+            if observed in book.cells and waiting in book.cells:
+                both = book.cells[observed].value + book.cells[waiting].value
+                ever = book.count("teacher ever", observed.dimensions, both, "staff")
+                book.equations.append((ever, (observed, waiting)))
+                book.add_up(ever, [key], "teacher no longer")
+        elif FOLLOWED.fullmatch(measure):
+            tested = Key("student tested", places)
+            if tested in book.cells:  # of those tested, who was tested before
+                book.add_up(tested, [key], f"{measure} not")
 
 
 def _program_reach(sheet: Sheet, book: Book, _: ProfileOf) -> None:
@@ -194,13 +218,44 @@ def _achievement_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         sheet.reveals.append({**shown})
         sheet.parts.append(parts)
         sheet.there.append([(*shown["n_a"], *shown["n_b"])])
-    for place, subgroups in groups.items():  # the same students, parted in several ways
-        tested = max(sum(book.cells[key].value for key in members.values()) for members in subgroups.values())
-        total = book.count("student tested", place, tested, "student")
-        for subgroup, members in subgroups.items():
-            book.add_up(total, list(members.values()), f"no {subgroup}")
-    measures = {key.measure for key in book.cells if key.measure.startswith("student of")} | {"student tested"}
+    for place, subgroups in groups.items():
+        _same_students(book, place, {name: list(members.values()) for name, members in subgroups.items()})
+    measures = {key.measure for key in book.cells if key.measure.startswith(("student of", "student tested"))}
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3))
+
+
+def _same_students(book: Book, place: tuple[str, ...], subgroups: Mapping[str, list[Key]]) -> None:
+    """The students of a place are parted in several ways, and so are those of them who are proficient."""
+    total = book.count("student tested", place, max(_sum(book, keys) for keys in subgroups.values()), "student")
+    proficient = {
+        name: [key._replace(measure=f"{key.measure} proficient") for key in keys] for name, keys in subgroups.items()
+    }
+    known = {name: keys for name, keys in proficient.items() if all(key in book.cells for key in keys)}
+    part: Key | None = None
+    if known:
+        most = min(max(_sum(book, keys) for keys in known.values()), book.cells[total].value)
+        part = _parted(book, total, most)
+    for name, keys in subgroups.items():
+        has_rest = book.add_up(total, keys, f"student of no {name}")
+        if part and name in known:
+            rest = f"student of no {name} proficient"
+            if book.add_up(part, known[name], rest, has_rest=has_rest) and has_rest:
+                whole = total._replace(measure=f"student of no {name}")
+                _parted(book, whole, book.cells[whole._replace(measure=rest)].value)
+
+
+def _parted(book: Book, whole: Key, proficient: int) -> Key:
+    """The proficient of a group whose share no table tells, and the others."""
+    size = book.cells[whole].value
+    key = book.count(f"{whole.measure} proficient", whole.dimensions, proficient, "student", is_rate=size > 0)
+    if proficient <= size:
+        rest = book.count(f"{key.measure}~not", whole.dimensions, size - proficient, "student", is_rate=size > 0)
+        book.equations.append((whole, (key, rest)))
+    return key
+
+
+def _sum(book: Book, keys: list[Key]) -> int:
+    return sum(book.cells[key].value for key in keys)
 
 
 def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:

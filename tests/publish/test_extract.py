@@ -460,7 +460,7 @@ def test_a_register_that_was_changed_is_noticed(state: State) -> None:
         path.write_text("".join(changed), encoding="utf-8")
         with pytest.raises(ChainError, match="the chain of hashes is broken"):
             register.entries(home)
-        with pytest.raises(ExtractError):
+        with pytest.raises(ChainError):
             make(home, state.agreement(("agreement: study", "agreement: late")))
 
 

@@ -116,8 +116,8 @@ def _search(system: System, need: Protection, hidden: Mask, inside: Mask) -> Non
 def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand: Demand) -> bool:
     """Meet one demand in neighbourhoods that grow; says whether it could be met.
 
-    What a person alone knows of a cell though nothing at all were shown is no matter of what is shown: mostly the cell
-    is theirs as well, as somebody who left a school is who left the district.
+    What a person alone knows of a cell is left to the auditor where nothing can be hidden against it: mostly they would
+    know though nothing at all were shown, as the cell is theirs as well: who left a school is who left the district.
     """
     against, target = demand
     size = BLOCK
@@ -130,5 +130,5 @@ def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand:
             search.unmet = search.against_each_alone(place)
         if not search.unmet or len(cells) < size:
             hidden[cells] |= search.hidden
-            return not search.unmet or (against is Against.INSIDER and not need.shown.any())
+            return not search.unmet or against is Against.INSIDER
         size *= STEP
