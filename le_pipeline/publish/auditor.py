@@ -40,12 +40,18 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit has looked at (cells that are protected, cells that are not shown, witnesses) and found."""
+    """What an audit has looked at (cells that are protected, cells that are not shown, witnesses) and found.
+
+    `low` and `high`: how low and high each cell goes in any of the witnesses. What is told of a cell besides takes none
+    of them away if it agrees with both.
+    """
 
     protected: int
     unknown: int
     witnesses: int
     exposures: tuple[Exposure, ...]
+    low: Numbers
+    high: Numbers
 
     @property
     def passed(self) -> bool:
@@ -69,20 +75,21 @@ def audit(
         person: who is alone in each cell and so knows its value; -1 for nobody.
         only: the protected cells to attack; all of them where it is not given.
     """
-    attack = _Attack(system, suppressed, reach)
+    attack = _Attack(system, suppressed, reach, person)
     is_protected = ~np.isnan(reach[0]) | ~np.isnan(reach[1])
     protected = np.flatnonzero(is_protected if only is None else is_protected & only)
     found = [Exposure(int(cell), *attack.interval(int(cell))) for cell in protected if not attack.hides(int(cell))]
     exposed = {exposure.cell for exposure in found}
     if person is not None and (person >= 0).any():
-        others = [int(cell) for cell in protected if cell not in exposed and system.values[cell] > 0]
-        told = attack.told(others, person)
         # what somebody would know though nothing were shown is mostly a count of themselves; others must not learn it
-        anyway = _Attack(system, np.ones(system.size, dtype=bool), reach).told(list(told), person)
-        for cell in (cell for cell, people in told.items() if people - anyway.get(cell, set())):
-            value = float(system.values[cell])
-            found.append(Exposure(cell, value, value, insider=True))
-    return Audit(len(protected), int(suppressed.sum()), attack.witnesses, tuple(found))
+        anyway = _Attack(system, np.ones(system.size, dtype=bool), reach, person)
+        everybody = set(person.tolist()) - {-1}
+        for cell in (int(cell) for cell in protected if cell not in exposed and system.values[cell] > 0):
+            people = attack.told(cell, everybody - {int(person[cell])})
+            if people - anyway.told(cell, people):
+                value = float(system.values[cell])
+                found.append(Exposure(cell, value, value, insider=True))
+    return Audit(len(protected), int(suppressed.sum()), attack.witnesses, tuple(found), attack.low, attack.high)
 
 
 def possible_values(system: System, suppressed: Mask, cell: int) -> tuple[float, float]:
@@ -92,10 +99,18 @@ def possible_values(system: System, suppressed: Mask, cell: int) -> tuple[float,
 
 
 class _Attack:
-    """The attacker's unknowns, and how far witnesses have shown each to reach."""
+    """The attacker's unknowns, and how far witnesses have shown each to reach.
 
-    def __init__(self, system: System, suppressed: Mask, reach: tuple[Numbers, Numbers]) -> None:
+    `doubted`: for each cell that a witness moves, the people in whose cells every such witness moves something too; to
+    all others one of them shows a table that they have to believe, and in which the cell is another one.
+    """
+
+    def __init__(
+        self, system: System, suppressed: Mask, reach: tuple[Numbers, Numbers], person: Cells | None = None
+    ) -> None:
         self.system = system
+        self.person = np.full(system.size, -1) if person is None else person
+        self.doubted: dict[int, set[int]] = {}
         self.unknown = suppressed & (system.most > system.least)
         self.by_cell = system.equations.tocsc()
         self.reach_low, self.reach_high = reach
@@ -119,54 +134,43 @@ class _Attack:
         *_, room = [None, *self._rooms(cell)]
         return (value, value) if room is None else (room.furthest(cell, -np.inf), room.furthest(cell, np.inf))
 
-    def told(self, cells: list[int], person: Cells) -> dict[int, set[int]]:
-        """Those of the unknown cells that a person can work out who is alone in another, and the people who can."""
-        safe: set[int] = set()
-        found: dict[int, set[int]] = {}
-        for cell in cells:
-            others = (person >= 0) & (person != person[cell])
-            for room in () if cell in safe else self._rooms(cell):
-                moved = self._other_table(room, cell, others)
-                if moved is not None:
-                    alone = np.unique(person[moved][person[moved] >= 0])
-                    safe.update(int(near) for near in moved if np.isin(alone, person[near]).all())
-                    break
-                if room.is_whole and (people := self._told_to(cell, person)):
-                    found[cell] = people
-        return found
-
-    def _told_to(self, cell: int, person: Cells) -> set[int]:
-        """The people who can work the cell out, each alone, where all of them together can."""
-        suspects = set(person[self.unknown].tolist()) - {-1, int(person[cell])}
-        nobody = np.zeros(self.system.size, dtype=bool)
+    def told(self, cell: int, suspects: set[int]) -> set[int]:
+        """Those of the suspects, each of them alone in another cell, who can work this cell out."""
         for room in self._rooms(cell):
-            moved = self._other_table(room, cell, nobody)
-            if moved is None:
-                continue
-            suspects &= set(person[moved].tolist())  # others' cells do not move: they believe in this table too
-            for suspect in sorted(suspects):
-                if suspect in suspects and (moved := self._other_table(room, cell, person == suspect)) is not None:
-                    suspects &= set(person[moved].tolist())
-        return suspects
+            left = self._left(cell, suspects)
+            if len(left) > 1:
+                self._other_table(room, cell, np.isin(self.person, list(left)))
+            for suspect in sorted(self._left(cell, suspects)):
+                if suspect in self._left(cell, suspects):
+                    self._other_table(room, cell, self.person == suspect)
+            if not self._left(cell, suspects):
+                break
+        return self._left(cell, suspects)
 
-    def _other_table(self, room: _Room, cell: int, known: Mask) -> Cells | None:
-        """The cells that differ from the truth in a table that agrees with the known cells and not in this cell."""
+    def _left(self, cell: int, suspects: set[int]) -> set[int]:
+        """The suspects whom no witness has shown another value of the cell."""
+        return suspects & self.doubted.get(cell, suspects)
+
+    def _other_table(self, room: _Room, cell: int, known: Mask) -> None:
+        """Look for a table that agrees with the known cells and has another value in this cell."""
         value = float(self.system.values[cell])
         with room.knowing(known):
             for end in (value + 1, value - 1):
-                table = self._witness(room, cell, end)
-                if table is not None:
-                    moved: Cells = room.cells[table != self.system.values[room.cells]]
-                    return moved
-        return None
+                if self._witness(room, cell, end):
+                    return
 
-    def _witness(self, room: _Room, cell: int, end: float) -> Numbers | None:
+    def _witness(self, room: _Room, cell: int, end: float) -> bool:
         table = room.table(cell, end)
-        if table is not None:
-            self.witnesses += 1
-            self.low[room.cells] = np.minimum(self.low[room.cells], table)
-            self.high[room.cells] = np.maximum(self.high[room.cells], table)
-        return table
+        if table is None:
+            return False
+        self.witnesses += 1
+        self.low[room.cells] = np.minimum(self.low[room.cells], table)
+        self.high[room.cells] = np.maximum(self.high[room.cells], table)
+        moved = room.cells[table != self.system.values[room.cells]]
+        people = set(self.person[moved].tolist()) - {-1}
+        for other in moved.tolist():
+            self.doubted[other] = people & self.doubted.get(other, people)
+        return True
 
     def _is_open(self, cells: Cells) -> Mask:
         """Which of the cells are protected, and not yet shown to reach far enough."""

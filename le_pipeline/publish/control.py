@@ -1,28 +1,27 @@
 """Disclosure control of a book: which cells may be shown and which shares told in bands. The auditor decides.
 
-Suppression hides what it must, an audit attacks the rest with every band told. Where the audit finds too little room,
-bands near by are told no more, and then more is hidden. To hide more, or to tell less, takes none of the tables away
-that an attacker has to believe possible, so that what has passed once is not attacked again.
+Suppression hides what it must, and an audit attacks the rest. Where the audit finds too little room, more is hidden, by
+whole numbers. To hide more takes none of the tables away that an attacker has to believe possible, so that what has
+passed once is not attacked again. At last, of the shares that are not shown, bands are told that agree with every table
+the audits rest on: these tables are still possible for whoever knows the bands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from le_pipeline.errors import DisclosureError
 from le_pipeline.publish.auditor import Audit, Exposure, audit
 from le_pipeline.publish.book import ALL, STATE, Book, Key, is_protected
+from le_pipeline.publish.percent import Coded
 from le_pipeline.publish.suppression import Against, Protection, UnprotectableError, mend, people_alone, suppress
-from le_pipeline.publish.suppression.blocks import around
 from le_pipeline.publish.system import Mask, Numbers, System
 from schemas.profile import ProfileOf
 
-ROUNDS = 8  # of telling less and hiding more
-NEAR = (60, 600)  # unknown cells around an exposed one whose bands go untold, in the first rounds
+ROUNDS = 8  # of hiding more
 TOTAL = 10  # how much dearer a state's or school year's total is than a part of the same size
 
 
@@ -102,13 +101,9 @@ class _Task:
         )
         return cls(system, place, aims, need, in_tables)
 
-    def exposures(self, told: Mapping[int, tuple[int, int]], only: Mask) -> Audit:
+    def attack(self, only: Mask) -> Audit:
         """Attack what would be shown."""
-        least, most = self.system.least.copy(), self.system.most.copy()
-        for cell, (low, high) in told.items():
-            least[cell], most[cell] = max(least[cell], low), min(most[cell], high)
-        system = replace(self.system, least=least, most=most)
-        return audit(system, self.hidden, (self.aims.low, self.aims.high), self.need.person, only)
+        return audit(self.system, self.hidden, (self.aims.low, self.aims.high), self.need.person, only)
 
     def mend(self, exposures: Iterable[Exposure]) -> None:
         """Hide more, so that what is exposed is not."""
@@ -120,10 +115,6 @@ class _Task:
 
     def _asks(self, kind: Against, cell: int) -> bool:
         return kind is Against.INSIDER or bool((self.need.up if kind is Against.UP else self.need.down)[cell] > 0)
-
-    def near(self, cells: Iterable[int], size: int) -> NDArray[np.intp]:
-        """Hidden cells around these."""
-        return np.unique(np.concatenate([around(self.system, cell, self.hidden, size) for cell in cells]))
 
 
 def control(book: Book, profile_of: ProfileOf) -> Controlled:
@@ -141,32 +132,35 @@ def control(book: Book, profile_of: ProfileOf) -> Controlled:
         task.hidden = suppress(task.system, task.need)
     except UnprotectableError as error:
         raise DisclosureError(_refusal(error.cells, task)) from None
-    offered = {task.place[part]: (task.place[group], code, part) for part, (group, code) in book.bands.items()}
-    untold: set[int] = set()
-    attacked, first = task.aims.asked, None
+    attacked, found = task.aims.asked, []
     for done in range(ROUNDS):
-        told = {
-            cell: (code.least, code.most)
-            for cell, (group, code, _) in offered.items()
-            if task.hidden[cell] and not task.hidden[group] and cell not in untold
-        }
-        found = task.exposures(told, attacked)
-        first = first or found
-        if found.passed:
-            shown = frozenset(
-                key for key, at in task.place.items() if not task.hidden[at] and not book.cells[key].is_hidden
-            )
-            passed = replace(first, exposures=(), unknown=int(task.hidden.sum()))
-            labels = frozenset(offered[cell][2] for cell in told)
-            return Controlled(shown, labels, passed, task.system.size, done)
-        exposed = [exposure.cell for exposure in found.exposures]
+        found.append(task.attack(attacked))
+        exposed = [exposure.cell for exposure in found[-1].exposures]
+        if not exposed:
+            return _decided(book, task, found, done)
         attacked = np.isin(np.arange(task.system.size), exposed)
-        size = NEAR[done] if done < len(NEAR) else task.system.size
-        near = {int(cell) for cell in task.near(exposed, size) if cell in told}
-        untold |= near
-        if not near:
-            task.mend(found.exposures)
+        task.mend(found[-1].exposures)
     raise DisclosureError(_refusal(exposed, task))
+
+
+def _decided(book: Book, task: _Task, audits: Sequence[Audit], rounds: int) -> Controlled:
+    """What may be shown, and which bands are told: those that agree with every table that the audits rest on."""
+    low = np.min([found.low for found in audits], axis=0)
+    high = np.max([found.high for found in audits], axis=0)
+    hidden = {key for key, at in task.place.items() if task.hidden[at]}
+    shown = frozenset(key for key in task.place if key not in hidden and not book.cells[key].is_hidden)
+    told = {
+        part
+        for part, (group, band) in book.bands.items()
+        if part in hidden and group not in hidden and _agrees(band, low[task.place[part]], high[task.place[part]])
+    }
+    witnesses = sum(found.witnesses for found in audits)
+    passed = replace(audits[0], unknown=int(task.hidden.sum()), witnesses=witnesses, exposures=())
+    return Controlled(shown, frozenset(told), passed, task.system.size, rounds)
+
+
+def _agrees(band: Coded, low: float, high: float) -> bool:
+    return band.least <= low and high <= band.most
 
 
 def _ask_of_changes(book: Book, place: Mapping[Key, int], profile_of: ProfileOf, aims: _Aims) -> None:

@@ -76,7 +76,10 @@ def mend(system: System, need: Protection, hidden: Mask, demands: Iterable[Deman
             cells = around(system, target, movable, size)
             search = Search.begin(system, need, cells, hidden)
             search.shifts.be_whole()
-            search.greedy([(against, int(np.searchsorted(cells, target)))])
+            place = int(np.searchsorted(cells, target))
+            search.greedy([(against, place)])
+            if search.unmet and against is Against.INSIDER and len(cells) < size:
+                search.unmet = search.against_each_alone(place)
             if not search.unmet:
                 hidden[cells] |= search.hidden
                 break
@@ -108,27 +111,34 @@ def _search(system: System, need: Protection, hidden: Mask, inside: Mask) -> Non
     for search in searches:
         hidden[search.shifts.cells] |= search.hidden
     unmet = [(against, int(search.shifts.cells[cell])) for search in searches for against, cell in search.unmet]
-    stuck = [cell for against, cell in unmet if not _widen(system, need, hidden, inside, (against, cell))]
-    if stuck:
+    if stuck := _widen(system, need, hidden, inside, unmet):
         raise UnprotectableError.of(stuck)
 
 
-def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, demand: Demand) -> bool:
-    """Meet one demand in neighbourhoods that grow; says whether it could be met.
+def _widen(system: System, need: Protection, hidden: Mask, inside: Mask, unmet: list[Demand]) -> list[int]:
+    """Meet demands in neighbourhoods that grow; those that lie in one are met there together.
 
-    What a person alone knows of a cell is left to the auditor where nothing can be hidden against it: mostly they would
-    know though nothing at all were shown, as the cell is theirs as well: who left a school is who left the district.
+    Where nothing can be hidden against all that people know who are alone in a cell, it is left to the auditor: mostly
+    one of them would know though nothing at all were shown, since the cell is theirs as well, as somebody who left a
+    school is who left the district.
+
+    Returns:
+        Cells whose demands outsiders are the reason of, and that nothing can meet.
     """
-    against, target = demand
-    size = BLOCK
-    while True:
-        cells = around(system, target, inside, size)
-        search = Search.begin(system, need, cells, hidden)
-        place = int(np.searchsorted(cells, target))
-        search.greedy([(against, place)])
-        if search.unmet and len(cells) < size and against is Against.INSIDER:
-            search.unmet = search.against_each_alone(place)
-        if not search.unmet or len(cells) < size:
+    size, stuck = BLOCK, []
+    while unmet:
+        left: list[Demand] = []
+        while unmet:
+            cells = around(system, unmet[0][1], inside, size)
+            here = set(cells.tolist())
+            search = Search.begin(system, need, cells, hidden)
+            search.greedy([(against, int(np.searchsorted(cells, cell))) for against, cell in unmet if cell in here])
+            unmet = [demand for demand in unmet if demand[1] not in here]
+            open_still = [(against, int(cells[cell])) for against, cell in search.unmet]
+            if len(cells) < size:  # nothing else is joined to them
+                stuck += [cell for against, cell in open_still if against is not Against.INSIDER]
+            else:
+                left += open_still
             hidden[cells] |= search.hidden
-            return not search.unmet or against is Against.INSIDER
-        size *= STEP
+        unmet, size = left, size * STEP
+    return stuck
