@@ -13,7 +13,9 @@ from le_pipeline.ingest.document import state_of
 from le_pipeline.ingest.record import is_on_record
 
 JOB = "whole_line"
-EXTRACT = dg.AssetKey(["extract", "research_extract"])  # an act of disclosure: somebody has to decide it
+# acts of disclosure: somebody has to decide them
+EXTRACT = dg.AssetKey(["extract", "research_extract"])
+CANDIDATE_RELEASE, RELEASE = dg.AssetKey(["published", "release_candidate"]), dg.AssetKey(["published", "release"])
 FRESH = dg.FreshnessPolicy.time_window(
     warn_window=datetime.timedelta(hours=26), fail_window=datetime.timedelta(hours=50)
 )
@@ -21,7 +23,7 @@ FRESH = dg.FreshnessPolicy.time_window(
 
 whole_line = dg.define_asset_job(
     JOB,
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(EXTRACT),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(EXTRACT, CANDIDATE_RELEASE, RELEASE),
     partitions_def=LANDING,
     # few, coarse steps that use all cores by themselves: a process for each would cost more than it gives
     executor_def=dg.in_process_executor,

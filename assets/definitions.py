@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import agreements, automation, extract, ingest, notices, person_match, privacy, steps, warehouse
+from assets import agreements, automation, extract, ingest, notices, person_match, privacy, release, steps, warehouse
 from assets.resources import HomeResource
 from le_pipeline.home import Home
 
@@ -19,10 +19,11 @@ def build_defs(home: Home) -> dg.Definitions:
             *steps.ASSETS,
             *warehouse.ASSETS,
             *privacy.ASSETS,
+            *release.ASSETS,
             *extract.ASSETS,
         ],
         asset_checks=notices.CHECKS,
-        jobs=[automation.whole_line, automation.leak_scan, extract.research_extract_job],
+        jobs=[automation.whole_line, automation.leak_scan, release.release_job, extract.research_extract_job],
         schedules=[automation.nightly, automation.morning],
         sensors=[automation.landed],
         resources={"home": HomeResource.at(home)},

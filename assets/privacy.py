@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.agreements import CERTIFICATE
-from assets.automation import FRESH
+from assets.automation import FRESH, RELEASE
 from assets.failures import told_plainly
 from assets.resources import HomeResource
 from assets.warehouse import POOL
@@ -14,7 +14,7 @@ LEAK_SCAN = dg.AssetKey(["privacy", "leak_scan"])
 
 @dg.asset(
     key=LEAK_SCAN,
-    deps=[CERTIFICATE],
+    deps=[CERTIFICATE, RELEASE],
     group_name="privacy",
     owners=["team:data-engineering"],
     kinds={"duckdb", "polars"},

@@ -31,6 +31,8 @@ audit = typer.Typer(no_args_is_help=True, help="The log of what was taken out of
 app.add_typer(audit, name="audit")
 extract = typer.Typer(invoke_without_command=True, help="Research extracts: de-identified records under an agreement.")
 app.add_typer(extract, name="extract")
+release = typer.Typer(no_args_is_help=True, help="Releases: tables in which nobody can be recognised.")
+app.add_typer(release, name="release")
 out = Console()
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="LE_HOME; else the environment's, else ./le_home")]
@@ -474,6 +476,46 @@ def put_destroyed(
 
     destroyed(Home.at(home), agreement, date)
     out.print(f"{agreement}/{date} is on record as destroyed", soft_wrap=True)
+
+
+@release.command("make")
+def make_release(
+    home: HomeOption = None,
+    name: Annotated[str | None, typer.Option(help="What it is called; else today's date")] = None,
+) -> None:
+    """Release the warehouse as it is: hide what must be hidden, audit it with every earlier release, swap it in."""
+    from le_pipeline.home import Home
+    from le_pipeline.privacy.keys import load_keys
+    from le_pipeline.publish import release as releases
+    from le_pipeline.publish import summary
+
+    place = Home.at(home)
+    load_keys(place)  # while a change of keys is cut off, or with another key, nothing is released
+    out.print(summary.released(place, releases.make(place, name)), soft_wrap=True)
+
+
+@release.command("list")
+def list_releases(home: HomeOption = None) -> None:
+    """Every release, as the ledger has it. Checks that no entry was changed."""
+    from le_pipeline.home import Home
+    from le_pipeline.publish import ledger, summary
+
+    out.print(summary.releases(ledger.entries(Home.at(home))), soft_wrap=True)
+
+
+@release.command("verify")
+def verify_release(
+    name: Annotated[str | None, typer.Argument(help="One release; else every one")] = None, home: HomeOption = None
+) -> None:
+    """Hold the files of every release, and what the ledger keeps of it, against the hashes in the ledger."""
+    from le_pipeline.home import Home
+    from le_pipeline.publish import release as releases
+
+    names = releases.verify(Home.at(home), name)
+    for verified in names:
+        out.print(f"{verified} is as it was released", soft_wrap=True)
+    if not names:
+        out.print("Nothing was ever released.")
 
 
 @layout.command()

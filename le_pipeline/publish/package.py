@@ -48,7 +48,6 @@ def write(folder: Path, masked: Sequence[Masked], profiles: dict[str, Profile], 
         "tables": {
             table.table.name: {
                 "rows": table.figures.height,
-                "rows_left_out": table.left_out,
                 "figures_not_shown": table.hidden,
             }
             for table in masked

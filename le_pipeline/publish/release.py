@@ -47,13 +47,15 @@ DELIVERIES = ("state", "school_year", "delivery_id", "file_hash", "feed", "layou
 class Staged:
     """What became of a candidate: `refusal` says why disclosure control has none. Counts only.
 
-    `expectations`: what Great Expectations found of its tables; `manifest`: what it says of itself.
+    `expectations`: what Great Expectations found of its tables; `manifest`: what it says of itself; `left_out`: rows of
+    each table that are not in it, which nobody outside is told.
     """
 
     release: str
     refusal: str | None
     expectations: list[Expectation]
     manifest: dict[str, Any]
+    left_out: dict[str, int]
 
     @property
     def failed(self) -> list[str]:
@@ -119,7 +121,7 @@ def stage(home: Home, name: str | None = None) -> Staged:
         try:
             controlled = control(book, lambda state: of_state(found, state))
         except DisclosureError as error:
-            return Staged(release, str(error), [], {})
+            return Staged(release, str(error), [], {}, {})
         masked = [
             mask(
                 sheet,
@@ -155,7 +157,7 @@ def stage(home: Home, name: str | None = None) -> Staged:
                 (kept / "entry.json").write_text(json.dumps(entry), encoding="utf-8")
                 kept.rename(home.ledger / CANDIDATE)
                 folder.rename(home.published / CANDIDATE)
-        return Staged(release, None, expectations, manifest)
+        return Staged(release, None, expectations, manifest, {table.table.name: table.left_out for table in masked})
 
 
 def promote(home: Home) -> str:

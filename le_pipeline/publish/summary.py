@@ -1,4 +1,4 @@
-"""What is shown of extracts: counts, shares and the register, no row."""
+"""What is shown of extracts and releases: counts, shares, register and ledger, no row."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.markup import escape
 
+from le_pipeline.home import Home
 from le_pipeline.publish.extract import Extract
 from le_pipeline.publish.register import DESTROYED
+from le_pipeline.publish.release import Staged
 
 SHOWN = ("recipient", "contact", "legal_basis", "purpose", "elements", "rows", "students", "destroy_by")
 
@@ -45,6 +47,29 @@ def register(entries: Iterable[dict[str, Any]]) -> str:
         said |= {name: _text(entry[name]) for name in SHOWN}
         blocks.append(_block(said | {"destroyed": gone.get(entry["folder"], "not yet, by the recipient's word")}))
     return "\n\n".join(blocks) or "No extract was ever handed out."
+
+
+def released(home: Home, staged: Staged) -> str:
+    """A release in a few lines: where it is, how much of it is shown, and what the audit rests on."""
+    audit, tables = staged.manifest["audit"], staged.manifest["tables"]
+    before = audit["together_with"]
+    lines = {"release": f"{home.published / staged.release}, in the ledger; published/current is this one"}
+    for name, said in tables.items():
+        lines[name] = (
+            f"{said['rows']:,} rows, {said['figures_not_shown']:,} figures not shown;"
+            f" {staged.left_out[name]:,} rows left out"
+        )
+    lines["audit"] = (
+        f"passed: none of {audit['protected']:,} protected counts can be worked out"
+        + f", nor with the {len(before)} earlier releases" * bool(before)
+    )
+    return _block(lines)
+
+
+def releases(entries: Iterable[dict[str, Any]]) -> str:
+    """Every release, a line each."""
+    lines = [f"{entry['release']}  {entry['at']}  {entry['shown']:,} of {entry['cells']:,} counts" for entry in entries]
+    return "\n".join(lines) or "Nothing was ever released."
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ and one side the other side, a difference from a comparison group both groups.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,7 @@ def _program_reach(sheet: Sheet, book: Book, _: ProfileOf) -> None:
 LEVELS = ("school", "lea", "state")
 OTHERS = "none"  # teachers in no program, with whom those in it are compared
 HIGH_POVERTY = "high_poverty_school"
+TEACHER, IN_HIGH_POVERTY = "teacher", "teacher in high poverty"
 COMPARED = (
     "risk_difference_percentage_points",
     "risk_difference_standard_error",
@@ -107,39 +108,49 @@ INTERVAL = ("standard_error", "ci_low", "ci_high")
 
 
 def _teacher_retention(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
-    retained: dict[Keys, Key] = {}
+    retained: set[Key] = set()
     rows = list(sheet.frame.iter_rows(named=True))
     for row in rows:
-        teachers = book.count("teacher", _teachers(row), row["n"], "staff")
+        teachers = _teachers(row)
+        book.count(teachers.measure, teachers.dimensions, row["n"], "staff")
         if row["retained"] is not None:
-            measure = f"teacher retained {row['definition']} {row['level']}"
-            kept = book.part(teachers, measure, row["retained"], "staff", profile_of(row["state"]))
-            retained[_retained(row)] = kept
-    _outcomes(book, {key: cell for (key,), cell in retained.items()})
+            kept = _retained(row)
+            retained.add(book.part(teachers, kept.measure, row["retained"], "staff", profile_of(row["state"])))
+    _outcomes(book, retained)
     for row in rows:
-        n = (book.count("teacher", _teachers(row), row["n"], "staff"),)
-        waiting = book.count("teacher not observed", _teachers(row), row["n_not_observed"], "staff")
-        observed = retained.get(_retained(row))
-        own = n if observed is None else (*n, observed)
+        n = (_teachers(row),)
+        waiting = book.count(f"{n[0].measure} not observed", n[0].dimensions, row["n_not_observed"], "staff")
+        kept = _retained(row)
+        own = (*n, kept) if kept in retained else n
         sheet.reveals.append(
             {"n": n, "n_not_observed": (waiting,), "n_schools": n, "retained": own}
             | dict.fromkeys(("retention_share", *INTERVAL), own)
             | _compared(row, own, retained)
         )
-        sheet.parts.append({} if observed is None else {"retention_share": observed})
+        sheet.parts.append({"retention_share": kept} if kept in retained else {})
         sheet.there.append([n, (waiting,)])
+    for key in [key for key in book.cells if key.measure == IN_HIGH_POVERTY]:
+        _unknown_next(book, key)
     measures = {key.measure for key in book.cells if key.measure.startswith("teacher")}
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3, 4))
 
 
-def _compared(row: Row, own: Keys, retained: Mapping[Keys, Key]) -> dict[str, Keys | None]:
+def _unknown_next(book: Book, key: Key) -> None:
+    """Who moved to a school of unknown poverty is not observed where poverty counts, and is elsewhere."""
+    everywhere = key._replace(measure=TEACHER)
+    waiting, more = (group._replace(measure=f"{group.measure} not observed") for group in (everywhere, key))
+    if everywhere in book.cells and book.add_up(everywhere, [key], "teacher of unknown next school"):
+        book.add_up(more, [waiting], "teacher of unknown next school")
+
+
+def _compared(row: Row, own: Keys, retained: Set[Key]) -> dict[str, Keys | None]:
     """What the columns about others give away. That there are no others is not told: few are not shown either."""
     if row["role"] in (ALL, OTHERS):
         return {}
     others = {**row, "role": OTHERS, "cohort": ALL}
-    if not row["comparison_n"]:
+    beside = (_teachers(others), _retained(others))
+    if not row["comparison_n"] or beside[1] not in retained:
         return dict.fromkeys(("comparison_n", "comparison_retained", "comparison_share", *COMPARED))
-    beside = (Key("teacher", _teachers(others)), retained[_retained(others)])
     return (
         {"comparison_n": beside[:1]}
         | dict.fromkeys(("comparison_retained", "comparison_share"), beside)
@@ -147,28 +158,32 @@ def _compared(row: Row, own: Keys, retained: Mapping[Keys, Key]) -> dict[str, Ke
     )
 
 
-def _teachers(row: Row) -> tuple[str, ...]:
+def _teachers(row: Row) -> Key:
     """Whom a row is about: of teachers in high-poverty schools, `all` bands are that band."""
-    is_high = row["level"] == HIGH_POVERTY and row["poverty_band"] == ALL
-    band = "high" if is_high else row["poverty_band"]
-    return (row["state"], row["role"], row["region"], row["cohort"], band, str(row["school_year"]))
+    is_high = row["level"] == HIGH_POVERTY
+    band = "high" if is_high and row["poverty_band"] == ALL else row["poverty_band"]
+    places = (row["state"], row["role"], row["region"], row["cohort"], band, str(row["school_year"]))
+    return Key(IN_HIGH_POVERTY if is_high else TEACHER, places)
 
 
-def _retained(row: Row) -> Keys:
-    return (Key(f"teacher retained {row['definition']} {row['level']}", _teachers(row)),)
+def _retained(row: Row) -> Key:
+    teachers = _teachers(row)
+    return teachers._replace(measure=f"{teachers.measure} retained {row['definition']} {row['level']}")
 
 
-def _outcomes(book: Book, retained: Mapping[Key, Key]) -> None:
+def _outcomes(book: Book, retained: Set[Key]) -> None:
     """What wider levels and the inclusive definition add are outcomes: counts of people themselves."""
-    for key in retained.values():
-        definition, level = key.measure.split()[-2:]
+    for key in sorted(retained):
+        group, _, how = key.measure.partition(" retained ")
+        definition, level = how.split()
         if definition == "inclusive":
-            _adds(book, key, Key(f"teacher retained strict {level}", key.dimensions), "teacher promoted within")
+            narrow = key._replace(measure=f"{group} retained strict {level}")
+            _adds(book, key, narrow, "teacher promoted within")
         elif level in LEVELS[1:]:
-            narrow = LEVELS[LEVELS.index(level) - 1]
-            _adds(book, key, Key(f"teacher retained strict {narrow}", key.dimensions), f"teacher moved within {level}")
+            narrow = key._replace(measure=f"{group} retained strict {LEVELS[LEVELS.index(level) - 1]}")
+            _adds(book, key, narrow, f"teacher moved within {level}")
         elif level == HIGH_POVERTY:
-            whole = Key("teacher retained strict state", key.dimensions)
+            whole = key._replace(measure=f"{TEACHER} retained strict state")
             _adds(book, whole, key, "teacher moved to lower poverty")
 
 
@@ -176,8 +191,9 @@ def _adds(book: Book, wide: Key, narrow: Key, measure: str) -> None:
     if wide in book.cells and narrow in book.cells and book.cells[wide].value >= book.cells[narrow].value:
         left = book.count(measure, wide.dimensions, book.cells[wide].value - book.cells[narrow].value, "staff")
         book.equations.append((wide, (narrow, left)))
-        of_wide, of_narrow = (Key(f"{key.measure}~not", key.dimensions) for key in (wide, narrow))
-        book.equations.append((of_narrow, (of_wide, left)))  # whom the wider one adds, the narrower one leaves out
+        of_wide, of_narrow = (key._replace(measure=f"{key.measure}~not") for key in (wide, narrow))
+        if book.cells[of_narrow].value == book.cells[of_wide].value + book.cells[left].value:
+            book.equations.append((of_narrow, (of_wide, left)))  # whom the wider one adds, the narrower one leaves out
 
 
 SIDES = ("a", "b")
@@ -279,7 +295,8 @@ def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         teachers = (book.count(f"teacher followed {row['benchmark']}", place, row["n_teachers"], "staff"),)
         shown: dict[str, Keys | None] = {"n": (n,), "n_teachers": teachers}
         shown |= {"start_share": (n, at_start), "end_share": (n, at_end)}
-        shown |= dict.fromkeys(("closed_share", *INTERVAL, "null_reason"), (n, at_start, at_end))
+        shown["closed_share"] = (n, at_start, at_end)
+        shown |= dict.fromkeys((*INTERVAL, "null_reason"), (n, at_start, at_end, *teachers))  # there may be too few
         shown |= {"comparison_n": beside and beside[:1], "comparison_closed_share": beside}
         sheet.reveals.append(shown)
         sheet.parts.append({"start_share": at_start, "end_share": at_end})
@@ -291,7 +308,7 @@ def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         for same in others:
             if _alike(book, first, same):
                 book.equations += [(key, (other,)) for key, other in zip(first, same, strict=True)]
-    measures = {key.measure for key in book.cells if key.measure.startswith("student followed")}
+    measures = {key.measure for key in book.cells if key.measure.startswith(("student followed", "teacher followed"))}
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3))
 
 
