@@ -7,7 +7,7 @@ import datetime
 import dagster as dg
 import pytest
 
-from assets import automation, extract
+from assets import automation, extract, release
 from assets.columns import asset_key, column_lineage
 from assets.definitions import build_defs
 from assets.failures import told_plainly
@@ -40,17 +40,20 @@ def test_every_table_is_an_asset_and_so_are_landing_and_warehouse(specs: dict[dg
         )
     }
 
-    assert set(specs) == tables | others | {automation.EXTRACT}
+    acts = {automation.EXTRACT, automation.CANDIDATE_RELEASE, automation.RELEASE}
+    assert set(specs) == tables | others | acts
 
 
-def test_an_extract_is_made_by_its_own_job_alone(home: Home) -> None:
+def test_an_extract_and_a_release_are_made_by_their_own_jobs_alone(home: Home) -> None:
     definitions = build_defs(home)
 
     def selected(name: str) -> set[dg.AssetKey]:
         return definitions.resolve_job_def(name).asset_layer.selected_asset_keys
 
-    assert automation.EXTRACT not in selected(automation.JOB)
+    releases = {automation.CANDIDATE_RELEASE, automation.RELEASE}
+    assert not {automation.EXTRACT, *releases} & selected(automation.JOB)
     assert selected(extract.JOB) == {automation.EXTRACT}
+    assert selected(release.JOB) == releases | {dg.AssetKey(["privacy", "leak_scan"])}
 
 
 def test_an_agreement_appears_as_a_partition(home: Home) -> None:
@@ -141,7 +144,8 @@ def test_the_check_that_no_row_is_lost_blocks_what_comes_after(home: Home) -> No
 def test_every_table_is_expected_every_day(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
     without = {spec.key.to_user_string() for spec in specs.values() if spec.freshness_policy is None}
 
-    assert without == {"landing", "warehouse/candidate", "extract/research_extract"}
+    acts = {"extract/research_extract", "published/release_candidate", "published/release"}
+    assert without == {"landing", "warehouse/candidate"} | acts
 
 
 def test_the_nightly_run_is_at_two_in_louisiana_and_the_sensor_is_off_until_switched_on() -> None:
