@@ -45,15 +45,14 @@ def release_candidate(config: ReleaseConfig, home: HomeResource) -> dg.Materiali
     with told_plainly():
         home.loaded_keys()
         staged = releases.stage(home.home(), config.name)
-    told = staged.manifest.get("audit", {})
     return dg.MaterializeResult(
         metadata={
             "release": staged.release,
             "tables": dg.MetadataValue.json(staged.manifest.get("tables", {})),
-            "rows_left_out": dg.MetadataValue.json(staged.left_out),
-            "protected_cells": told.get("protected", 0),
-            "cells_not_shown": told.get("not_shown", 0),
-            "audited_with": dg.MetadataValue.json(told.get("together_with", [])),
+            "rows_left_out": dg.MetadataValue.json(staged.counted.get("rows_left_out", {})),
+            "protected_cells": staged.counted.get("protected", 0),
+            "cells_not_shown": staged.counted.get("not_shown", 0),
+            "not_released_again": dg.MetadataValue.json(staged.manifest.get("not_released_again", [])),
         },
         check_results=[
             dg.AssetCheckResult(check_name=AUDIT, passed=staged.refusal is None, description=staged.refusal),

@@ -23,8 +23,8 @@ TABLES: tuple[TableName, ...] = ("program_reach", "teacher_retention", "achievem
 class ReleaseContent(Strict):
     """`tables`: the marts that are released. `breakdowns`: by which dimensions together their rows may be broken down.
 
-    Totals are always there. `breakdowns: [[role], [region, role]]` has rows by role and by role within region, and of
-    every other dimension, regions alone too, only the total.
+    Totals are always there, and with a breakdown by several dimensions those by fewer of them, without which the finer
+    rows would tell on each other. Of every other dimension there is the total only.
     """
 
     tables: Annotated[tuple[TableName, ...], Field(min_length=1)] = TABLES
@@ -44,7 +44,7 @@ class ReleaseContent(Strict):
 
     def holds(self, broken_down_by: frozenset[str]) -> bool:
         """Whether rows that are broken down by these dimensions are released."""
-        return not broken_down_by or broken_down_by in self.breakdowns
+        return not broken_down_by or any(broken_down_by <= breakdown for breakdown in self.breakdowns)
 
 
 def load_content(path: Path) -> ReleaseContent:

@@ -22,6 +22,8 @@ def finish(counted: pl.DataFrame) -> pl.DataFrame:
     gaps = (
         counted.with_columns(
             n=n_a + n_b,
+            n_judged_a=pl.col("judged_a"),
+            n_judged_b=pl.col("judged_b"),
             mean_z_a=pl.col("z_sum_a") / n_a,
             mean_z_b=pl.col("z_sum_b") / n_b,
             proficient_share_a=statistics.share(pl.col("proficient_a"), pl.col("judged_a")),

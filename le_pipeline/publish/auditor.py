@@ -59,11 +59,13 @@ class Audit:
         return not self.exposures
 
 
-def audit(
+def audit(  # noqa: PLR0913  # what is known, and what is asked
     system: System,
     suppressed: Mask,
     reach: tuple[Numbers, Numbers],
     person: Cells | None = None,
+    *,
+    known: Mask | None = None,
     only: Mask | None = None,
 ) -> Audit:
     """Attack a system of which everything but the suppressed cells is known.
@@ -73,6 +75,7 @@ def audit(
         suppressed: the cells whose values are not shown.
         reach: how low and how high the possible values of each cell must reach; not a number where nothing is asked.
         person: who is alone in each cell and so knows its value; -1 for nobody.
+        known: cells that everybody knows already, from what was published before.
         only: the protected cells to attack; all of them where it is not given.
     """
     attack = _Attack(system, suppressed, reach, person)
@@ -81,8 +84,9 @@ def audit(
     found = [Exposure(int(cell), *attack.interval(int(cell))) for cell in protected if not attack.hides(int(cell))]
     exposed = {exposure.cell for exposure in found}
     if person is not None and (person >= 0).any():
-        # what somebody would know though nothing were shown is mostly a count of themselves; others must not learn it
-        anyway = _Attack(system, np.ones(system.size, dtype=bool), reach, person)
+        # what somebody would know though nothing more were shown is mostly a count of themselves: none but they may
+        nothing = np.ones(system.size, dtype=bool) if known is None else ~known
+        anyway = _Attack(system, nothing, reach, person)
         everybody = set(person.tolist()) - {-1}
         for cell in (int(cell) for cell in protected if cell not in exposed and system.values[cell] > 0):
             people = attack.told(cell, everybody - {int(person[cell])})

@@ -36,7 +36,8 @@ class Cell:
     """One count. `is_rate`: a part of a group whose percentage is told, so that nobody and everybody are protected.
 
     `is_hidden`: no table shows it, though it can be worked out from what tables show. `least` and `most`: what a coded
-    percentage said of it. `is_known`: an earlier release showed it. `is_held`: one did not, so none may.
+    percentage said of it. `is_known`: an earlier release showed it. `is_held`: one did not, so none may. `figures`: how
+    many figures of tables are made of it.
     """
 
     value: int
@@ -47,6 +48,7 @@ class Cell:
     most: float = float("inf")
     is_known: bool = False
     is_held: bool = False
+    figures: int = 0
 
 
 @dataclass
@@ -84,10 +86,34 @@ class Book:
             self.bands[key] = (whole, code)
         return key
 
+    def within(self, whole: tuple[Key, Key], group: tuple[Key, Key], rest: str) -> None:
+        """A group and a part of it lie in another group and its part: so do those who are in the other one alone.
+
+        Nothing is entered where they cannot: the group has more people than the other one, or its part has.
+        """
+        (all_n, all_part), (n, part) = whole, group
+        if not all(key in self.cells for key in (*whole, *group)):
+            return
+        left, left_part = (self.cells[a].value - self.cells[b].value for a, b in zip(whole, group, strict=True))
+        if not 0 <= left_part <= left:
+            return
+        others = [(all_n, n, rest), (all_part, part, f"{rest} part"), (_not(all_part), _not(part), f"{rest} part~not")]
+        unit = self.cells[all_n].unit
+        for (total, known, name), value in zip(others, (left, left_part, left - left_part), strict=True):
+            if left:
+                other = self.count(name, total.dimensions, value, unit, is_rate=name != rest)
+                self.equations.append((total, (known, other)))
+            else:
+                self.equations.append((total, (known,)))
+        if left:
+            named = [Key(name, all_n.dimensions) for _, _, name in others]
+            self.equations.append((named[0], (named[1], named[2])))
+
     def show(self, keys: Iterable[Key]) -> None:
         """Note that a table shows these cells, where nothing forbids it."""
         for key in keys:
             self.cells[key].is_hidden = False
+            self.cells[key].figures += 1
 
     def remember(self, cells: Mapping[Key, Cell], equations: Iterable[tuple[Key, Sequence[Key]]]) -> None:
         """Add what an earlier release counted, and which of it was shown. What has not changed since is one cell."""
@@ -202,6 +228,11 @@ class Book:
                 root[find(parts[0])] = find(total)
         numbers: dict[Key, int] = {}
         return {key: numbers.setdefault(find(key), len(numbers)) for key in self.cells}
+
+
+def _not(part: Key) -> Key:
+    """Those of a group who are not in a part of it."""
+    return part._replace(measure=f"{part.measure}~not")
 
 
 def _rest_of(measure: str, places: frozenset[int]) -> str:

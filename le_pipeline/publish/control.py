@@ -8,21 +8,21 @@ the audits rest on: these tables are still possible for whoever knows the bands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from le_pipeline.errors import DisclosureError
-from le_pipeline.publish.auditor import Audit, Exposure, audit
-from le_pipeline.publish.book import ALL, STATE, Book, Key, is_protected
+from le_pipeline.publish.auditor import Audit, Exposure, audit, possible_values
+from le_pipeline.publish.book import STATE, Book, Key, is_protected
 from le_pipeline.publish.percent import Coded
 from le_pipeline.publish.suppression import Against, Protection, UnprotectableError, mend, people_alone, suppress
 from le_pipeline.publish.system import Mask, Numbers, System
 from schemas.profile import ProfileOf
 
 ROUNDS = 8  # of hiding more
-TOTAL = 10  # how much dearer a state's or school year's total is than a part of the same size
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -77,24 +77,22 @@ class _Task:
     def of(cls, book: Book, profile_of: ProfileOf) -> _Task:
         system, place = book.system()
         size = system.size
-        aims, weights = _Aims.nothing(size), np.log1p(np.maximum(system.values, 1))
+        aims, figures = _Aims.nothing(size), np.ones(size)
         known, held, in_tables, alone = (np.zeros(size, dtype=bool) for _ in range(4))
         for key, cell in book.cells.items():
             at, profile = place[key], profile_of(key.dimensions[STATE])
             if is_protected(cell, profile):
                 aims.ask(at, max(0, cell.value - profile.lower), profile.smallest(cell.unit))
                 alone[at] |= cell.value == 1
-            if _is_total(key) and not cell.is_hidden:
-                weights[at] = TOTAL * np.log1p(max(cell.value, 1))
+            figures[at] += cell.figures
             known[at] |= cell.is_known
             held[at] |= cell.is_held
             in_tables[at] |= not cell.is_hidden
-        _ask_of_changes(book, place, profile_of, aims)
         aims.forget(known)  # what everybody knows cannot be protected any more
         need = Protection.of(
             np.nan_to_num(aims.high - system.values),
             np.nan_to_num(system.values - aims.low),
-            weights,
+            np.log1p(np.maximum(system.values, 1)) * figures,  # with a cell all figures go that are made of it
             person=people_alone(system, alone & aims.asked),
             shown=known,
             hidden=held | ~(in_tables | known),
@@ -103,7 +101,25 @@ class _Task:
 
     def attack(self, only: Mask) -> Audit:
         """Attack what would be shown."""
-        return audit(self.system, self.hidden, (self.aims.low, self.aims.high), self.need.person, only)
+        reach = (self.aims.low, self.aims.high)
+        return audit(self.system, self.hidden, reach, self.need.person, known=self.need.shown, only=only)
+
+    def relax(self, cells: Iterable[int]) -> bool:
+        """Ask of cells that earlier releases told too much of no more than what those left open.
+
+        Returns:
+            Whether they told of any.
+        """
+        told = self.need.shown
+        for cell in cells:
+            low, high = possible_values(self.system, ~told, cell)
+            self.aims.low[cell] = max(self.aims.low[cell], np.ceil(low - ROUNDING))
+            self.aims.high[cell] = min(self.aims.high[cell], np.floor(high + ROUNDING))
+        values = self.system.values
+        self.need = replace(
+            self.need, up=np.nan_to_num(self.aims.high - values), down=np.nan_to_num(values - self.aims.low)
+        )
+        return bool(told.any())
 
     def mend(self, exposures: Iterable[Exposure]) -> None:
         """Hide more, so that what is exposed is not."""
@@ -131,24 +147,34 @@ def control(book: Book, profile_of: ProfileOf) -> Controlled:
     try:
         task.hidden = suppress(task.system, task.need)
     except UnprotectableError as error:
-        raise DisclosureError(_refusal(error.cells, task)) from None
+        if not task.relax(error.cells):
+            raise DisclosureError(_refusal(error.cells, task)) from None
+        try:
+            task.hidden = suppress(task.system, task.need)
+        except UnprotectableError as still:
+            raise DisclosureError(_refusal(still.cells, task)) from None
     attacked, found = task.aims.asked, []
-    for done in range(ROUNDS):
+    for _ in range(ROUNDS):
         found.append(task.attack(attacked))
         exposed = [exposure.cell for exposure in found[-1].exposures]
         if not exposed:
-            return _decided(book, task, found, done)
+            return _decided(book, task, profile_of, found)
         attacked = np.isin(np.arange(task.system.size), exposed)
         task.mend(found[-1].exposures)
     raise DisclosureError(_refusal(exposed, task))
 
 
-def _decided(book: Book, task: _Task, audits: Sequence[Audit], rounds: int) -> Controlled:
+def _decided(book: Book, task: _Task, profile_of: ProfileOf, audits: Sequence[Audit]) -> Controlled:
     """What may be shown, and which bands are told: those that agree with every table that the audits rest on."""
     low = np.min([found.low for found in audits], axis=0)
     high = np.max([found.high for found in audits], axis=0)
     hidden = {key for key, at in task.place.items() if task.hidden[at]}
-    shown = frozenset(key for key in task.place if key not in hidden and not book.cells[key].is_hidden)
+    # what was shown under an earlier profile is known, and is not shown again where the present one forbids it
+    shown = frozenset(
+        key
+        for key, cell in book.cells.items()
+        if key not in hidden and not cell.is_hidden and not is_protected(cell, profile_of(key.dimensions[STATE]))
+    )
     told = {
         part
         for part, (group, band) in book.bands.items()
@@ -156,30 +182,11 @@ def _decided(book: Book, task: _Task, audits: Sequence[Audit], rounds: int) -> C
     }
     witnesses = sum(found.witnesses for found in audits)
     passed = replace(audits[0], unknown=int(task.hidden.sum()), witnesses=witnesses, exposures=())
-    return Controlled(shown, frozenset(told), passed, task.system.size, rounds)
+    return Controlled(shown, frozenset(told), passed, task.system.size, len(audits) - 1)
 
 
 def _agrees(band: Coded, low: float, high: float) -> bool:
     return band.least <= low and high <= band.most
-
-
-def _ask_of_changes(book: Book, place: Mapping[Key, int], profile_of: ProfileOf, aims: _Aims) -> None:
-    """A count that differs from one shown before by fewer people than may be shown tells of who came or left."""
-    for key, editions in book.editions.items():
-        smallest = profile_of(key.dimensions[STATE]).smallest(book.cells[next(iter(editions.values()))].unit)
-        shown = [value for value, edition in editions.items() if book.cells[edition].is_known]
-        for value, edition in editions.items():
-            for before in shown:
-                if 0 < value - before < smallest:
-                    aims.ask(place[edition], value - 1, before + smallest)
-                elif 0 < before - value < smallest:
-                    aims.ask(place[edition], max(0, before - smallest), value + 1)
-
-
-def _is_total(key: Key) -> bool:
-    """Whether a cell is one of a whole state."""
-    places = key.dimensions[STATE + 1 :]
-    return all(value == ALL for value in places if not value.isdigit())
 
 
 def _refusal(cells: Iterable[int], task: _Task) -> str:

@@ -1,12 +1,14 @@
 """The ledger of releases: every count that one showed or hid, so that the next is audited together with it.
 
 `LE_HOME/ledger/ledger.jsonl` has an entry for each release, chained by hashes (`privacy.chain`): a release that is
-changed, taken away or made up later shows. Beside it lie, of each release, its cells with their true values and the
-equations between them. No outsider may see those: they hold what was hidden.
+changed, taken away or made up later shows. Beside it lie, of each release, its cells with their true values, the
+equations between them, and the rows of the marts that it was made of. No outsider may see those: they hold what was
+hidden.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +40,19 @@ def append(home: Home, said: dict[str, Any]) -> None:
     chain.append(home.ledger / FILE, said)
 
 
-def write(folder: Path, book: Book, controlled: Controlled) -> dict[str, str]:
-    """Write what a release counts, what of it it shows, and what adds up to what.
+def write(
+    folder: Path, book: Book, controlled: Controlled, told: Set[Key], marts: Mapping[str, pl.DataFrame]
+) -> dict[str, str]:
+    """Write what a release counts, what of it its tables tell, what adds up to what, and the rows of its marts.
 
     Returns:
         The hash of each file.
     """
+    for name, mart in marts.items():
+        mart.write_parquet(folder / f"{name}.parquet", compression="zstd")
     now = [key for key in book.cells if not key.edition]
     number = {key: at for at, key in enumerate(now)}
-    lines = [_line(key, book.cells[key], book, controlled) for key in now]
+    lines = [_line(key, book, controlled, is_shown=key in told) for key in now]
     pl.DataFrame(lines, schema=SCHEMA, orient="row").write_parquet(folder / CELLS, compression="zstd")
     own = [
         (number[total], [number[part] for part in parts])
@@ -55,14 +61,19 @@ def write(folder: Path, book: Book, controlled: Controlled) -> dict[str, str]:
     ]
     schema = {"total": pl.Int64(), "parts": pl.List(pl.Int64())}
     pl.DataFrame(own, schema=schema, orient="row").write_parquet(folder / EQUATIONS, compression="zstd")
-    return {name: hash_of(folder / name) for name in (CELLS, EQUATIONS)}
+    return {path.name: hash_of(path) for path in sorted(folder.iterdir())}
 
 
-def read(home: Home, entry: Entry) -> Remembered:
-    """The cells of a release and the equations between them.
+def rows(home: Home, entry: Entry, table: str) -> pl.DataFrame:
+    """The rows of a mart that a release was made of."""
+    return pl.read_parquet(home.ledger / entry["release"] / f"{table}.parquet")
+
+
+def require_whole(home: Home, entry: Entry) -> None:
+    """Stop where what is kept of a release is not what the ledger says.
 
     Raises:
-        ReleaseError: they are gone or were changed.
+        ReleaseError: something is gone or was changed.
     """
     folder = home.ledger / entry["release"]
     if any(not (folder / name).is_file() or hash_of(folder / name) != kept for name, kept in entry["ledger"].items()):
@@ -70,6 +81,11 @@ def read(home: Home, entry: Entry) -> Remembered:
             f"{folder} is not what the ledger says of it. Put it back from a backup: without what was released before,"
             " nobody can tell what a new release would give away"
         )
+
+
+def read(home: Home, entry: Entry) -> Remembered:
+    """The cells of a release and the equations between them."""
+    folder = home.ledger / entry["release"]
     keys: list[Key] = []
     cells: dict[Key, Cell] = {}
     for line in pl.read_parquet(folder / CELLS).iter_rows(named=True):
@@ -102,11 +118,12 @@ SCHEMA = {
 }
 
 
-def _line(key: Key, cell: Cell, book: Book, controlled: Controlled) -> tuple[Any, ...]:
+def _line(key: Key, book: Book, controlled: Controlled, *, is_shown: bool) -> tuple[Any, ...]:
     """One count. What a band told of it stays known, as what an earlier release told does."""
+    cell = book.cells[key]
     least, most = cell.least, cell.most
     if key in controlled.told:
         _, band = book.bands[key]
         least, most = max(least, band.least), min(most, band.most)
-    shown = key in controlled.shown
-    return (key.measure, key.dimensions, cell.value, cell.unit, cell.is_rate, not cell.is_hidden, shown, least, most)
+    told = (not cell.is_hidden, is_shown, least, most)
+    return (key.measure, key.dimensions, cell.value, cell.unit, cell.is_rate, *told)

@@ -1,11 +1,12 @@
 """What a released table shows: every figure whose cells may all be shown, and a marker in the place of every other.
 
-Primary and secondary cells, figures that are made of them, and figures that changed though their counts did not, carry
-one and the same marker. Whether there is a figure under a marker is not told either.
+Primary and secondary cells, and figures that are made of them, carry one and the same marker. Whether there is a figure
+under a marker is not told either.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -34,7 +35,8 @@ MarkerOf = Callable[[str], str]
 class Masked:
     """A released table twice: `figures` with types, empty where nothing is shown; `texts` with the marker there.
 
-    `hidden`: how many figures are not shown; `left_out`: how many rows, since nothing of them may be.
+    `hidden`: how many figures are not shown; `left_out`: how many rows, since nothing of them may be; `told`: the cells
+    that figures which are shown give away.
     """
 
     table: Table
@@ -42,6 +44,7 @@ class Masked:
     texts: pl.DataFrame
     hidden: int
     left_out: int
+    told: frozenset[Key]
 
 
 @cache
@@ -56,29 +59,26 @@ def released(table: Table) -> Table:
     return table.model_copy(update={"layer": "published", "columns": tuple(columns)})
 
 
-def mask(
-    sheet: Sheet, book: Book, controlled: Controlled, marker_of: MarkerOf, before: Mapping[tuple[Any, ...], Row]
-) -> Masked:
+def mask(sheet: Sheet, book: Book, controlled: Controlled, marker_of: MarkerOf) -> Masked:
     """The table as it may be released.
 
     Args:
         sheet: the table, and what its columns give away.
-        book: the cells, which know what earlier releases showed.
+        book: the cells.
         controlled: which cells may be shown.
         marker_of: what stands for a figure that is not shown, by state.
-        before: the rows of the last release that had the table, by key.
     """
     table = released(sheet.table)
     rows, texts, hidden = [], [], 0
+    given_away: set[Key] = set()
     for row, revealed, parts in _there(sheet, book, controlled):
-        earlier = before.get(tuple(row[name] for name in table.key))
         figures: dict[str, Any] = {}
         for column in sheet.table.columns:
             name, keys = column.name, revealed.get(column.name, ())
             value = _rounded(row[name], column)
             is_shown = keys is not None and controlled.shown.issuperset(keys)
-            if is_shown and keys and earlier is not None and all(book.cells[key].is_known for key in keys):
-                is_shown = earlier.get(name) == value
+            if is_shown and keys:
+                given_away |= set(keys)
             figures[name] = value if is_shown else HIDE
             if _is_coded(column):
                 figures[f"{name}_{CODED}"] = _code(parts.get(name), is_shown=is_shown, book=book, told=controlled)
@@ -97,7 +97,8 @@ def mask(
         pl.DataFrame(rows, schema=schema, orient="row"),
         pl.DataFrame(texts, schema=dict.fromkeys(columns, pl.String), orient="row"),
         hidden,
-        sheet.frame.height - len(rows),
+        sum(sheet.is_chosen) - len(rows),
+        frozenset(given_away),
     )
 
 
@@ -110,8 +111,8 @@ HIDE = _Hide()
 
 def _there(sheet: Sheet, book: Book, controlled: Controlled) -> Iterator[tuple[Row, Mapping[str, Keys | None], Any]]:
     """The rows that may be there: of each it is shown anyway that somebody is in it."""
-    rows = sheet.frame.iter_rows(named=True)
-    for row, revealed, parts, reasons in zip(rows, sheet.reveals, sheet.parts, sheet.there, strict=True):
+    lines = zip(sheet.frame.iter_rows(named=True), sheet.reveals, sheet.parts, sheet.there, strict=True)
+    for row, revealed, parts, reasons in itertools.compress(lines, sheet.is_chosen):
         if any(all(key in controlled.shown and book.cells[key].value > 0 for key in keys) for keys in reasons):
             yield row, revealed, parts
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import re
 import shutil
 from collections.abc import Mapping
@@ -23,8 +24,8 @@ from le_pipeline.errors import DisclosureError, ReleaseError
 from le_pipeline.files import hash_of
 from le_pipeline.home import Home
 from le_pipeline.publish import ledger, package
-from le_pipeline.publish.book import Book
-from le_pipeline.publish.control import Controlled, control
+from le_pipeline.publish.book import ALL, Book
+from le_pipeline.publish.control import control
 from le_pipeline.publish.handover import beside, swap_in
 from le_pipeline.publish.masking import Masked, mask
 from le_pipeline.publish.tables import COUNTED, Row, sheets
@@ -40,6 +41,7 @@ LOCK = "release"
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
 CURRENT, CANDIDATE = "current", ".candidate"
 INPUTS = tuple(f"marts.{name}" for name in TABLES)
+Slice = tuple[str, str, str, str]  # whose, state, school year, subject
 DELIVERIES = ("state", "school_year", "feed", "layout", "layout_hash", "file_hash")  # no rows: they count people
 
 
@@ -47,15 +49,15 @@ DELIVERIES = ("state", "school_year", "feed", "layout", "layout_hash", "file_has
 class Staged:
     """What became of a candidate: `refusal` says why disclosure control has none. Counts only.
 
-    `expectations`: what Great Expectations found of its tables; `manifest`: what it says of itself; `left_out`: rows of
-    each table that are not in it, which nobody outside is told.
+    `expectations`: what Great Expectations found of its tables; `manifest`: what it says of itself; `counted`: how much
+    is hidden and was tried, which nobody outside is told.
     """
 
     release: str
     refusal: str | None
     expectations: list[Expectation]
     manifest: dict[str, Any]
-    left_out: dict[str, int]
+    counted: dict[str, Any]
 
     @property
     def failed(self) -> list[str]:
@@ -108,9 +110,21 @@ def stage(home: Home, name: str | None = None) -> Staged:
         release = _free_name(home, name, [entry["release"] for entry in before])
         content = load_content(home.release_content)
         found = profiles(home.profiles)
-        marts, deliveries = _read(home, content)
+        marts, deliveries = _read(home)
+        contents = [content, *(_content_of(entry) for entry in before)]
+        changed = _changed(home, before, marts)
         book = Book()
-        entered = sheets(marts, book, lambda state: of_state(found, state))
+        entered = sheets(
+            {name: _entered(name, mart, contents, changed) for name, mart in marts.items()},
+            book,
+            lambda state: of_state(found, state),
+            lambda name, row: name in content.tables and content.holds(_broken_down_by(row)),
+        )
+        if not any(any(sheet.is_chosen) for sheet in entered):
+            raise ReleaseError(
+                "there is nothing to release: the marts are empty, or all of them that was released before has changed"
+                " since; run the whole line first, or see docs/releases.md on corrections"
+            )
         if book.clashes:
             raise ReleaseError(
                 f"{len(book.clashes)} counts are not the same in two tables, so nothing is released. Run the whole line"
@@ -122,42 +136,41 @@ def stage(home: Home, name: str | None = None) -> Staged:
             controlled = control(book, lambda state: of_state(found, state))
         except DisclosureError as error:
             return Staged(release, str(error), [], {}, {})
-        masked = [
-            mask(
-                sheet,
-                book,
-                controlled,
-                lambda state: of_state(found, state).marker,
-                _last(home, sheet.table.name, before),
-            )
-            for sheet in entered
-        ]
-        states = sorted({state for mart in marts.values() for state in mart["state"].unique()})
+        chosen = [sheet for sheet in entered if sheet.table.name in content.tables]
+        masked = [mask(sheet, book, controlled, lambda state: of_state(found, state).marker) for sheet in chosen]
+        states = sorted({state for sheet in chosen for state in sheet.frame["state"].unique()})
         protected_by = {state: of_state(found, state) for state in states}
         expectations = _expectations(masked, protected_by)
-        said = _said(
-            release,
-            content,
-            deliveries=deliveries,
-            controlled=controlled,
-            expectations=expectations,
-            before=[entry["release"] for entry in before],
-        )
+        said = _said(release, content, changed, deliveries=deliveries, expectations=expectations, before=before)
         with beside(home.published / CANDIDATE) as folder, beside(home.ledger / CANDIDATE) as kept:
             manifest = package.write(folder, masked, protected_by, said)
+            audit = controlled.audit
             entry = {
                 "release": release,
+                "tables": list(content.tables),
+                "breakdowns": said["breakdowns"],
                 "cells": len(book.cells),
-                "shown": len(controlled.shown),
+                "shown": len(frozenset().union(*(table.told for table in masked))),
+                "protected": audit.protected,
+                "not_shown": audit.unknown,
+                "tables_tried": audit.witnesses,
+                "mended_rounds": controlled.rounds,
                 "after": before[-1]["hash"] if before else None,
                 "files": {**manifest["files"], package.MANIFEST: hash_of(folder / package.MANIFEST)},
-                "ledger": ledger.write(kept, book, controlled),
+                "ledger": ledger.write(
+                    kept,
+                    book,
+                    controlled,
+                    frozenset().union(*(table.told for table in masked)),
+                    {sheet.table.name: sheet.frame.filter(sheet.is_chosen) for sheet in chosen},
+                ),
             }
             if all(expectation.is_met for expectation in expectations):
                 (kept / "entry.json").write_text(json.dumps(entry), encoding="utf-8")
                 kept.rename(home.ledger / CANDIDATE)
                 folder.rename(home.published / CANDIDATE)
-        return Staged(release, None, expectations, manifest, {table.table.name: table.left_out for table in masked})
+        left_out = {table.table.name: table.left_out for table in masked}
+        return Staged(release, None, expectations, manifest, {**entry, "rows_left_out": left_out})
 
 
 def promote(home: Home) -> str:
@@ -213,7 +226,7 @@ def _verified(home: Home) -> list[dict[str, Any]]:
                 f"{folder} is not what was released: {', '.join(changed)} changed, gone or new. Put it back from a"
                 " backup; its hashes are in the ledger"
             )
-        ledger.read(home, entry)
+        ledger.require_whole(home, entry)
     known = {entry["release"] for entry in every} | {CURRENT}
     folders = home.published.iterdir() if home.published.is_dir() else ()
     if strange := sorted(path.name for path in folders if not path.name.startswith(".") and path.name not in known):
@@ -271,38 +284,80 @@ def _free_name(home: Home, name: str | None, taken: list[str]) -> str:
     return name
 
 
-def _read(home: Home, content: ReleaseContent) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
-    """The marts as far as they are released, and which deliveries the warehouse was made from."""
+def _read(home: Home) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
+    """The marts, and which deliveries the warehouse was made from."""
     if not home.warehouse.is_file():
         raise ReleaseError(f"there is no warehouse at {home.warehouse} yet; `le run` builds it")
     marts: dict[str, pl.DataFrame] = {}
     with duckdb.connect(home.warehouse, read_only=True) as con:
-        for name in content.tables:
+        for name in TABLES:
             table = registry.tables()[name]
-            mart = con.execute(f"from {table.qualified_name}").pl().cast(polars_schema(table))  # type: ignore[arg-type]
-            places = [dimension for dimension in DIMENSIONS if dimension in mart.columns]
-            broken_down = [{p for p in places if row[p] != "all"} for row in mart.iter_rows(named=True)]
-            marts[name] = mart.filter(
-                pl.Series([content.holds(frozenset(by)) for by in broken_down], dtype=pl.Boolean())
-            )
+            marts[name] = con.execute(f"from {table.qualified_name}").pl().cast(polars_schema(table))  # type: ignore[arg-type]
         landed = con.execute("from canonical.delivery where rows_accepted > 0 order by all").pl()
         deliveries = landed.select(DELIVERIES).to_dicts()
-    if all(mart.is_empty() for mart in marts.values()):
-        raise ReleaseError(
-            "the marts are empty, so there is nothing to release; land files and run the whole line first"
-        )
     return marts, deliveries
 
 
-def _last(home: Home, table: str, before: list[dict[str, Any]]) -> dict[tuple[Any, ...], Row]:
-    """The rows of a table as they were released last, by key: of each key the latest release that had it."""
-    key = registry.tables()[table].key
-    rows: dict[tuple[Any, ...], Row] = {}
+def _broken_down_by(row: Row) -> frozenset[str]:
+    return frozenset(name for name in DIMENSIONS if row.get(name, ALL) != ALL)
+
+
+def _entered(name: str, mart: pl.DataFrame, contents: list[ReleaseContent], changed: set[Slice]) -> pl.DataFrame:
+    """The rows of a mart that count: what this release or an earlier one shows, and what these rows give away.
+
+    Rows about teachers in high-poverty schools tell of the highest band, whether or not it is a breakdown.
+    """
+
+    def is_entered(row: Row) -> bool:
+        by = _broken_down_by(row)
+        by = by - {"poverty_band"} if row.get("poverty_band") == "high" else by
+        return slice_of(name, row) not in changed and any(
+            name in content.tables and content.holds(by) for content in contents
+        )
+
+    return mart.filter(pl.Series([is_entered(row) for row in mart.iter_rows(named=True)], dtype=pl.Boolean()))
+
+
+def _content_of(entry: Mapping[str, Any]) -> ReleaseContent:
+    return ReleaseContent.model_validate({"tables": entry["tables"], "breakdowns": entry["breakdowns"]})
+
+
+def slice_of(name: str, row: Row) -> Slice:
+    """What is released whole or not at all: tables of the same people in a state and a school year (and a subject)."""
+    people = "staff" if name in ("program_reach", "teacher_retention") else "students"
+    return (people, row["state"], str(row["school_year"]), row.get("subject") or "")
+
+
+def _changed(home: Home, before: list[dict[str, Any]], marts: Mapping[str, pl.DataFrame]) -> set[Slice]:
+    """The slices that were released and of which any row, shown or not, is not what it was."""
+    found: set[Slice] = set()
     for entry in before:
-        path = home.published / entry["release"] / f"{table}.parquet"
-        if path.exists():
-            rows |= {tuple(row[name] for name in key): row for row in pl.read_parquet(path).iter_rows(named=True)}
-    return rows
+        content = _content_of(entry)
+        for name in content.tables:
+            key = registry.tables()[name].key
+            then = {tuple(row[column] for column in key): row for row in ledger.rows(home, entry, name).to_dicts()}
+            released = {slice_of(name, row) for row in then.values()}
+            now = {
+                tuple(row[column] for column in key): row
+                for row in marts[name].iter_rows(named=True)
+                if slice_of(name, row) in released and content.holds(_broken_down_by(row))
+            }
+            for at in then.keys() | now.keys():
+                if _differ(then.get(at), now.get(at)):
+                    found.add(slice_of(name, then.get(at) or now[at]))
+    return found
+
+
+def _differ(then: Row | None, now: Row | None) -> bool:
+    if then is None or now is None:
+        return True
+    return any(name in now and not _is_same(value, now[name]) for name, value in then.items())
+
+
+def _is_same(then: Any, now: Any) -> bool:
+    if isinstance(then, float) and isinstance(now, float):
+        return math.isclose(then, now, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(then == now)
 
 
 def _expectations(masked: list[Masked], protected_by: Mapping[str, Profile]) -> list[Expectation]:
@@ -320,27 +375,22 @@ def _expectations(masked: list[Masked], protected_by: Mapping[str, Profile]) -> 
 def _said(  # noqa: PLR0913  # what a manifest says
     release: str,
     content: ReleaseContent,
+    changed: set[Slice],
     *,
     deliveries: list[dict[str, Any]],
-    controlled: Controlled,
     expectations: list[Expectation],
-    before: list[str],
+    before: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """What the manifest says besides files, tables and profiles."""
-    audit = controlled.audit
+    """What the manifest says besides files, tables and profiles; nothing that counts what is hidden."""
     return {
         "release": release,
         "made_at": datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
         "breakdowns": sorted(sorted(breakdown) for breakdown in content.breakdowns),
-        "audit": {
-            "passed": audit.passed,
-            "cells": controlled.cells,
-            "protected": audit.protected,
-            "not_shown": audit.unknown,
-            "tables_of_whole_numbers_tried": audit.witnesses,
-            "mended_rounds": controlled.rounds,
-            "together_with": before,
-        },
+        "not_released_again": [
+            {"people": people, "state": state, "school_year": int(year), "subject": subject or None}
+            for people, state, year, subject in sorted(changed)
+        ],
+        "audit": {"passed": True, "together_with": [entry["release"] for entry in before]},
         "expectations": {"all": len(expectations), "met": sum(expectation.is_met for expectation in expectations)},
         "code_version": code_version(Path(__file__).parent)[:16],
         "seeds": {},  # nothing in a release is drawn at random

@@ -51,16 +51,19 @@ def register(entries: Iterable[dict[str, Any]]) -> str:
 
 def released(home: Home, staged: Staged) -> str:
     """A release in a few lines: where it is, how much of it is shown, and what the audit rests on."""
-    audit, tables = staged.manifest["audit"], staged.manifest["tables"]
-    before = audit["together_with"]
+    counted, tables = staged.counted, staged.manifest["tables"]
+    before = staged.manifest["audit"]["together_with"]
     lines = {"release": f"{home.published / staged.release}, in the ledger; published/current is this one"}
     for name, said in tables.items():
         lines[name] = (
             f"{said['rows']:,} rows, {said['figures_not_shown']:,} figures not shown;"
-            f" {staged.left_out[name]:,} rows left out"
+            f" {counted['rows_left_out'][name]:,} rows left out"
         )
+    for gone in staged.manifest["not_released_again"]:
+        what = " ".join(str(gone[name]) for name in ("people", "state", "school_year", "subject") if gone[name])
+        lines[what] = "changed since it was released, and is not released again (docs/releases.md)"
     lines["audit"] = (
-        f"passed: none of {audit['protected']:,} protected counts can be worked out"
+        f"passed: none of {counted['protected']:,} protected counts can be worked out"
         + f", nor with the {len(before)} earlier releases" * bool(before)
     )
     return _block(lines)

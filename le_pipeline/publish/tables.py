@@ -29,7 +29,8 @@ class Sheet:
     `reveals`: the cells that a column gives away, None for a column that is never shown; columns that it does not name
     give nothing away. `parts`: of a column of shares, the part of its group that may be told in bands. `there`: why
     there is such a row: that somebody is in one of these cells, or, where two are named together, in both. Unless one
-    of them is shown the row is left out, as a row for nobody would be.
+    of them is shown the row is left out, as a row for nobody would be. `is_chosen`: whether the row is released at all;
+    others are there since more can be worked out from what is released, together with what they say.
     """
 
     table: Table
@@ -37,18 +38,23 @@ class Sheet:
     reveals: list[dict[str, Keys | None]] = field(default_factory=list)
     parts: list[dict[str, Key]] = field(default_factory=list)
     there: list[list[Keys]] = field(default_factory=list)
+    is_chosen: list[bool] = field(default_factory=list)
 
 
-def sheets(marts: Mapping[str, pl.DataFrame], book: Book, profile_of: ProfileOf) -> list[Sheet]:
-    """Every one of the marts, entered into the book."""
+def sheets(
+    marts: Mapping[str, pl.DataFrame], book: Book, profile_of: ProfileOf, is_chosen: Callable[[str, Row], bool]
+) -> list[Sheet]:
+    """Every one of the marts, entered into the book. `is_chosen`: whether a row of a mart is to be released."""
     found = []
     for name, mart in marts.items():
         table = registry.tables()[name]
         sheet = Sheet(table, mart.sort(table.key))
         PUBLISHED[name](sheet, book, profile_of)
+        sheet.is_chosen = [is_chosen(name, row) for row in sheet.frame.iter_rows(named=True)]
+        for row, chosen in zip(sheet.reveals, sheet.is_chosen, strict=True):
+            if chosen:
+                book.show(key for keys in row.values() for key in keys or ())
         found.append(sheet)
-        for row in sheet.reveals:
-            book.show(key for keys in row.values() for key in keys or ())
     _link(book)
     return found
 
@@ -65,14 +71,34 @@ def _link(book: Book) -> None:
             observed = Key("teacher", (state, measure.split()[1], region, ALL, ALL, school_year))
             waiting = observed._replace(measure="teacher not observed")
             if observed in book.cells and waiting in book.cells:
-                both = book.cells[observed].value + book.cells[waiting].value
-                ever = book.count("teacher ever", observed.dimensions, both, "staff")
-                book.equations.append((ever, (observed, waiting)))
-                book.add_up(ever, [key], "teacher no longer")
+                book.add_up(_ever(book, observed, waiting), [key], "teacher no longer")
+        elif measure == "teacher retained strict state" and set(places[1:-1]) == {ALL}:
+            observed = Key("teacher", (*places[:-1], str(int(places[-1]) + 1)))
+            waiting = observed._replace(measure="teacher not observed")
+            if (
+                observed in book.cells and waiting in book.cells
+            ):  # who teaches in the state a year later, and did before
+                book.add_up(_ever(book, observed, waiting), [key], "teacher new")
         elif FOLLOWED.fullmatch(measure):
-            tested = Key("student tested", places)
-            if tested in book.cells:  # of those tested, who was tested before
-                book.add_up(tested, [key], f"{measure} not")
+            met_at = {end: key._replace(measure=f"{measure} met at {end}") for end in ("start", "end")}
+            book.within(_judged(places), (key, met_at["end"]), f"{measure} not")  # who was not tested before
+            state, region, role, band, school_year, subject = places
+            if region == role == band == ALL:  # who was, and is not any more
+                before = _judged((state, region, role, band, str(int(school_year) - 1), subject))
+                book.within(before, (key, met_at["start"]), f"{measure} no more")
+
+
+def _judged(places: tuple[str, ...]) -> tuple[Key, Key]:
+    """The students of a place whose proficiency is known, and those of them who are proficient."""
+    return Key("student tested judged", places), Key("student tested proficient", places)
+
+
+def _ever(book: Book, observed: Key, waiting: Key) -> Key:
+    """Teachers, whether or not it is known what became of them."""
+    both = book.cells[observed].value + book.cells[waiting].value
+    ever = book.count("teacher ever", observed.dimensions, both, "staff")
+    book.equations.append((ever, (observed, waiting)))
+    return ever
 
 
 def _program_reach(sheet: Sheet, book: Book, _: ProfileOf) -> None:
@@ -84,16 +110,24 @@ def _program_reach(sheet: Sheet, book: Book, _: ProfileOf) -> None:
         book.add_up(teachers, [fellows, mentees], "other")
         shown = {"n_fellows": fellows, "n_mentees": mentees, "n_teachers_supported": teachers}
         shown["n_students"] = book.count("student reached", place, row["n_students"], "student")
-        sheet.reveals.append({column: (key,) for column, key in shown.items()})
+        schools = book.count("active school", place, row["n_schools"], "staff")
+        high = book.count("active school of high poverty", place, row["n_high_poverty_schools"], "staff")
+        book.add_up(schools, [high], "active school of lower poverty")
+        revealed: dict[str, Keys | None] = {column: (key,) for column, key in shown.items()}
+        revealed["n_schools"] = (schools,)
+        revealed |= dict.fromkeys(("n_high_poverty_schools", "high_poverty_school_share"), (schools, high))
+        sheet.reveals.append(revealed)
         sheet.parts.append({})
         sheet.there.append([(key,) for key in shown.values()])
-    book.add_margins(["active fellow", "active mentee", "active teacher", "student reached"], summed=(STATE, 1))
+    measures = {key.measure for key in book.cells if key.measure.startswith("active")} | {"student reached"}
+    book.add_margins(sorted(measures), summed=(STATE, 1))
 
 
 LEVELS = ("school", "lea", "state")
 OTHERS = "none"  # teachers in no program, with whom those in it are compared
 HIGH_POVERTY = "high_poverty_school"
 TEACHER, IN_HIGH_POVERTY = "teacher", "teacher in high poverty"
+UNKNOWN_NEXT = "teacher of unknown next school"
 COMPARED = (
     "risk_difference_percentage_points",
     "risk_difference_standard_error",
@@ -122,13 +156,12 @@ def _teacher_retention(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         waiting = book.count(f"{n[0].measure} not observed", n[0].dimensions, row["n_not_observed"], "staff")
         kept = _retained(row)
         own = (*n, kept) if kept in retained else n
-        sheet.reveals.append(
-            {"n": n, "n_not_observed": (waiting,), "n_schools": n, "retained": own}
-            | dict.fromkeys(("retention_share", *INTERVAL), own)
-            | _compared(row, own, retained)
-        )
+        schools = book.count(f"{n[0].measure} school", n[0].dimensions, row["n_schools"] or 0, "staff")
+        shown: dict[str, Keys | None] = {"n": n, "n_not_observed": (waiting,), "n_schools": (*n, schools)}
+        shown |= dict.fromkeys(("retained", "retention_share", *INTERVAL), own)
+        sheet.reveals.append(shown | _compared(row, (*own, schools), retained))
         sheet.parts.append({"retention_share": kept} if kept in retained else {})
-        sheet.there.append([n, (waiting,)])
+        sheet.there.append([n])
     for key in [key for key in book.cells if key.measure == IN_HIGH_POVERTY]:
         _unknown_next(book, key)
     measures = {key.measure for key in book.cells if key.measure.startswith("teacher")}
@@ -139,8 +172,8 @@ def _unknown_next(book: Book, key: Key) -> None:
     """Who moved to a school of unknown poverty is not observed where poverty counts, and is elsewhere."""
     everywhere = key._replace(measure=TEACHER)
     waiting, more = (group._replace(measure=f"{group.measure} not observed") for group in (everywhere, key))
-    if everywhere in book.cells and book.add_up(everywhere, [key], "teacher of unknown next school"):
-        book.add_up(more, [waiting], "teacher of unknown next school")
+    if everywhere in book.cells and book.add_up(everywhere, [key], UNKNOWN_NEXT):
+        book.add_up(more, [waiting], UNKNOWN_NEXT)
 
 
 def _compared(row: Row, own: Keys, retained: Set[Key]) -> dict[str, Keys | None]:
@@ -183,8 +216,22 @@ def _outcomes(book: Book, retained: Set[Key]) -> None:
             narrow = key._replace(measure=f"{group} retained strict {LEVELS[LEVELS.index(level) - 1]}")
             _adds(book, key, narrow, f"teacher moved within {level}")
         elif level == HIGH_POVERTY:
-            whole = key._replace(measure=f"{TEACHER} retained strict state")
-            _adds(book, whole, key, "teacher moved to lower poverty")
+            _moved_lower(book, key._replace(measure=f"{TEACHER} retained strict state"), key)
+
+
+def _moved_lower(book: Book, wide: Key, narrow: Key) -> None:
+    """Of those retained in the state, some moved to a school of lower poverty, some to one of unknown poverty."""
+    everybody, observed = (key._replace(measure=group) for key, group in ((wide, TEACHER), (narrow, IN_HIGH_POVERTY)))
+    if wide not in book.cells or everybody not in book.cells:
+        return
+    unknown = book.cells[everybody].value - book.cells[observed].value
+    lower = book.cells[wide].value - book.cells[narrow].value - unknown
+    if unknown >= 0 and lower >= 0:
+        moved = book.count("teacher moved to lower poverty", wide.dimensions, lower, "staff")
+        nowhere = (book.count(UNKNOWN_NEXT, wide.dimensions, unknown, "staff"),) if unknown else ()
+        book.equations.append((wide, (narrow, moved, *nowhere)))
+        of_narrow, of_wide = (key._replace(measure=f"{key.measure}~not") for key in (narrow, wide))
+        book.equations.append((of_narrow, (of_wide, moved)))
 
 
 def _adds(book: Book, wide: Key, narrow: Key, measure: str) -> None:
@@ -222,10 +269,12 @@ def _achievement_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
             n = book.count(f"student of {row['subgroup']} {group}", place, row[f"n_{side}"], "student")
             groups.setdefault(place, {}).setdefault(row["subgroup"], {})[group] = n
             shown |= {f"n_{side}": (n,), f"mean_z_{side}": (n,), f"proficient_share_{side}": (n,)}
-            if (share := row[f"proficient_share_{side}"]) is not None:
-                count = round(share * row[f"n_{side}"])
-                part = book.part(n, f"{n.measure} proficient", count, "student", profile_of(row["state"]))
-                shown[f"proficient_share_{side}"] = (n, part)
+            if (judged := row[f"n_judged_{side}"]) is not None:
+                of = book.count(f"{n.measure} judged", place, judged, "student")
+                book.add_up(n, [of], f"{n.measure} unjudged")
+                count = round((row[f"proficient_share_{side}"] or 0) * judged)
+                part = book.part(of, f"{n.measure} proficient", count, "student", profile_of(row["state"]))
+                shown |= {f"n_judged_{side}": (n, of), f"proficient_share_{side}": (n, of, part)}
                 parts[f"proficient_share_{side}"] = part
         pair = book.count(f"student of {row['subgroup']} {row['group_a']} {row['group_b']}", place, row["n"], "student")
         book.add_up(pair, [shown["n_a"][0], shown["n_b"][0]], "other")
@@ -236,46 +285,43 @@ def _achievement_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         sheet.there.append([(*shown["n_a"], *shown["n_b"])])
     for place, subgroups in groups.items():
         _same_students(book, place, {name: list(members.values()) for name, members in subgroups.items()})
-    measures = {key.measure for key in book.cells if key.measure.startswith(("student of", "student tested"))}
+    # of those of no sex, race and so on nothing is told; sums of what is told at least cannot be relied on
+    told = (key.measure for key in book.cells if key.measure.startswith("student of"))
+    measures = {measure for measure in told if not measure.startswith("student of no ")}
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3))
 
 
 def _same_students(book: Book, place: tuple[str, ...], subgroups: Mapping[str, list[Key]]) -> None:
-    """The students of a place are parted in several ways, and so are those of them who are proficient."""
-    total = book.count("student tested", place, max(_sum(book, keys) for keys in subgroups.values()), "student")
-    proficient = {
-        name: [key._replace(measure=f"{key.measure} proficient") for key in keys] for name, keys in subgroups.items()
-    }
-    known = {name: keys for name, keys in proficient.items() if all(key in book.cells for key in keys)}
-    part: Key | None = None
-    if known:
-        most = min(max(_sum(book, keys) for keys in known.values()), book.cells[total].value)
-        part = _parted(book, total, most)
-    for name, keys in subgroups.items():
-        has_rest = book.add_up(total, keys, f"student of no {name}")
-        if part and name in known:
-            rest = f"student of no {name} proficient"
-            if book.add_up(part, known[name], rest, has_rest=has_rest) and has_rest:
-                whole = total._replace(measure=f"student of no {name}")
-                _parted(book, whole, book.cells[whole._replace(measure=rest)].value)
+    """The students of a place are parted in several ways, and so are those of them who are proficient.
+
+    How many there are is told nowhere: at least as many as the characteristics that most have say.
+    """
+    kinds = ("", " judged", " proficient", " proficient~not")
+    totals: dict[str, Key] = {}
+    for kind in kinds:
+        parts = {
+            name: [key._replace(measure=f"{key.measure}{kind}") for key in keys] for name, keys in subgroups.items()
+        }
+        known = {name: keys for name, keys in parts.items() if all(key in book.cells for key in keys)}
+        if known:
+            most = max(sum(book.cells[key].value for key in keys) for keys in known.values())
+            is_rate = "proficient" in kind and bool(book.cells[totals[" judged"]].value)
+            totals[kind] = book.count(f"student tested{kind}", place, most, "student", is_rate=is_rate)
+            for name, keys in known.items():
+                book.add_up(totals[kind], keys, f"student of no {name}{kind}")
+    for whole, *parts_of in (("", " judged"), (" judged", " proficient", " proficient~not")):
+        if whole in totals and all(part in totals for part in parts_of):
+            values = [book.cells[totals[part]].value for part in parts_of]
+            if sum(values) == book.cells[totals[whole]].value:
+                book.equations.append((totals[whole], tuple(totals[part] for part in parts_of)))
 
 
-def _parted(book: Book, whole: Key, proficient: int) -> Key:
-    """The proficient of a group whose share no table tells, and the others."""
-    size = book.cells[whole].value
-    key = book.count(f"{whole.measure} proficient", whole.dimensions, proficient, "student", is_rate=size > 0)
-    if proficient <= size:
-        rest = book.count(f"{key.measure}~not", whole.dimensions, size - proficient, "student", is_rate=size > 0)
-        book.equations.append((whole, (key, rest)))
-    return key
-
-
-def _sum(book: Book, keys: list[Key]) -> int:
-    return sum(book.cells[key].value for key in keys)
+BENCHMARK = ("benchmark_share", "benchmark_source", "benchmark_confidence")
 
 
 def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
     entered: dict[tuple[str, ...], Keys] = {}
+    told: dict[tuple[str, ...], set[tuple[Any, ...]]] = {}
     names = ("state", "region", "role", "grade_band", "school_year", "subject")
     rows = list(sheet.frame.iter_rows(named=True))
     for row in rows:
@@ -285,6 +331,7 @@ def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         met = {end: round(row[f"{end}_share"] * row["n"]) for end in ("start", "end")}
         parts = [book.part(n, f"{n.measure} met at {end}", met[end], "student", profile) for end in met]
         entered[*place, row["benchmark"]] = (n, *parts)
+        told.setdefault(_benchmark(row), set()).add(tuple(row[name] for name in BENCHMARK))
     for row in rows:
         place = tuple(str(row[name]) for name in names)
         n, at_start, at_end = entered[*place, row["benchmark"]]
@@ -295,9 +342,12 @@ def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         teachers = (book.count(f"teacher followed {row['benchmark']}", place, row["n_teachers"], "staff"),)
         shown: dict[str, Keys | None] = {"n": (n,), "n_teachers": teachers}
         shown |= {"start_share": (n, at_start), "end_share": (n, at_end)}
-        shown["closed_share"] = (n, at_start, at_end)
-        shown |= dict.fromkeys((*INTERVAL, "null_reason"), (n, at_start, at_end, *teachers))  # there may be too few
-        shown |= {"comparison_n": beside and beside[:1], "comparison_closed_share": beside}
+        is_one = len(told[_benchmark(row)]) == 1
+        shown["closed_share"] = (n, at_start, at_end) if is_one else None
+        few = (n, at_start, at_end, *teachers) if is_one else None  # teachers may be too few for an interval
+        shown |= dict.fromkeys((*INTERVAL, "null_reason"), few)
+        shown |= dict.fromkeys(BENCHMARK, () if is_one else None)
+        shown |= {"comparison_n": beside and beside[:1], "comparison_closed_share": beside if is_one else None}
         sheet.reveals.append(shown)
         sheet.parts.append({"start_share": at_start, "end_share": at_end})
         sheet.there.append([(n,)])
@@ -310,6 +360,11 @@ def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
                 book.equations += [(key, (other,)) for key, other in zip(first, same, strict=True)]
     measures = {key.measure for key in book.cells if key.measure.startswith(("student followed", "teacher followed"))}
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3))
+
+
+def _benchmark(row: Row) -> tuple[str, ...]:
+    """Where a benchmark may be one figure: it is given by grade, and the mix of grades tells how many are in each."""
+    return tuple(str(row[name]) for name in ("benchmark", "subject", "school_year", "grade_band"))
 
 
 def _alike(book: Book, keys: Keys, others: Keys) -> bool:
@@ -330,7 +385,13 @@ COUNTED: dict[str, dict[str, Unit]] = {
         "comparison_n": "staff",
         "comparison_retained": "staff",
     },
-    "achievement_gap": {"n": "student", "n_a": "student", "n_b": "student"},
+    "achievement_gap": {
+        "n": "student",
+        "n_a": "student",
+        "n_b": "student",
+        "n_judged_a": "student",
+        "n_judged_b": "student",
+    },
     "benchmark_gap": {"n": "student", "n_teachers": "staff", "comparison_n": "student"},
 }
 """Columns that count people: what the last check before a release holds against the smallest counts there may be."""

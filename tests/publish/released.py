@@ -73,6 +73,7 @@ def achievement_gap(people: pl.DataFrame) -> pl.DataFrame:
                 rows.append(
                     place
                     | {"subgroup": subgroup, "group_a": a, "group_b": b, "n": one.height + other.height}
+                    | {"n_judged_a": one.height, "n_judged_b": other.height}
                     | {"n_a": one.height, "n_b": other.height, "mean_z_a": one["z"].mean()}
                     | {"mean_z_b": other["z"].mean(), "gap_sd": gap, "hedges_g": gap}
                     | {"proficient_share_a": one["proficient"].mean(), "proficient_share_b": other["proficient"].mean()}
@@ -107,7 +108,9 @@ def program_reach(people: pl.DataFrame) -> pl.DataFrame:
         own = _of(people, place)
         fellows, mentees = (own.filter(pl.col("role") == role).height for role in ("fellow", "mentee"))
         counts = {"n_fellows": fellows, "n_mentees": mentees, "n_teachers_supported": fellows + mentees}
-        rows.append(place | {"school_year": YEAR, "n_students": 400, "n_schools": 3} | counts)
+        rows.append(
+            place | {"school_year": YEAR, "n_students": 400, "n_schools": 12, "n_high_poverty_schools": 6} | counts
+        )
     return _mart("program_reach", rows)
 
 

@@ -23,7 +23,7 @@ def entered(**rows: list[dict[str, object]]) -> tuple[Book, dict[str, Sheet]]:
         for name in PUBLISHED
     }
     book = Book()
-    found = sheets(marts, book, lambda state: of_state(PROFILES, state))
+    found = sheets(marts, book, lambda state: of_state(PROFILES, state), lambda *_: True)
     return book, {sheet.table.name: sheet for sheet in found}
 
 
