@@ -6,7 +6,6 @@ anew without them (`line.certify`).
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 
 import polars as pl
@@ -15,7 +14,7 @@ from le_pipeline import destruction
 from le_pipeline.errors import DestructionError
 from le_pipeline.home import Home, Partition
 from le_pipeline.ingest import record
-from le_pipeline.privacy.agreement import UNDECLARED, coverage
+from le_pipeline.privacy.agreement import UNDECLARED, coverage, today
 from le_pipeline.privacy.keys import Keys, verify
 from le_pipeline.privacy.vault import OF_NO_FOLDER, Vault
 from le_pipeline.warehouse.lake import Lake
@@ -126,11 +125,6 @@ def holdings(home: Home, keys: Keys) -> list[Holding]:
 def due(home: Home) -> list[str]:
     """Agreements whose last day has passed and whose data are still there."""
     return coverage(home).due(today())
-
-
-def today() -> datetime.date:
-    """The day, where this runs."""
-    return datetime.datetime.now().astimezone().date()
 
 
 def undeclared(home: Home) -> list[Partition]:

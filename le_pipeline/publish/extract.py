@@ -17,6 +17,7 @@ import polars as pl
 
 from le_pipeline.errors import AgreementError, AnonymityError, ExtractError
 from le_pipeline.home import Home
+from le_pipeline.privacy.agreement import require_nothing_due
 from le_pipeline.privacy.vault import EXTRACT_CODES, Vault
 from le_pipeline.publish import handover, register
 from le_pipeline.publish.hierarchy import hierarchies
@@ -52,11 +53,13 @@ def make(home: Home, agreement: Agreement, vault: Vault | None = None) -> Extrac
     Raises:
         AgreementError: it has not begun or is over, or there are no data of what it covers.
         AnonymityError: k cannot be reached within the rows that may be left out.
+        DestructionError: what an agreement covers is to be destroyed and is still there.
         ExtractError: today's extract is there already; the recipient has another one of these students; the register
             was changed.
     """
     today = datetime.datetime.now(tz=datetime.UTC).date()
     _require_in_force(agreement, today)
+    require_nothing_due(home)
     engine = Engine(home)
     home.extracts.mkdir(parents=True, exist_ok=True, mode=0o700)
     with home.lock("extract"):

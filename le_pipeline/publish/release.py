@@ -23,6 +23,7 @@ import polars as pl
 from le_pipeline.errors import DisclosureError, ReleaseError
 from le_pipeline.files import hash_of
 from le_pipeline.home import Home
+from le_pipeline.privacy.agreement import require_nothing_due
 from le_pipeline.publish import ledger, package
 from le_pipeline.publish.book import ALL, Book
 from le_pipeline.publish.control import control
@@ -38,7 +39,7 @@ from schemas.profile import Profile, of_state, profiles
 from schemas.release import DIMENSIONS, TABLES, ReleaseContent, load_content
 
 LOCK = "release"
-NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CURRENT, CANDIDATE = "current", ".candidate"
 INPUTS = tuple(f"marts.{name}" for name in TABLES)
 Slice = tuple[str, str, str, str]  # whose, state, school year, subject
@@ -102,8 +103,10 @@ def stage(home: Home, name: str | None = None) -> Staged:
     Raises:
         ReleaseError: there is no warehouse, the name is taken, or an earlier release was changed.
         ContractError: release.yaml or a profile is wrong.
+        DestructionError: what an agreement covers is to be destroyed and is still there.
     """
     with home.lock(LOCK):
+        require_nothing_due(home)
         _finish(home)
         _discard(home)
         before = _verified(home)
@@ -181,8 +184,10 @@ def promote(home: Home) -> str:
 
     Raises:
         ReleaseError: there is no candidate, or another release came between.
+        DestructionError: what an agreement covers is to be destroyed and is still there.
     """
     with home.lock(LOCK):
+        require_nothing_due(home)
         if not (home.published / CANDIDATE).is_dir():
             raise ReleaseError(
                 "there is no candidate that passed the audit and met its expectations; nothing is released"
@@ -220,7 +225,7 @@ def _verified(home: Home) -> list[dict[str, Any]]:
     every = ledger.entries(home)
     for entry in every:
         folder = home.published / entry["release"]
-        found = {path.name: hash_of(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+        found = {path.name: _hash(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
         if changed := sorted({name for name, _ in set(found.items()) ^ set(entry["files"].items())}):
             raise ReleaseError(
                 f"{folder} is not what was released: {', '.join(changed)} changed, gone or new. Put it back from a"
@@ -228,12 +233,18 @@ def _verified(home: Home) -> list[dict[str, Any]]:
             )
         ledger.require_whole(home, entry)
     known = {entry["release"] for entry in every} | {CURRENT}
+    own = {CANDIDATE, f".{CANDIDATE}.part", f".{CURRENT}"}  # what a run that was cut off leaves behind
     folders = home.published.iterdir() if home.published.is_dir() else ()
-    if strange := sorted(path.name for path in folders if not path.name.startswith(".") and path.name not in known):
+    if strange := sorted(path.name for path in folders if path.name not in known | own):
         raise ReleaseError(
             f"{home.published} holds what was never released: {', '.join(strange)}. No audit has seen it: take it away"
         )
     return every
+
+
+def _hash(path: Path) -> str:
+    """SHA-256 of a file; of what is no file, nothing."""
+    return hash_of(path) if path.is_file() else ""
 
 
 def _finish(home: Home) -> None:
@@ -275,7 +286,7 @@ def _free_name(home: Home, name: str | None, taken: list[str]) -> str:
         today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
         names = [today, *(f"{today}-{number}" for number in range(2, len(taken) + 2))]
         return next(free for free in names if free not in taken)
-    if not NAME.match(name) or name == CURRENT:
+    if not NAME.fullmatch(name) or name == CURRENT:
         raise ReleaseError(
             "the name of a release is up to 64 small letters, digits, dots, dashes and underscores, and not `current`"
         )
@@ -289,13 +300,17 @@ def _read(home: Home) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
     if not home.warehouse.is_file():
         raise ReleaseError(f"there is no warehouse at {home.warehouse} yet; `le run` builds it")
     marts: dict[str, pl.DataFrame] = {}
-    with duckdb.connect(home.warehouse, read_only=True) as con:
-        for name in TABLES:
-            table = registry.tables()[name]
-            marts[name] = con.execute(f"from {table.qualified_name}").pl().cast(polars_schema(table))  # type: ignore[arg-type]
-        landed = con.execute("from canonical.delivery where rows_accepted > 0 order by all").pl()
-        deliveries = landed.select(DELIVERIES).to_dicts()
-    return marts, deliveries
+    try:
+        with duckdb.connect(home.warehouse, read_only=True) as con:
+            for name in TABLES:
+                table = registry.tables()[name]
+                marts[name] = con.execute(f"from {table.qualified_name}").pl().cast(polars_schema(table))  # type: ignore[arg-type]
+            landed = con.execute("from canonical.delivery where rows_accepted > 0 order by all").pl()
+    except (duckdb.Error, pl.exceptions.PolarsError):  # their messages may hold values
+        raise ReleaseError(
+            f"{home.warehouse} cannot be read, or is of another version; `le run` makes it anew"
+        ) from None
+    return marts, landed.select(DELIVERIES).to_dicts()
 
 
 def _broken_down_by(row: Row) -> frozenset[str]:
@@ -305,12 +320,12 @@ def _broken_down_by(row: Row) -> frozenset[str]:
 def _entered(name: str, mart: pl.DataFrame, contents: list[ReleaseContent], changed: set[Slice]) -> pl.DataFrame:
     """The rows of a mart that count: what this release or an earlier one shows, and what these rows give away.
 
-    Rows about teachers in high-poverty schools tell of the highest band, whether or not it is a breakdown.
+    Rows about teachers in high-poverty schools tell of the highest band, so that bands count whether or not they are a
+    breakdown.
     """
 
     def is_entered(row: Row) -> bool:
-        by = _broken_down_by(row)
-        by = by - {"poverty_band"} if row.get("poverty_band") == "high" else by
+        by = _broken_down_by(row) - {"poverty_band"}
         return slice_of(name, row) not in changed and any(
             name in content.tables and content.holds(by) for content in contents
         )

@@ -13,7 +13,7 @@ import fastexcel
 import polars as pl
 import pytest
 
-from le_pipeline.errors import ChainError, DisclosureError, ReleaseError
+from le_pipeline.errors import ChainError, DestructionError, DisclosureError, ReleaseError
 from le_pipeline.files import hash_of
 from le_pipeline.home import Home
 from le_pipeline.publish import control, ledger, release
@@ -217,7 +217,7 @@ def test_there_is_no_release_of_that_name(made: Home) -> None:
         release.verify(made, "second")
 
 
-@pytest.mark.parametrize("name", ["first", "current", "../out", "Q1 2026", ".hidden", ""])
+@pytest.mark.parametrize("name", ["first", "current", "../out", "Q1 2026", ".hidden", "", "line\n"])
 def test_a_name_is_free_and_a_name(made: Home, name: str) -> None:
     with pytest.raises(ReleaseError, match=r"already|the name of a release"):
         release.stage(made, name)
@@ -333,10 +333,10 @@ def _cut_off(*_: object) -> None:
 def test_a_candidate_from_before_another_release_is_not_promoted(own: Home) -> None:
     release.stage(own, "late")
     for folder in (own.published, own.ledger):
-        (folder / ".candidate").rename(folder / ".aside")
+        (folder / ".candidate").rename(own.root / f"aside {folder.name}")
     release.make(own, "first")
     for folder in (own.published, own.ledger):
-        (folder / ".aside").rename(folder / ".candidate")
+        (own.root / f"aside {folder.name}").rename(folder / ".candidate")
 
     with pytest.raises(ReleaseError, match="another release came between"):
         release.promote(own)
@@ -389,3 +389,40 @@ def test_a_figure_whose_count_may_not_be_shown_is_not_told_to_be_there_or_not(fo
     in_program = rows.filter(pl.col("role").is_in(["fellow", "mentee"]) & pl.col("comparison_n").is_null())
 
     assert all("comparison_n" in hidden.split(", ") for hidden in in_program["suppressed"])
+
+
+def test_nothing_is_released_while_something_is_to_be_destroyed(own: Home) -> None:
+    (own.agreements / "la_study.yaml").write_text(
+        "agreement: la_study\nabout: Louisiana\ndiscloser: the department\nlegal_basis: 34 CFR 99.31(a)(6)\n"
+        "purpose: a study\ncovers: {state: LA, school_years: [2013, 2016]}\nbegins: 2012-07-01\n"
+        "destroy_by: 2020-06-30\ncontact: privacy office\n",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(DestructionError, match="la_study covers is to be destroyed"):
+        release.stage(own)
+
+
+@pytest.mark.parametrize("name", [".evil", "a folder"])
+def test_a_folder_that_is_no_release_is_noticed_wherever_it_lies(own: Home, name: str) -> None:
+    release.make(own, "first")
+    (own.published / name).mkdir()
+
+    with pytest.raises(ReleaseError, match="never released"):
+        release.verify(own)
+
+
+def test_a_folder_inside_a_release_is_noticed(own: Home) -> None:
+    release.make(own, "first")
+    (own.published / "first").chmod(0o755)
+    (own.published / "first" / "more").mkdir()
+
+    with pytest.raises(ReleaseError, match="more changed, gone or new"):
+        release.verify(own)
+
+
+def test_a_damaged_warehouse_is_told(own: Home) -> None:
+    own.warehouse.write_bytes(b"no database")
+
+    with pytest.raises(ReleaseError, match="cannot be read"):
+        release.stage(own)

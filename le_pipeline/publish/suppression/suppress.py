@@ -16,6 +16,7 @@ from le_pipeline.publish.suppression.search import Search
 from le_pipeline.publish.system import Mask, System
 
 BLOCK = 600  # cells of a block: larger ones leave fewer cells hidden, and take longer
+NEAR = (150, 600, 2_400)  # cells around one that is mended
 STEP = 4  # a demand that a neighbourhood cannot meet is tried in one this many times as large
 
 
@@ -72,13 +73,13 @@ def mend(system: System, need: Protection, hidden: Mask, demands: Iterable[Deman
     hidden = hidden.copy()
     movable = ~need.shown & (system.most > system.least)
     for against, target in demands:
-        for size in (BLOCK // STEP, BLOCK, BLOCK * STEP):
+        for size in NEAR:
             cells = around(system, target, movable, size)
             search = Search.begin(system, need, cells, hidden)
             search.shifts.be_whole()
             place = int(np.searchsorted(cells, target))
             search.greedy([(against, place)])
-            if search.unmet and against is Against.INSIDER and len(cells) < size:
+            if search.unmet and against is Against.INSIDER and (len(cells) < size or size == NEAR[-1]):
                 search.unmet = search.against_each_alone(place)
             if not search.unmet:
                 hidden[cells] |= search.hidden
