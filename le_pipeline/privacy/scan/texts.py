@@ -28,6 +28,13 @@ OF_URLS = bytes.maketrans(b"-_", b"+/")
 HEX, DASHED_HEX = re.compile(rb"[0-9a-fA-F]{16,}"), re.compile(rb"[0-9a-fA-F-]+")
 LEAST = 16  # signs of base64 or hex
 WIDEST = 4  # bytes of a sign
+ESCAPED_CELL = r"[\\%&\n\x00]"
+ODD_CELL = rf"{ESCAPED_CELL}|[A-Za-z0-9+/_-]{{16,}}"
+# hex of a text in UTF-8
+HEX_CELL = (
+    "(?i)^(?:[2-7][0-9a-f]|0[9ad]|[cd][0-9a-f][89ab][0-9a-f]"
+    "|e[0-9a-f](?:[89ab][0-9a-f]){2}|f[0-4](?:[89ab][0-9a-f]){3})+$"
+)
 ESCAPED = re.compile(r"\\|%[0-9a-fA-F]{2}|&#?\w{2,8};")
 UNICODE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 BYTES = re.compile(r"(?:\\+x[0-9a-fA-F]{2})+")
@@ -64,15 +71,21 @@ def of_bytes(chunk: bytes) -> pl.Series:
 
 def of_cells(cells: pl.Series) -> pl.Series:
     """Cells of a table likewise; most are short and plain, and stay as they are."""
-    # base64 of a text has letters of both kinds; codes, which are many, seldom do
-    is_mixed = cells.str.contains("[a-z]") & cells.str.contains("[A-Z]")
-    is_coded = cells.str.contains("[A-Za-z0-9+/_-]{16,}") & is_mixed & ~cells.str.contains("^[0-9a-fA-F-]+$")
-    is_odd = cells.str.contains(r"[\\%&\n\x00]") | (cells.str.len_chars() > PIECE) | is_coded
-    odd, of_hex = cells.filter(is_odd), _from_hex_cells(cells)
-    if odd.is_empty() and not of_hex:
+    plain = ~cells.str.contains(ODD_CELL) & (cells.str.len_chars() <= PIECE)
+    odd = cells.filter(~plain)
+    if odd.is_empty():
         return cells
-    more = [of_bytes(cell.encode(errors="replace")) for cell in odd]
-    return pl.concat([cells.filter(~is_odd), *more, pl.Series(of_hex, dtype=pl.String)])
+    is_code = _is_code(odd)
+    codes = odd.filter(is_code)
+    more = [of_bytes(cell.encode(errors="replace")) for cell in odd.filter(~is_code)]
+    return pl.concat([cells.filter(plain), codes, *more, pl.Series(_from_hex_cells(codes), dtype=pl.String)])
+
+
+def _is_code(odd: pl.Series) -> pl.Series:
+    """Cells that are no base64, which has letters of both kinds where it stands for a text; codes may be many."""
+    is_mixed = odd.str.contains("[a-z]") & odd.str.contains("[A-Z]")
+    is_other = odd.str.contains(ESCAPED_CELL) | (odd.str.len_chars() > PIECE)
+    return ~is_other & (~is_mixed | odd.str.contains("^[0-9a-fA-F-]+$"))
 
 
 def pieces(lines: Iterable[str]) -> pl.Series:
@@ -134,8 +147,9 @@ def _is_like(zeros: list[float], full: tuple[int, ...]) -> bool:
 
 def decoded(chunk: bytes) -> list[str]:
     """Texts that stand in base64, also that of URLs, or as hex in it."""
-    said = [text for token in BASE64.findall(chunk) for text in _from_base64(token)]
-    return said + [text for token in HEX.findall(chunk) if (text := _from_hex(token))]
+    tokens = BASE64.findall(chunk)  # hex has no other signs
+    said = [text for token in tokens for text in _from_base64(token)]
+    return said + [text for token in tokens for part in HEX.findall(token) if (text := _from_hex(part))]
 
 
 def _from_base64(token: bytes) -> Iterator[str]:
@@ -155,16 +169,14 @@ def _from_hex(token: bytes) -> str | None:
     return None if len(token) % 2 else _readable(bytes.fromhex(token.decode()))
 
 
-def _from_hex_cells(cells: pl.Series) -> list[str]:
-    """Texts of cells that are nothing but hex; codes are hex, too, so that there may be many."""
-    said = cells.filter(cells.str.contains(f"^(?:[0-9a-fA-F]{{2}}){{{LEAST // 2},}}$")).str.decode("hex", strict=False)
-    return [text for each in said if (text := _readable(each))]
+def _from_hex_cells(codes: pl.Series) -> list[str]:
+    """Texts of cells that are nothing but hex."""
+    found = codes.filter(codes.str.contains(HEX_CELL))
+    return [text for cell in found if len(cell) >= LEAST and (text := _from_hex(cell.encode()))]
 
 
-def _readable(said: bytes | None) -> str | None:
+def _readable(said: bytes) -> str | None:
     """What bytes say, where they are a text."""
-    if not said:
-        return None
     try:
         text = said.decode()
     except UnicodeDecodeError:
