@@ -15,7 +15,7 @@ from rich.console import Console
 from assets import automation, partitions
 from assets.definitions import build_defs
 from le_pipeline import line, summary
-from le_pipeline.errors import describe
+from le_pipeline.errors import describe, is_panic
 from le_pipeline.home import Home
 from le_pipeline.privacy.keys import create_key_file, load_keys
 
@@ -80,7 +80,9 @@ def told() -> int:
     """`main`, with named troubles told in a line and unnamed ones without their message, which may hold data."""
     try:
         return main()
-    except Exception as error:  # noqa: BLE001
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         Console(stderr=True).print(describe(error), soft_wrap=True, highlight=False)
         return 1
 

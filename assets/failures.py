@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from le_pipeline.errors import BusyError, PipelineError, describe
+from le_pipeline.errors import BusyError, PipelineError, describe, is_panic
 
 RETRIES, WAIT_SECONDS = 2, 30
 
@@ -22,6 +22,8 @@ def told_plainly() -> Iterator[None]:
         yield
     except (BusyError, OSError) as error:
         raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=WAIT_SECONDS) from PipelineError(describe(error))
-    except Exception as error:  # noqa: BLE001  # the text of any other exception may hold somebody's record
+    except BaseException as error:  # the text of any other exception may hold somebody's record
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         failure = dg.Failure(description=describe(error), allow_retries=False)
         raise failure from None

@@ -596,10 +596,12 @@ def request(
 
 def main() -> None:
     """The entry point: named troubles are told in a line, unnamed ones without their message."""
-    from le_pipeline.errors import describe
+    from le_pipeline.errors import describe, is_panic
 
     try:
         app()
-    except Exception as error:  # noqa: BLE001  # the message of any other exception may hold somebody's record
+    except BaseException as error:  # the message of any other exception may hold somebody's record
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         Console(stderr=True).print(f"[bold red]le:[/] {escape(describe(error))}", soft_wrap=True, highlight=False)
         sys.exit(1)

@@ -180,6 +180,11 @@ class ToleranceError(RefusedError):
     """More rows break rules than the layout tolerates."""
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether it is a panic of a library in Rust: no `Exception`, and of a type that each library makes for itself."""
+    return not isinstance(error, Exception) and type(error).__name__ == "PanicException"
+
+
 def describe(error: BaseException) -> str:
     """What may be shown of any exception: the message of a named trouble; of others only the type and the places.
 

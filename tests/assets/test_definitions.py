@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from assets import automation, extract, release
@@ -187,9 +188,10 @@ def test_what_may_pass_by_itself_is_tried_again_and_bad_data_is_not() -> None:
     assert failed.value.description == "is empty"
 
 
-def test_the_message_of_another_package_never_reaches_the_event_log() -> None:
+@pytest.mark.parametrize("kind", [ValueError, pl.exceptions.PanicException])
+def test_the_message_of_another_package_never_reaches_the_event_log(kind: type[BaseException]) -> None:
     with pytest.raises(dg.Failure) as failed, told_plainly():
-        raise ValueError("Zyndvexel, born 2006-05-09")
+        raise kind("Zyndvexel, born 2006-05-09")
 
     assert "Zyndvexel" not in f"{failed.value.description} {failed.value}"
     assert failed.value.__cause__ is None

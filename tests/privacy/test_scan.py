@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import io
@@ -218,7 +219,23 @@ PLACES: dict[str, Plant] = {
     ),
     "url": lambda h, p: written(h, "x.log", f"GET /?q={p.last_name.encode().hex('%').join('%%') }".replace("%%", "%").encode()),
     "html": lambda h, p: written(h, "x.html", f"<td>{p.first_name}</td><td>{p.last_name}</td>".encode("ascii", "xmlcharrefreplace")),
-    "base64": lambda h, p: written(h, "x.log", __import__("base64").b64encode(said(p).encode())),
+    "base64": lambda h, p: written(h, "x.log", base64.b64encode(said(p).encode())),
+    "base64 of urls": lambda h, p: written(h, "x.log", base64.urlsafe_b64encode(f"??>~~{said(p)}".encode())),
+    "base64 in a path": lambda h, p: written(h, "x.log", b"GET /api/v1/" + base64.b64encode(said(p).encode())),
+    "base64 in a cell": lambda h, _: parquet(h, note=[base64.b64encode(b"White, Grace").decode()]),
+    "base64 as a column name": lambda h, p: parquet(h, **{base64.b64encode(said(p).encode()).decode(): [1]}),
+    "base64 as a file name": lambda h, p: written(h, base64.urlsafe_b64encode(said(p).encode()).decode() + ".txt", b""),
+    "escapes in a file name": lambda h, _: written(h, "x/Grace%2C%20White.txt", b""),
+    "hex": lambda h, p: written(h, "x.log", b"bad row 0x" + said(p).encode().hex().encode() + b" of 3"),
+    "hex in a cell": lambda h, p: parquet(h, note=[said(p).encode().hex().upper()]),
+    "utf-16 csv, common names apart": lambda h, _: written(h, "x.csv", "a,b,c\nGrace,1,White\n".encode("utf-16")),
+    "utf-16 without a mark, common names apart": lambda h, _: written(
+        h, "x.tsv", "a\tb\tc\nGrace\t1\tWhite\n".encode("utf-16-be")
+    ),
+    "utf-16 json, common names apart": lambda h, _: written(
+        h, "x.jsonl", '{"first": "Grace", "grade": "04", "n": 3, "last": "White"}\n'.encode("utf-16")
+    ),
+    "utf-32 of another alphabet": lambda h, _: written(h, "x.dat", "Γ Grace’ “White”".encode("utf-32")),
     "gz": lambda h, p: written(h, "x.log.gz", gzip.compress(said(p).encode())),
     "bz2": lambda h, p: written(h, "x.log.bz2", bz2.compress(said(p).encode())),
     "xz": lambda h, p: written(h, "x.log.xz", lzma.compress(said(p).encode())),
@@ -326,7 +343,7 @@ def test_short_ids_and_given_names_beside_the_pseudonym_of_their_person_are_a_le
     leaks = look(vaulted).leaks
 
     assert {(leak.where, leak.kind) for leak in leaks} == {
-        ("local + student_key", "id"), ("call_name + student_key", "given name"),
+        ("column 2 + student_key", "id"), ("column 3 + student_key", "given name"),
     }  # fmt: skip
     assert {leak.path for leak in leaks} == {"published/r1/table.parquet"}
 
@@ -359,7 +376,8 @@ def test_common_names_are_found_where_both_stand_together(searched: Landed, text
 @pytest.mark.parametrize(
     "content",
     [b"PAR1 and no more", b"PK\3\4 and no more", b"\x1f\x8b and no more", b"SQLite format 3\0 and no more",
-     b"12345678DUCK and no more", zipped("a", b"x")[:-30]],
+     b"12345678DUCK and no more", zipped("a", b"x")[:-30], b"7z\xbc\xaf\x27\x1c\0\4", b"Rar!\x1a\7\1\0",
+     b"\x04\x22\x4d\x18 lz4", b"%PDF-1.7\n", b"\xfd7zXZ\0 and no more", b"BZh9 and no more"],
 )  # fmt: skip
 def test_what_cannot_be_read_is_told_and_fails(searched: Landed, content: bytes) -> None:
     written(searched.home, "published/x", content)
@@ -369,6 +387,86 @@ def test_what_cannot_be_read_is_told_and_fails(searched: Landed, content: bytes)
     assert (leak.path, leak.kind) == ("published/x", "unreadable")
     with pytest.raises(LeakError, match="published/x: cannot be read"):
         look(searched).require_clean()
+
+
+WITH_ZERO: dict[str, tuple[str, bytes]] = {
+    "csv": ("x.csv", f"a,{PUPIL.last_name}\0,{PUPIL.id}\n1,2,3\n".encode()),
+    "tsv": ("x.tsv", f"a\t{PUPIL.last_name}\0\n1\t2\n".encode()),
+    "text": ("x.txt", f"{PUPIL.last_name}\0\nX\n".encode()),
+    "utf-16 text": ("x.txt", f"{PUPIL.first_name} {PUPIL.last_name}\nX\n".encode("utf-16")),
+    "utf-16 csv": ("x.csv", f"{PUPIL.last_name},b\n1,2\n".encode("utf-16")),
+    "utf-16 of the other order": ("x.tsv", f"{PUPIL.last_name}\tb\n1\t2\n".encode("utf-16-be")),
+    "utf-32 text": ("x.txt", f"{PUPIL.last_name}\nX\n".encode("utf-32")),
+    "json lines": ("x.jsonl", json.dumps({f"{PUPIL.id}\0": 1}).encode()),
+    "json": ("x.json", json.dumps([{f"{PUPIL.id}\0": 1}]).encode()),
+    "json, within": ("x.json", json.dumps([{"a": [{"b": {f"{PUPIL.id}\0": 1}}]}]).encode()),
+}
+
+
+@pytest.mark.parametrize("what", WITH_ZERO)
+def test_a_header_with_zeros_stops_no_scan_and_is_not_shown(
+    searched: Landed, what: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    written(searched.home, *WITH_ZERO[what])
+    written(searched.home, "y.log", PUPIL.last_name.encode())
+
+    report = look(searched)
+    with pytest.raises(LeakError) as told:
+        report.require_clean()
+
+    assert {leak.path for leak in report.leaks} == {WITH_ZERO[what][0], "y.log"}
+    assert "unreadable" not in {leak.kind for leak in report.leaks}
+    assert capfd.readouterr() == ("", "")
+    assert not [value for value in PUPIL.values if value in str(told.value)]
+
+
+def test_a_panic_of_a_library_is_a_place_that_cannot_be_read(searched: Landed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException(PUPIL.last_name)
+
+    monkeypatch.setattr(pl, "read_csv", fail)
+    written(searched.home, "a.csv", b"a\n1\n")
+    written(searched.home, "z.log", PUPIL.last_name.encode())
+
+    assert [(leak.path, leak.kind) for leak in look(searched).leaks] == [
+        ("a.csv", "unreadable"), ("z.log", "family name"),
+    ]  # fmt: skip
+
+
+CODED: dict[str, Callable[[str], str]] = {
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 behind signs": lambda text: "x." + base64.b64encode(b"\xff\xfe" + text.encode()).decode(),
+    "hex": lambda text: text.encode().hex(),
+    "reversed": lambda text: text[::-1],
+}
+
+
+@pytest.mark.parametrize("how", CODED)
+def test_a_message_holds_no_name_that_others_gave_in_any_writing(searched: Landed, how: str) -> None:
+    name = CODED[how](f"student {PUPIL.first_name} {PUPIL.last_name}")
+    written(searched.home, "z/w.txt", f"{name}\n{PUPIL.last_name}\n".encode())
+    parquet(searched.home, student_key=["x"], **{name: [PUPIL.last_name]})
+    in_sqlite(searched.home, PUPIL.last_name)
+    with sqlite3.connect(searched.home.dagster / "history" / "runs.db") as con:
+        con.execute(f'create table "{name}" ("{name}" text)')
+        con.execute(f'insert into "{name}" values (?)', [PUPIL.last_name])
+    con.close()
+    with duckdb.connect(searched.home.root / "x.duckdb") as con:
+        con.execute(f'create table "{name}" as select {quoted(PUPIL.last_name)} as "{name}"')
+        con.execute(f'comment on table "{name}" is {quoted(PUPIL.last_name)}')
+
+    with pytest.raises(LeakError) as told:
+        look(searched).require_clean()
+
+    assert name not in str(told.value)
+    for place in ("z/w.txt: column 1:", "table.parquet: column 2:", "runs.db: table 2.column 1:", "table 1.column 1:"):
+        assert place in str(told.value)
+
+
+def test_a_column_of_the_project_is_told_by_its_name(searched: Landed) -> None:
+    parquet(searched.home, school_year=[2016], subject=[PUPIL.last_name])
+
+    assert {leak.where for leak in look(searched).leaks} == {"subject"}
 
 
 def test_a_vault_that_cannot_be_opened_stops_the_scan(vaulted: Landed) -> None:

@@ -27,10 +27,11 @@ import duckdb
 import fastexcel
 import polars as pl
 
+from le_pipeline.errors import is_panic
 from le_pipeline.home import Home
 from le_pipeline.privacy.scan import texts, words
 from le_pipeline.privacy.scan.search import Search
-from le_pipeline.privacy.scan.tables import Found, TableSearch
+from le_pipeline.privacy.scan.tables import OWN_COLUMNS, OWN_TABLES, Found, TableSearch, quoted
 from le_pipeline.privacy.scan.texts import unescaped
 from le_pipeline.warehouse.ddl import literal
 
@@ -39,6 +40,11 @@ LARGEST = 16 << 30  # bytes of what an archive unpacks to
 ROWS = 50_000  # of a SQLite table at once
 DELIMITED, SEPARATORS = (".csv", ".tsv", ".txt"), ",;\t|"
 RECORDS, LARGEST_JSON = (".json", ".jsonl", ".ndjson"), 1 << 30  # larger ones are read as text alone
+# packed in ways that nothing here opens: Zstandard, 7z, RAR, LZ4 (and its old form), lzip, compress, CAB, PDF
+CLOSED = (
+    b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x04\x22\x4d\x18", b"\x02\x21\x4c\x18", b"LZIP",
+    b"\x1f\x9d", b"MSCF", b"%PDF-",
+)  # fmt: skip
 UNREADABLE = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError, sqlite3.Error, zipfile.BadZipFile,
     tarfile.TarError, lzma.LZMAError, zlib.error, fastexcel.FastExcelError, duckdb.Error, pl.exceptions.PolarsError,
@@ -84,38 +90,40 @@ class Reader:
             UnreadableError: the file, or a file in it, cannot be read.
         """
         try:
-            yield from self._file(path, "", path.suffix.lower(), 0)
-        except UNREADABLE:
+            with _held():
+                yield from self._file(path, "", path.suffix.lower(), 0)
+        except UnreadableError:
             if path.is_symlink() or path.exists():
-                raise UnreadableError from None
+                raise
 
     def parquet(self, paths: list[Path]) -> Iterator[Found]:
         """What is found in Parquet files of one table."""
         listed = ", ".join(literal(str(path)) for path in paths)
         relation = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
-        try:
+        with _held():
             yield from self.tables(relation)
             for path in paths:
                 beside = [*pl.read_parquet_schema(path), *map(str, pl.read_parquet_metadata(path).items())]
-                yield from self._texts("(names of columns and metadata)", iter([texts.pieces(beside)]))
-        except UNREADABLE:
-            raise UnreadableError from None
+                yield from self._texts("(names of columns and metadata)", iter([texts.of_cells(pl.Series(beside))]))
 
     def names(self, paths: list[str]) -> Iterator[tuple[int, Found]]:
         """What is found in names of files, with the place of the path in the list."""
         for place, _ in self._holding([(number, path) for number, path in enumerate(paths)]):
-            for found in self._texts("(its name)", iter([pl.Series([paths[place], words.apart(paths[place])])])):
+            for found in self._texts("(its name)", iter([_spelled(paths[place])])):
                 yield place, found
 
     def is_telling(self, text: str) -> bool:
         """Whether a text, such as the name of a column, holds what must not be told."""
-        return bool(self.search(pl.Series([text, words.apart(text)])).height)
+        return bool(self.search(_spelled(text)).height)
 
     def _holding(self, named: list[tuple[Any, str]]) -> list[tuple[Any, str]]:
         """Those of many short texts that hold something, in one search."""
-        every = pl.concat([pl.Series(form, dtype=pl.String) for form in _forms([text for _, text in named])])
-        rows = self.search(every)["row"].unique().sort()
-        return [named[place] for place in sorted({row % len(named) for row in rows})]
+        forms = [_spelled(text) for _, text in named]
+        if not forms:
+            return []
+        of = [place for place, form in enumerate(forms) for _ in form]
+        rows = self.search(pl.concat(forms))["row"].unique()
+        return [named[place] for place in sorted({of[row] for row in rows})]
 
     def _file(self, path: Path, where: str, suffix: str, depth: int) -> Iterator[Found]:
         if depth > DEEPEST:
@@ -155,6 +163,14 @@ class Reader:
     def _plain(self, path: Path, where: str, head: bytes, suffix: str) -> Iterator[Found]:
         if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
             yield from self._pickle(path, where)
+        if encoding := texts.wide_encoding(head):
+            with _as_utf8(path, encoding) as plain:
+                yield from self._written(plain, where, suffix)
+            yield from self._bytes(path, where)  # it may be something else after all
+        else:
+            yield from self._written(path, where, suffix)
+
+    def _written(self, path: Path, where: str, suffix: str) -> Iterator[Found]:
         if suffix in DELIMITED:
             yield from self._delimited(path, where)
         if suffix in RECORDS and path.stat().st_size < LARGEST_JSON:
@@ -173,24 +189,28 @@ class Reader:
     def _frame(self, frame: pl.DataFrame, where: str) -> Iterator[Found]:
         if not frame.width:
             return
-        self.tables.con.register("frame", frame)
+        # a name with a zero in it ends the handing over in a panic, which says the name
+        if any("\0" in name for dtype in frame.dtypes for name in _inner_names(dtype)):
+            raise UnreadableError
+        names = frame.columns
+        self.tables.con.register("frame", frame.rename({name: f"c{at}" for at, name in enumerate(names)}))
         try:
-            yield from self.tables("frame", where)
+            yield from self.tables("frame", where, names)
         finally:
             self.tables.con.unregister("frame")
-        yield from self._texts(_in(where, "(column names)"), iter([pl.Series(frame.columns)]))
+        yield from self._texts(_in(where, "(column names)"), iter([texts.of_cells(pl.Series(names))]))
 
     def _duckdb(self, path: Path, where: str) -> Iterator[Found]:
         con = self.tables.con
         con.execute(f"attach {literal(str(path))} as place (read_only)")
         try:
             for name, text in self._holding(con.execute(CATALOG).fetchall()):
-                told = _in(where, f"{name} (definition or comment)")
-                yield from self._texts(told, iter([texts.pieces([text])]))
+                told = _in(where, f"{_own(name, 'catalog')} (definition or comment)")
+                yield from self._texts(told, iter([_spelled(text)]))
             tables = "select schema_name, table_name from duckdb_tables() where database_name = 'place'"
-            for schema, table in con.execute(tables).fetchall():
-                relation = f'place."{schema}"."{table}"'
-                yield from self.tables(relation, _in(where, f"{schema}.{table}"))
+            for number, (schema, table) in enumerate(con.execute(tables).fetchall(), start=1):
+                relation = f"place.{quoted(schema)}.{quoted(table)}"
+                yield from self.tables(relation, _in(where, _own(f"{schema}.{table}", f"table {number}")))
         finally:
             con.execute("detach place")
 
@@ -198,16 +218,15 @@ class Reader:
         with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as con:
             con.text_factory = lambda text: text.decode(errors="replace")
             names = [row[0] for row in con.execute("select name from sqlite_master where type = 'table'")]
-            for name in names:
-                quoted = name.replace('"', '""')
-                cursor = con.execute(f'select * from "{quoted}"')
+            for number, name in enumerate(names, start=1):
+                cursor = con.execute(f"select * from {quoted(name)}")
                 columns = [entry[0] for entry in cursor.description]
                 while rows := cursor.fetchmany(ROWS):
                     cells = [[_told(cell) for cell in column] for column in zip(*rows, strict=True)]
                     frame = pl.DataFrame(
                         dict(zip(columns, cells, strict=True)), schema=dict.fromkeys(columns, pl.String)
                     )
-                    yield from self._frame(frame, _in(where, name))
+                    yield from self._frame(frame, _in(where, _own(name, f"table {number}")))
         con.close()
         yield from self._bytes(path, where)  # free pages hold what was deleted
 
@@ -266,9 +285,10 @@ class Reader:
         with path.open("rb") as file:
             is_list = file.read(1 << 10).lstrip()[:1] == b"["
         try:
-            frame = pl.read_json(path) if is_list else pl.read_ndjson(path)
-            found = list(self._frame(frame, where))
-        except UNREADABLE:
+            with _held():
+                frame = pl.read_json(path) if is_list else pl.read_ndjson(path)
+                found = list(self._frame(frame, where))
+        except UnreadableError:
             return  # no table, or one of a shape that has no cells; it is read as text in any case
         yield from found
 
@@ -305,8 +325,42 @@ union all select index_name, index_name || ' ' || coalesce(comment, '') || ' ' |
 _NONE = pl.DataFrame(schema={"kind": pl.String, "value": pl.String})
 
 
-def _forms(named: list[str]) -> list[list[str]]:
-    return [named, [unescaped(text) for text in named], [words.apart(text) for text in named]]
+@contextmanager
+def _held() -> Iterator[None]:
+    """What libraries raise over a place that they cannot read, panics as well, as our own error without their words.
+
+    Raises:
+        UnreadableError: in place of what was raised.
+    """
+    try:
+        yield
+    except UNREADABLE:
+        raise UnreadableError from None
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise UnreadableError from None
+
+
+def _spelled(text: str) -> pl.Series:
+    """A short text, such as a name, in everything that it may say."""
+    return pl.Series([text, unescaped(text), words.apart(text), *texts.decoded(text.encode(errors="replace"))])
+
+
+def _own(name: str, otherwise: str) -> str:
+    """The name of a table or column as a message may tell it: the project's own; what others wrote may be a value."""
+    return name if all(part in OWN_TABLES or part in OWN_COLUMNS for part in name.split(".")) else otherwise
+
+
+def _inner_names(dtype: pl.DataType) -> Iterator[str]:
+    """Names of fields within cells of a type."""
+    if isinstance(dtype, (pl.List, pl.Array)) and isinstance(dtype.inner, pl.DataType):
+        yield from _inner_names(dtype.inner)
+    if isinstance(dtype, pl.Struct):
+        for each in dtype.fields:
+            yield each.name
+            if isinstance(each.dtype, pl.DataType):
+                yield from _inner_names(each.dtype)
 
 
 def _in(where: str, more: str) -> str:
@@ -327,9 +381,22 @@ def _compressed(head: bytes) -> Callable[[Path], Any] | None:
     openers: dict[bytes, Callable[[Path], Any]] = {
         b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open,
     }  # fmt: skip
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
-        raise UnreadableError  # Zstandard, which no tool of the project writes as a file
+    if head.startswith(CLOSED):
+        raise UnreadableError
     return next((opener for magic, opener in openers.items() if head.startswith(magic)), None)
+
+
+@contextmanager
+def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
+    """A text in UTF-8, for as long as it is searched."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain"
+        with (
+            path.open(encoding=encoding, errors="replace", newline="") as file,
+            plain.open("w", encoding="utf-8", newline="") as out,
+        ):
+            shutil.copyfileobj(file, out, 1 << 20)
+        yield plain
 
 
 @contextmanager

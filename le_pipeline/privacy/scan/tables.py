@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -24,6 +24,7 @@ from schemas import registry
 PLACE = re.compile("school|lea_|lea$|district|parish|county|region|city|organi[sz]ation|institution|site|campus", re.I)
 GROUP = re.compile("race|ethnic|sex|gender|group", re.IGNORECASE)
 OWN_COLUMNS = {name for table in registry.tables().values() for name in table.column_names}
+OWN_TABLES = {*registry.tables(), *registry.LAYERS, "main"}
 PLACES_SHARE, PLACES_FEW = 0.2, 3  # of the names in a column of places, how many may be family names too
 PSEUDONYM = "^[0-9a-f]{32}$"
 AT_ONCE = 1_000_000  # distinct values
@@ -40,11 +41,17 @@ BARE = r"""create macro bare(t) as trim(regexp_replace(regexp_replace(
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its name, its name in SQL and its type."""
+    """A column of a table: its name, its name in SQL, its type, and its number, from 1 on."""
 
     name: str
     sql: str
     type: str
+    number: int
+
+    @property
+    def told(self) -> str:
+        """The column as a message may call it: what others wrote above a column may be a value, in any writing."""
+        return self.name if self.name in OWN_COLUMNS else f"column {self.number}"
 
 
 @dataclass(frozen=True)
@@ -87,18 +94,25 @@ class TableSearch:
         self.con.register("needles_names", self.needles.names)
         self.con.execute("create table person as select first, last from needles_names")
 
-    def __call__(self, relation: str, name: str = "") -> Iterator[Found]:
-        """What is found in a relation; `name` stands before the column in what is told."""
+    def __call__(self, relation: str, name: str = "", names: Sequence[str] = ()) -> Iterator[Found]:
+        """What is found in a relation; `name` stands before the column in what is told.
+
+        `names`: what the columns are called, where the relation has others.
+        """
         prefix = f"{name}." if name else ""
         described = self.con.execute(f"describe select * from {relation}").fetchall()
-        columns = [Column(row[0], _quoted(row[0]), str(row[1])) for row in described]
+        called = names or [row[0] for row in described]
+        columns = [
+            Column(name, quoted(row[0]), str(row[1]), number)
+            for number, (name, row) in enumerate(zip(called, described, strict=True), start=1)
+        ]
         keys = [column for column in columns if self._holds_keys(relation, column)]
-        cells: dict[str, dict[str, pl.DataFrame]] = {}
+        cells: dict[Column, dict[str, pl.DataFrame]] = {}
         for column in columns:
             looked = self._column(relation, column)
-            yield from (Found(f"{prefix}{column.name}", kind, count) for kind, count in looked.counts.items())
+            yield from (Found(f"{prefix}{column.told}", kind, count) for kind, count in looked.counts.items())
             if looked.names and not PLACE.search(column.name):
-                cells[column.name] = looked.names
+                cells[column] = looked.names
             if looked.own:
                 for key in keys:
                     yield from self._beside(relation, prefix, key, column, looked.own)
@@ -199,7 +213,7 @@ class TableSearch:
             of_part = f" and hash({said}) % {parts} = {part}" if parts > 1 else ""
             yield self.con.sql(f"select distinct {said} as cell from {relation} {where}{of_part}").pl()["cell"]
 
-    def _across(self, relation: str, prefix: str, cells: dict[str, dict[str, pl.DataFrame]]) -> Iterator[Found]:
+    def _across(self, relation: str, prefix: str, cells: dict[Column, dict[str, pl.DataFrame]]) -> Iterator[Found]:
         """Given and family name of one person in two cells of a row."""
         for first, last in ((a, b) for a in cells for b in cells if a != b):
             given, family = cells[first].get(kinds.GIVEN), cells[last].get(kinds.FAMILY)
@@ -209,12 +223,12 @@ class TableSearch:
             self.con.register("family", family.rename({"name": "last"}))
             query = f"""select count(*) from (
                 select distinct first, last
-                from (select distinct {_quoted(first)} as a, {_quoted(last)} as b from {relation}) as cells
+                from (select distinct {first.sql} as a, {last.sql} as b from {relation}) as cells
                 join given on given.cell = cells.a join family on family.cell = cells.b
                 join person using (first, last))"""
             (count,) = self.con.execute(query).fetchone() or (0,)
             if count:
-                yield Found(f"{prefix}{first} + {last}", kinds.NAME, count)
+                yield Found(f"{prefix}{first.told} + {last.told}", kinds.NAME, count)
 
     def _beside(self, relation: str, prefix: str, key: Column, column: Column, own: tuple[str, ...]) -> Iterator[Found]:
         """Values that belong to the person of the row's pseudonym, where they do so more often than by chance."""
@@ -232,7 +246,7 @@ class TableSearch:
             (matched, others) = self.con.execute(query).fetchone() or (0, 0)
             least = 1 if what == kinds.BIRTH else FEW_OWN
             if matched >= least and matched > MORE_OWN * others:
-                yield Found(f"{prefix}{column.name} + {key.name}", what, matched)
+                yield Found(f"{prefix}{column.told} + {key.told}", what, matched)
 
 
 def _more_than_chance(looks: list[pl.DataFrame]) -> tuple[int, int]:
@@ -248,5 +262,6 @@ def _more_than_chance(looks: list[pl.DataFrame]) -> tuple[int, int]:
     return certain, int(total["hits"].sum())
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
