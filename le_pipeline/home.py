@@ -23,12 +23,22 @@ STATE_FOLDER = re.compile(r"^[A-Z][A-Z0-9]{1,15}$")
 LOCK_SECONDS, LOCK_POLL_SECONDS = 600, 0.1
 YEAR_FOLDER = re.compile(r"^(19|20)\d\d$")
 ALONE: ContextVar[bool] = ContextVar("alone", default=False)  # whether this thread holds the whole home
+PRIVATE, PASSED_THROUGH = 0o700, 0o711
 NEVER_SHOWN = ("Cc", "Cf", "Cs")  # what moves the cursor, what hides, and bytes of a name that are no characters
 
 
 def shown(name: str) -> str:
     """The name of a file as it may stand in a message or table."""
     return "".join("\ufffd" if unicodedata.category(sign) in NEVER_SHOWN else sign for sign in name)
+
+
+def _make(folder: Path, mode: int) -> None:
+    """Make a folder that is missing, with these rights whatever the umask is."""
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(PRIVATE, exist_ok=True)
+    folder.chmod(mode)
 
 
 @dataclass(frozen=True, order=True)
@@ -157,19 +167,37 @@ class Home:
         return any(path.resolve().is_relative_to(place) for place in (self.root, self.landing))
 
     def create(self) -> None:
-        """Make the folders that are missing.
+        """Make the folders that are missing; what holds rows of people, for its owner alone.
+
+        The rights of folders that are there are left as somebody has set them, but for the vault's.
 
         Raises:
             HomeError: the folder cannot be written.
         """
-        try:
-            own = (self.layouts, self.reference, self.agreements, self.profiles)
-            for folder in (self.vault, self.lake, self.warehouse.parent, self.dagster, *own):
-                folder.mkdir(parents=True, exist_ok=True)
-            self.extract_agreements.mkdir(exist_ok=True)
-            self.vault.chmod(0o700)
+        self.create_root()
+        with self._named_trouble():
+            for folder in (self.vault, self.lake, self.dagster, self.ledger):
+                _make(folder, PRIVATE)
+            self.vault.chmod(PRIVATE)
             if self.landing == self.root / "landing":
-                self.landing.mkdir(exist_ok=True)
+                _make(self.landing, PRIVATE)
+            own = (self.layouts, self.reference, self.agreements, self.profiles, self.extract_agreements)
+            for folder in (self.warehouse.parent, *own):
+                folder.mkdir(exist_ok=True)
+
+    def create_root(self) -> None:
+        """Make the home itself where it is missing: others may pass through it to the warehouse, and not look round.
+
+        Raises:
+            HomeError: it cannot be made.
+        """
+        with self._named_trouble():
+            _make(self.root, PASSED_THROUGH)
+
+    @contextmanager
+    def _named_trouble(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise HomeError(
                 f"cannot make the home {self.root}: {error.strerror}. Set LE_HOME to a folder you may write"

@@ -152,6 +152,7 @@ def recorded_id(home: Home) -> str | None:
 def record(home: Home, keys: Keys) -> None:
     """Record with which key the home is made."""
     content = json.dumps({"key_id": keys.key_id, "check": keys.check_value})
+    home.create_root()
     replace(home.key_record, lambda path: path.write_text(content, encoding="ascii"))
 
 
