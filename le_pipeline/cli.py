@@ -314,7 +314,7 @@ def rotate(
     """Put lake, warehouse, decisions and vault under another key in one step; finish or take back what was cut off."""
     from le_pipeline import rotation
     from le_pipeline.home import Home
-    from le_pipeline.privacy.key_source import named_by
+    from le_pipeline.privacy.key_source import pointing_to
     from le_pipeline.privacy.keys import current_keys, load_keys, new_keys
 
     place = Home.at(home)
@@ -337,7 +337,7 @@ def rotate(
         out.print(f"{counts['lost_codes']:,} codes of extracts were of people whom the vault does not know any more.")
     if not counts["warehouse_tables"]:
         out.print("The warehouse was older than the lake: `le run` makes it anew.")
-    out.print(f"Set {named_by()} to {to}: the old key opens nothing of this home any more.", soft_wrap=True)
+    out.print(f"The old key opens nothing of this home any more: {pointing_to(to)}.", soft_wrap=True)
 
 
 @vault.command()
