@@ -452,15 +452,22 @@ def show_register(home: HomeOption = None) -> None:
 
 
 @extract.command()
-def verify(home: HomeOption = None) -> None:
-    """Hold the files of every extract against the hashes in the register."""
+def verify(
+    home: HomeOption = None,
+    head: Annotated[str | None, typer.Option(help="The hash of a head of the register that was kept elsewhere")] = None,
+) -> None:
+    """Hold the files of every extract against the hashes in the register, and the register against what is there."""
     from le_pipeline.home import Home
+    from le_pipeline.publish import register
     from le_pipeline.publish.handover import verify as verified
 
-    folders = verified(Home.at(home))
+    place = Home.at(home)
+    folders = verified(place, head)
     for folder in folders:
         out.print(f"{folder} is as it was handed out", soft_wrap=True)
-    if not folders:
+    if folders:
+        out.print(f"the head of the register is {register.head(place)}", soft_wrap=True)
+    else:
         out.print("No extract was ever handed out.")
 
 
