@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from le_pipeline.errors import HomeError
-from le_pipeline.home import Home
+from le_pipeline.home import Home, Partition
 from le_pipeline.privacy.keys import create_key_file, load_keys
 
 ROOT = Path(__file__).parents[1]
@@ -89,3 +89,14 @@ def test_make_starts_a_home_with_samples_and_with_the_same_rights(tmp_path: Path
     assert rights(place) == 0o711
     assert rights(place / "landing") == 0o700
     assert Home.at(place).partitions()
+
+
+@pytest.mark.parametrize(("state", "year"), [("LA\n", "2016"), ("LA", "2016\n"), ("LA", "20\u0661\u0666")])
+def test_a_folder_that_only_looks_like_one_of_a_state_and_year_is_misplaced(home: Home, state: str, year: str) -> None:
+    folder = home.landing / state / year
+    folder.mkdir(parents=True)
+    (folder / "scores.csv").touch()
+    assert home.partitions() == []
+    assert len(home.misplaced()) == 1
+    with pytest.raises(HomeError, match="is not a state and a school year"):
+        Partition.parse(f"{state}-{year}")
