@@ -51,9 +51,10 @@ lock: ## renew both locks (needs uv)
 clean: ## remove .venv and caches; LE_HOME stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# a home that is new starts with the samples; a landing folder that is there is never touched
+# a home that is new starts with the samples, and with the rights that `le init` gives (SECURITY.md); what is there is never touched
 $(LE_HOME)/landing:
-	@mkdir -p $(LE_HOME) && cp -R data_samples/landing $(LE_HOME)/.landing && mv $(LE_HOME)/.landing $@
+	@test -d $(LE_HOME) || mkdir -p -m 711 $(LE_HOME)
+	@cp -R data_samples/landing $(LE_HOME)/.landing && chmod 700 $(LE_HOME)/.landing && mv $(LE_HOME)/.landing $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with make PYTHON=/path/to/python3"; exit 1; }

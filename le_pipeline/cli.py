@@ -314,7 +314,7 @@ def rotate(
     """Put lake, warehouse, decisions and vault under another key in one step; finish or take back what was cut off."""
     from le_pipeline import rotation
     from le_pipeline.home import Home
-    from le_pipeline.privacy.key_source import named_by
+    from le_pipeline.privacy.key_source import pointing_to
     from le_pipeline.privacy.keys import current_keys, load_keys, new_keys
 
     place = Home.at(home)
@@ -337,7 +337,7 @@ def rotate(
         out.print(f"{counts['lost_codes']:,} codes of extracts were of people whom the vault does not know any more.")
     if not counts["warehouse_tables"]:
         out.print("The warehouse was older than the lake: `le run` makes it anew.")
-    out.print(f"Set {named_by()} to {to}: the old key opens nothing of this home any more.", soft_wrap=True)
+    out.print(f"The old key opens nothing of this home any more: {pointing_to(to)}.", soft_wrap=True)
 
 
 @vault.command()
@@ -452,15 +452,22 @@ def show_register(home: HomeOption = None) -> None:
 
 
 @extract.command()
-def verify(home: HomeOption = None) -> None:
-    """Hold the files of every extract against the hashes in the register."""
+def verify(
+    home: HomeOption = None,
+    head: Annotated[str | None, typer.Option(help="The hash of a head of the register that was kept elsewhere")] = None,
+) -> None:
+    """Hold the files of every extract against the hashes in the register, and the register against what is there."""
     from le_pipeline.home import Home
+    from le_pipeline.publish import register
     from le_pipeline.publish.handover import verify as verified
 
-    folders = verified(Home.at(home))
+    place = Home.at(home)
+    folders = verified(place, head)
     for folder in folders:
         out.print(f"{folder} is as it was handed out", soft_wrap=True)
-    if not folders:
+    if folders:
+        out.print(f"the head of the register is {register.head(place)}", soft_wrap=True)
+    else:
         out.print("No extract was ever handed out.")
 
 

@@ -19,16 +19,30 @@ from le_pipeline.errors import BusyError, HomeError
 from schemas import agreement, layout, template
 from schemas.agreement import Agreement
 
-STATE_FOLDER = re.compile(r"^[A-Z][A-Z0-9]{1,15}$")
+STATE_FOLDER = re.compile(r"[A-Z][A-Z0-9]{1,15}")
 LOCK_SECONDS, LOCK_POLL_SECONDS = 600, 0.1
-YEAR_FOLDER = re.compile(r"^(19|20)\d\d$")
+YEAR_FOLDER = re.compile(r"(19|20)[0-9]{2}")
 ALONE: ContextVar[bool] = ContextVar("alone", default=False)  # whether this thread holds the whole home
+PRIVATE, PASSED_THROUGH = 0o700, 0o711
 NEVER_SHOWN = ("Cc", "Cf", "Cs")  # what moves the cursor, what hides, and bytes of a name that are no characters
 
 
 def shown(name: str) -> str:
     """The name of a file as it may stand in a message or table."""
     return "".join("\ufffd" if unicodedata.category(sign) in NEVER_SHOWN else sign for sign in name)
+
+
+def _is_of_partition(state: str, year: str) -> bool:
+    return bool(STATE_FOLDER.fullmatch(state) and YEAR_FOLDER.fullmatch(year))
+
+
+def _make(folder: Path, mode: int) -> None:
+    """Make a folder that is missing, with these rights whatever the umask is."""
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(PRIVATE, exist_ok=True)
+    folder.chmod(mode)
 
 
 @dataclass(frozen=True, order=True)
@@ -49,7 +63,7 @@ class Partition:
             HomeError: the key is not a state and a year.
         """
         state, _, year = key.rpartition("-")
-        if not STATE_FOLDER.match(state) or not YEAR_FOLDER.match(year):
+        if not _is_of_partition(state, year):
             raise HomeError(f"{key!r} is not a state and a school year such as LA-2016")
         return cls(state, int(year))
 
@@ -157,19 +171,37 @@ class Home:
         return any(path.resolve().is_relative_to(place) for place in (self.root, self.landing))
 
     def create(self) -> None:
-        """Make the folders that are missing.
+        """Make the folders that are missing; what holds rows of people, for its owner alone.
+
+        The rights of folders that are there are left as somebody has set them, but for the vault's.
 
         Raises:
             HomeError: the folder cannot be written.
         """
-        try:
-            own = (self.layouts, self.reference, self.agreements, self.profiles)
-            for folder in (self.vault, self.lake, self.warehouse.parent, self.dagster, *own):
-                folder.mkdir(parents=True, exist_ok=True)
-            self.extract_agreements.mkdir(exist_ok=True)
-            self.vault.chmod(0o700)
+        self.create_root()
+        with self._named_trouble():
+            for folder in (self.vault, self.lake, self.dagster, self.ledger):
+                _make(folder, PRIVATE)
+            self.vault.chmod(PRIVATE)
             if self.landing == self.root / "landing":
-                self.landing.mkdir(exist_ok=True)
+                _make(self.landing, PRIVATE)
+            own = (self.layouts, self.reference, self.agreements, self.profiles, self.extract_agreements)
+            for folder in (self.warehouse.parent, *own):
+                folder.mkdir(exist_ok=True)
+
+    def create_root(self) -> None:
+        """Make the home itself where it is missing: others may pass through it to the warehouse, and not look round.
+
+        Raises:
+            HomeError: it cannot be made.
+        """
+        with self._named_trouble():
+            _make(self.root, PASSED_THROUGH)
+
+    @contextmanager
+    def _named_trouble(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise HomeError(
                 f"cannot make the home {self.root}: {error.strerror}. Set LE_HOME to a folder you may write"
@@ -180,7 +212,7 @@ class Home:
         found = (
             Partition(year.parent.name, int(year.name))
             for year in self.landing.glob("*/*/")
-            if STATE_FOLDER.match(year.parent.name) and YEAR_FOLDER.match(year.name)
+            if _is_of_partition(year.parent.name, year.name)
         )
         return sorted(partition for partition in found if self.files(partition))
 
@@ -202,7 +234,7 @@ class Home:
             shown(path.as_posix())
             for path in found
             if not any(part.startswith(".") for part in path.parts)
-            and not (len(path.parts) > 2 and STATE_FOLDER.match(path.parts[0]) and YEAR_FOLDER.match(path.parts[1]))  # noqa: PLR2004
+            and not (len(path.parts) > 2 and _is_of_partition(*path.parts[:2]))  # noqa: PLR2004
         )
 
     def files(self, partition: Partition) -> list[Path]:

@@ -14,8 +14,10 @@ from typing import Any
 
 from le_pipeline import rekeying
 from le_pipeline.errors import KeyFileError, RotationError
+from le_pipeline.files import synced
 from le_pipeline.home import Home
-from le_pipeline.privacy.data_key import erased, synced
+from le_pipeline.privacy.data_key import erased
+from le_pipeline.privacy.key_source import pointing_to
 from le_pipeline.privacy.keys import Keys, verify
 from le_pipeline.privacy.vault import Vault
 from le_pipeline.rekeying import Counts
@@ -73,7 +75,7 @@ def back(home: Home, old: Keys) -> None:
                 )
             if journal["from"] != [old.key_id, old.check_value]:
                 raise KeyFileError(
-                    f"the home was made with the key {journal['from'][0]}: point LE_KEY_FILE at it to go back to it"
+                    f"the home was made with the key {journal['from'][0]}: to go back to it, {pointing_to('it')}"
                 )
             _swap_back(home)
             Vault(home, old).log("key rotation taken back", PURPOSE)

@@ -90,6 +90,15 @@ OUTSIDE = {
     "insert": "insert into canonical.school select * from canonical.school",
     "update": "update canonical.school set state = 'XX'",
     "delete": "delete from canonical.school",
+    "insert by pivot": "insert into canonical.school (state) from (pivot canonical.school on state using count(*))",
+    "update by pivot": "update canonical.school set state = (from (pivot canonical.school on state using count(*)))",
+    "delete by pivot": "delete from canonical.school using (pivot canonical.school on state using count(*))",
+    "delete behind a pivot": "with p as (pivot canonical.school on state using count(*)) delete from canonical.school",
+    "explain delete by pivot": (
+        "explain (format json) delete from canonical.school using (pivot canonical.school on state using count(*))"
+    ),
+    "copy by pivot": "copy (pivot canonical.school on state using count(*)) to '{out}/a.csv'",
+    "create table by pivot": "create table canonical.theirs as pivot canonical.school on state using count(*)",
     "truncate": "truncate canonical.school",
     "merge": "merge into canonical.school using canonical.section as s on s.state = 'LA' when matched then delete",
     "drop": "drop table canonical.school",
@@ -115,6 +124,12 @@ INSIDE = {
     "temporary macro": "create temp macro mine(a) as a + 1",
     "sequence": "create temp sequence mine",
     "type": "create temp type mine as enum ('a')",
+    "prepare by pivot": "prepare mine as pivot canonical.school on state using count(*)",
+    "explain prepare by pivot": "explain prepare mine as pivot canonical.school on state using count(*)",
+    "set a variable by pivot": "set variable mine = (select 1 from (pivot canonical.school on state using count(*)))",
+    "set a variable by pivot after a query": (
+        "select 1;/* */ set variable mine = (select 1 from (pivot canonical.school on state using count(*)))"
+    ),
     "prepare": "prepare mine as select 1",
     "execute": "execute mine",
     "deallocate": "deallocate mine",

@@ -300,7 +300,7 @@ def test_killed_at_any_step_it_is_finished_or_taken_back(ingested: Landed, other
             stage = json.loads((home.rotation / "journal.json").read_text())["stage"]
             stages.add(stage)
             if is_taken_back and stage == rotation.SWAPPING:
-                with pytest.raises(KeyFileError, match="point LE_KEY_FILE"):
+                with pytest.raises(KeyFileError, match="to go back to it, set LE_KEY_FILE to it"):
                     rotation.back(home, third)
                 rotation.back(home, landed.keys)
                 assert everything(home, landed.keys) == before, step

@@ -84,7 +84,7 @@ def _rehearse(home: Home, item: Recognised, partition: Partition | None) -> Rehe
 
 def _partition(path: Path, state: str | None, year: int | None) -> Partition | None:
     folders = Path(os.path.realpath(path.parent)).parts
-    pairs = [(a, b) for a, b in pairwise(folders) if STATE_FOLDER.match(a) and YEAR_FOLDER.match(b)]
+    pairs = [(a, b) for a, b in pairwise(folders) if STATE_FOLDER.fullmatch(a) and YEAR_FOLDER.fullmatch(b)]
     state = state or (pairs[-1][0] if pairs else None)
     year = year or (int(pairs[-1][1]) if pairs else None)
     return Partition(state, year) if state and year else None

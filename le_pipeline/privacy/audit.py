@@ -20,7 +20,7 @@ from typing import Any
 from le_pipeline.errors import AuditError, PurposeError
 from le_pipeline.files import hash_of
 from le_pipeline.home import Home
-from le_pipeline.privacy.chain import BEFORE_ALL, Entry, closed, digest, fault, following, line
+from le_pipeline.privacy.chain import BEFORE_ALL, Entry, closed, digest, fault, following, line, why_unknown
 from le_pipeline.privacy.keys import Keys
 from le_pipeline.warehouse.lake import replace
 
@@ -110,8 +110,8 @@ class Audit:
             hashes.append(json.loads(text)["hash"])
         last = hashes[-1] if hashes else None
         broken, why = self._against_seal(hashes)
-        if broken is None and head is not None and head not in hashes:
-            broken, why = 1, "no entry has the hash that was kept elsewhere: the log was written anew"
+        if broken is None and (why := why_unknown(head, hashes)):
+            broken = 1
         return Verdict(len(hashes) if broken is None else broken - 1, last, broken, why)
 
     def _against_seal(self, hashes: list[str]) -> tuple[int | None, str | None]:

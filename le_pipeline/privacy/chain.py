@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ def closed(entry: Entry, last: Entry | None) -> Entry:
     """The entry with the hash of the one before it and its own."""
     chained = {**entry, "before": last["hash"] if last else BEFORE_ALL}
     return {**chained, "hash": digest(chained)}
+
+
+def why_unknown(head: str | None, hashes: Container[str]) -> str | None:
+    """Why entries with these hashes do not bear out a head that was kept elsewhere; None where they do, or none was."""
+    if head is None or head in hashes:
+        return None
+    return "no entry has the hash that was kept elsewhere: it was written anew, or its end was cut off"
 
 
 def line(entry: Entry) -> bytes:

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from le_pipeline.errors import VaultError
+from le_pipeline.files import synced
 from le_pipeline.privacy.keys import Keys
 
 NONCE_BYTES = 12
@@ -101,15 +102,6 @@ def erased(path: Path) -> None:
         os.fsync(file.fileno())
     path.unlink()
     synced(path.parent)
-
-
-def synced(folder: Path) -> None:
-    """Make what was made and taken away in a folder last through a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _bound_to(name: str) -> bytes:

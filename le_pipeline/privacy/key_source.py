@@ -16,6 +16,7 @@ from le_pipeline.errors import KeyFileError
 from le_pipeline.home import Home
 
 KEY_BYTES = 32
+INSTEAD = "put the right key back there; only where the home is new, take it away, and `le init` makes one"
 
 
 class KeyProvider(Protocol):
@@ -40,15 +41,22 @@ class FileProvider:
         path = Path(name).expanduser()
         refuse_inside(path, self._home)
         try:
-            with path.open("rb") as file:
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # a pipe would be waited for
                 about = os.fstat(file.fileno())
-                text = file.read(4 * KEY_BYTES)
+                text = file.read(4 * KEY_BYTES) if stat.S_ISREG(about.st_mode) else b""
         except FileNotFoundError:
-            raise KeyFileError(f"there is no key at {path}; run `le init`, or set LE_KEY_FILE") from None
+            raise KeyFileError(f"there is no key at {path}; {self._without_key()}") from None
         except OSError:
             raise KeyFileError(f"the key at {path} cannot be read") from None
+        if not stat.S_ISREG(about.st_mode):
+            raise KeyFileError(f"the key at {path} is no regular file; put the key into one, or into LE_KEY")
         _refuse_shared(path, about)
         return from_hexadecimal(text.decode("ascii", errors="replace"), str(path))
+
+    def _without_key(self) -> str:
+        if self._home.key_record.exists():
+            return "this home was made with one: put it back, or set LE_KEY_FILE to where it is"
+        return "run `le init`, or set LE_KEY_FILE"
 
 
 def key_file() -> Path:
@@ -64,9 +72,11 @@ def is_kept_elsewhere() -> bool:
     return "LE_KEY" in os.environ or bool(os.environ.get("LE_KEY_PROVIDER"))
 
 
-def named_by() -> str:
-    """The variable that says which key is meant, where the environment does not hold the key itself."""
-    return "LE_KEY_NAME" if os.environ.get("LE_KEY_PROVIDER") else "LE_KEY_FILE"
+def pointing_to(key: str) -> str:
+    """What to do so that another key is taken: a file, or a name in the user's own store."""
+    variable = "LE_KEY_NAME" if os.environ.get("LE_KEY_PROVIDER") else "LE_KEY_FILE"
+    first = "unset LE_KEY, which goes before it, and " if "LE_KEY" in os.environ else ""
+    return f"{first}set {variable} to {key}"
 
 
 def described() -> str:
@@ -133,9 +143,7 @@ def from_hexadecimal(text: str, where: str) -> bytes:
     except ValueError:
         master = b""
     if len(master) != KEY_BYTES or len(digits) != 2 * KEY_BYTES:
-        raise KeyFileError(
-            f"the key in {where} must be {KEY_BYTES * 2} random hexadecimal digits; run `le init` to make one"
-        )
+        raise KeyFileError(f"the key in {where} must be {KEY_BYTES * 2} random hexadecimal digits; {INSTEAD}")
     return master
 
 

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from le_pipeline.errors import KeyFileError
+from le_pipeline.files import synced
 from le_pipeline.home import Home
 from le_pipeline.privacy import key_source
-from le_pipeline.privacy.key_source import KEY_BYTES, key_file
+from le_pipeline.privacy.key_source import INSTEAD, KEY_BYTES, key_file
 from le_pipeline.privacy.key_strength import weakness
 from le_pipeline.warehouse.lake import Lake, replace
 
@@ -125,7 +126,7 @@ def verify(home: Home, keys: Keys) -> None:
     if known != keys.key_id or not hmac.compare_digest(check, keys.check_value):
         raise KeyFileError(
             f"this home was made with the key {known}, not with {keys.key_id}; nothing was written."
-            " Point LE_KEY_FILE at the right key"
+            f" To give the right key, {key_source.pointing_to('it')}"
         )
 
 
@@ -133,11 +134,13 @@ def new_keys(name: Path | str, home: Home) -> Keys:
     """The keys of another key than the home's: of a file, made with mode 0600 where there is none, or of the store.
 
     Raises:
-        KeyFileError: a weak or readable key, or one inside LE_HOME.
+        KeyFileError: a weak or readable key, one inside LE_HOME, or one in a folder that is not there.
     """
     if not os.environ.get("LE_KEY_PROVIDER"):
         path = Path(name).expanduser()
         key_source.refuse_inside(path, home)
+        if not path.parent.is_dir():
+            raise KeyFileError(f"there is no folder {path.parent} for the new key; make it, or correct --to")
         if not path.exists():
             _create(path)
     return _strong(key_source.fetched(home, str(name)), str(name))
@@ -152,6 +155,7 @@ def recorded_id(home: Home) -> str | None:
 def record(home: Home, keys: Keys) -> None:
     """Record with which key the home is made."""
     content = json.dumps({"key_id": keys.key_id, "check": keys.check_value})
+    home.create_root()
     replace(home.key_record, lambda path: path.write_text(content, encoding="ascii"))
 
 
@@ -167,14 +171,19 @@ def _recorded(home: Home) -> dict[str, str]:
 def _strong(master: bytes, where: str) -> Keys:
     if why := weakness(master):
         raise KeyFileError(
-            f"the key in {where} must be {KEY_BYTES * 2} random hexadecimal digits, and this one {why};"
-            " run `le init` to make one"
+            f"the key in {where} must be {KEY_BYTES * 2} random hexadecimal digits, and this one {why}; {INSTEAD}"
         )
     return Keys(master)
 
 
 def _create(path: Path) -> None:
+    """Make a key, and have it on the disk before anything is written under it."""
+    is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    for folder in [path.parent, path.parent.parent][: 1 + is_new]:
+        synced(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import polars as pl
 
 from le_pipeline.errors import ExtractError
 from le_pipeline.files import hash_of
-from le_pipeline.home import Home
+from le_pipeline.home import Home, shown
 from le_pipeline.publish import register
 from le_pipeline.publish.hierarchy import Hierarchy
 from le_pipeline.publish.measures import Measures
@@ -29,13 +30,14 @@ from schemas.registry import Column, research_extract
 PROSE = Path(__file__).with_name("research_extract.md")
 NAME, MANIFEST = "research_extract", "manifest.json"
 FORMULA = r"^([=+\-@\t\r])"  # what makes a spreadsheet take a text for a formula (OWASP, CSV injection)
+BESIDE = re.compile(r"\..+\.part")  # how a folder is called while it is written
 WORDS = "de-identified with a record code"
 
 
 @contextmanager
 def beside(folder: Path) -> Iterator[Path]:
     """A folder beside the place of an extract, to write it in; what a run that was cut off left there goes."""
-    place = folder.with_name(f".{folder.name}.part")
+    place = folder.with_name(f".{folder.name}.part")  # BESIDE knows it
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     try:
@@ -101,29 +103,51 @@ def swap_in(folder: Path, target: Path) -> None:
     target.chmod(0o555)
 
 
-def verify(home: Home) -> list[str]:
-    """Hold every extract of the register against the hashes that stand there.
+def verify(home: Home, head: str | None = None) -> list[str]:
+    """Hold every extract against the hashes in the register, and the register against what lies there.
+
+    Args:
+        home: where extracts are.
+        head: the hash of a head of the register that was kept elsewhere; it must be that of some entry.
 
     Returns:
         The folders that are as they were handed out.
 
     Raises:
-        ExtractError: a file is gone, was changed or came later, or the register was changed.
+        ExtractError: a file is gone, was changed or came later, or something there is not on the register.
+        ChainError: the register was changed, or has not the head.
     """
-    folders = []
-    for said in register.entries(home):
-        if said["kind"] != register.EXTRACT:
-            continue
-        folder = home.extracts / said["folder"]
-        found = {path.name: hash_of(path) for path in sorted(folder.iterdir())} if folder.is_dir() else {}
-        changed = sorted(name for name, _ in set(found.items()) ^ set(said["files"].items()))
-        if changed:
-            raise ExtractError(
-                f"{folder} is not what was handed out: {', '.join(dict.fromkeys(changed))} changed, gone or new. Put it"
-                " back from a backup; the hashes in the register tell what the recipient has"
-            )
-        folders.append(said["folder"])
-    return folders
+    there = _folders(home)  # before the register is read: an extract is on it before it is there
+    register.require_head(home, head)
+    files = {said["folder"]: said["files"] for said in register.entries(home) if said["kind"] == register.EXTRACT}
+    if strangers := sorted(there - set(files)):
+        raise ExtractError(
+            f"{', '.join(map(shown, strangers))} in {home.extracts} is not on the register. Put the register back from"
+            " a backup if it was changed; what never was an extract, take away"
+        )
+    for name, hashes in files.items():
+        _require_same(home.extracts / name, hashes)
+    return list(files)
+
+
+def _folders(home: Home) -> set[str]:
+    """What lies where extracts do, such as `study/2026-11-27`; but what a run that was cut off has left."""
+    found = (path for path in home.extracts.glob("*/*") if not BESIDE.fullmatch(path.name))
+    return {path.relative_to(home.extracts).as_posix() for path in found}
+
+
+def _require_same(folder: Path, hashes: Mapping[str, str]) -> None:
+    found = {path.name: _hash_if_file(path) for path in folder.iterdir()} if folder.is_dir() else {}
+    changed = sorted({name for name, _ in set(found.items()) ^ set(hashes.items())})
+    if changed:
+        raise ExtractError(
+            f"{folder} is not what was handed out: {', '.join(map(shown, changed))} changed, gone or new. Put it back"
+            " from a backup; the hashes in the register tell what the recipient has"
+        )
+
+
+def _hash_if_file(path: Path) -> str | None:
+    return hash_of(path) if path.is_file() else None
 
 
 def without_formulas(table: pl.DataFrame) -> pl.DataFrame:

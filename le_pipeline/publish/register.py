@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from le_pipeline.errors import ExtractError
+from le_pipeline.errors import ChainError, ExtractError
 from le_pipeline.home import Home
 from le_pipeline.privacy import chain
 from le_pipeline.privacy.chain import Entry, read
@@ -24,6 +24,26 @@ def entries(home: Home) -> list[Entry]:
         ChainError: an entry was changed, taken out or put in between.
     """
     return read(home.extracts / FILE)
+
+
+def head(home: Home) -> str | None:
+    """The hash of the last entry, of which a copy is kept elsewhere.
+
+    Raises:
+        ChainError: as `entries` does.
+    """
+    every = entries(home)
+    return every[-1]["hash"] if every else None
+
+
+def require_head(home: Home, kept: str | None) -> None:
+    """Stop where no entry has the hash of a head that was kept elsewhere.
+
+    Raises:
+        ChainError: none has; or as `entries` does.
+    """
+    if why := chain.why_unknown(kept, {entry["hash"] for entry in entries(home)}):
+        raise ChainError(f"{home.extracts / FILE}: {why}. Put the file back from a backup, and find out who changed it")
 
 
 def append(home: Home, kind: str, said: dict[str, Any]) -> None:

@@ -46,7 +46,9 @@ def register(entries: Iterable[dict[str, Any]]) -> str:
         said = {"extract": entry["folder"], "made": entry["at"], "covers": covers}
         said |= {name: _text(entry[name]) for name in SHOWN}
         blocks.append(_block(said | {"destroyed": gone.get(entry["folder"], "not yet, by the recipient's word")}))
-    return "\n\n".join(blocks) or "No extract was ever handed out."
+    if not blocks:
+        return "No extract was ever handed out."
+    return "\n\n".join([*blocks, _block({"head": f"{every[-1]['hash']}; keep a copy elsewhere"})])
 
 
 def released(home: Home, staged: Staged) -> str:

@@ -22,7 +22,7 @@ def write_request(home: Home, state: str, folder: Path) -> list[Path]:
         HomeError: the state is no name of a landing folder, or the folder cannot be written.
         ContractError: a layout of the user's is wrong.
     """
-    if not STATE_FOLDER.match(state):
+    if not STATE_FOLDER.fullmatch(state):
         raise HomeError(f"{state!r} is not a state such as LA")
     contents = {"md": markdown.document(state, home.all_layouts()).encode(), "xlsx": workbook.template(state)}
     paths = {folder / f"data-request-{state}.{suffix}": content for suffix, content in contents.items()}

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import dropwhile, groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,15 @@ ABOUT_THE_CONNECTION = {
     *("pg_settings", "current_setting", "getenv", "write_log"),
 }
 EXPLAIN = re.compile(r"\s*explain(\s+analyze\b)?(\s*\([^)]*\))?", re.IGNORECASE)
+WORD = re.compile(r"[^\W\d]\w*")
+QUERIES = {
+    *("select", "from", "with", "values", "table", "describe", "desc", "show", "summarize", "explain"),
+    *("pivot", "pivot_wider", "pivot_longer", "unpivot"),
+}
+# What stands around or in a pivot is not told apart by DuckDB's kinds, and `with` may begin any of these
+WRITING = {"create", "insert", "update", "delete", "merge", "copy"}
+OF_A_PIVOT = {"SELECT", "EXPLAIN", "CREATE", "TRANSACTION", "MULTI"}
+TAKEN = "this connection takes queries only (select, from, with, values, describe, show, summarize, explain, pivot)"
 
 
 class RefusedError(QueryError, duckdb.PermissionException):
@@ -147,23 +158,32 @@ class Reader:
 
     def _queries(self, text: str) -> list[duckdb.Statement]:
         """The statements of a text, each of which is a query."""
+        self._end_what_failed()
         if found := self._refused.search(text):
             name = found.group(1) or found.group(2)
             raise RefusedError(f"{name} is refused: this connection answers queries on the tables of the warehouse")
         statements = self._con.extract_statements(text)
+        for word in _first_words(text):
+            if word not in QUERIES:
+                raise RefusedError(f"{word.upper()} is refused: {TAKEN}")
         for statement in statements:
             self._require_query(statement, text)
         return statements
+
+    def _end_what_failed(self) -> None:
+        """Roll back what an error has left of the transaction that DuckDB puts around a pivot.
+
+        Rows are fetched, and errors come, when the answer has been handed over; so it is done before what follows.
+        """
+        with suppress(duckdb.TransactionException):  # there is none, mostly
+            self._con.rollback()
 
     def _require_query(self, statement: duckdb.Statement, text: str) -> None:
         kind = _kind(statement)
         if kind == "EXPLAIN" and statement.query:
             self._queries(EXPLAIN.sub("", statement.query, count=1))
         elif kind != "SELECT" and not _is_pivot(statement, text):
-            raise RefusedError(
-                f"{kind} is refused: this connection takes queries only (select, from, with, describe, show, summarize,"
-                " explain, pivot)"
-            )
+            raise RefusedError(f"{kind} is refused: {TAKEN}")
 
 
 def _warehouse(home: Home | str | Path | None) -> Path:
@@ -181,11 +201,44 @@ def _kind(statement: duckdb.Statement) -> str:
 
 
 def _is_pivot(statement: duckdb.Statement, text: str) -> bool:
-    """Whether it is what DuckDB makes of a PIVOT whose values it has to look up: several statements without a text.
+    """Whether it is what DuckDB makes of a query with a PIVOT whose values it has to look up.
 
-    DuckDB 2 calls it one statement of the kind MULTI. A table may be created as a pivot, too.
+    That are several statements without a text; DuckDB 2 calls it one statement of the kind MULTI. What is not a query
+    may hold a pivot, too.
     """
-    return (not statement.query or _kind(statement) == "MULTI") and not re.search(r"\bcreate\b", text, re.IGNORECASE)
+    kind = _kind(statement)
+    is_of_pivot = kind == "MULTI" or (not statement.query and kind in OF_A_PIVOT)
+    return is_of_pivot and WRITING.isdisjoint(_tokens(text))
+
+
+def _tokens(text: str) -> list[str]:
+    """The words and signs of a text in lower case, as DuckDB tells them apart; without comments."""
+    encoded = text.encode()
+    starts = [start for start, _ in duckdb.tokenize(text)]
+    pieces = (encoded[start:end].decode(errors="replace") for start, end in pairwise([*starts, len(encoded)]))
+    # DuckDB takes a space that is not an ASCII one for part of the word; what follows the last word may be a comment
+    return [found.group().lower() if (found := WORD.match(piece.lstrip())) else piece.strip() for piece in pieces]
+
+
+def _first_words(text: str) -> Iterator[str]:
+    """The word that each statement of a text begins with, and the one after EXPLAIN and its options."""
+    for is_end, tokens in groupby(_tokens(text), key=lambda token: token.startswith(";")):
+        if is_end:
+            continue
+        words = _without_brackets(list(tokens))
+        yield words[0]
+        if words[0] == "explain":
+            yield _explained(words[1:])
+
+
+def _without_brackets(words: list[str]) -> list[str]:
+    return list(dropwhile(lambda word: word == "(", words))
+
+
+def _explained(words: list[str]) -> str:
+    rest = words[1:] if words[0] == "analyze" else words
+    is_with_options = rest[0] == "(" and rest[1] not in QUERIES | {"("}
+    return _without_brackets(rest[rest.index(")") + 1 :] if is_with_options else rest)[0]
 
 
 def _words(names: Iterable[str]) -> re.Pattern[str]:

@@ -18,6 +18,7 @@ from assets.extract import JOB
 from end_to_end.conftest import SAMPLES, SampleRun
 from end_to_end.test_nothing_personal_leaves import personal_values
 from le_pipeline.cli import app
+from le_pipeline.errors import ChainError
 from le_pipeline.home import Home
 from le_pipeline.publish import register
 from le_pipeline.warehouse.lake import Lake
@@ -140,6 +141,11 @@ def test_the_register_and_the_files_are_shown_and_verified(made: Home) -> None:
     assert "34 CFR 99.31(b)(2)" in shown.output
     assert "student_key, school_year, subject" in shown.output.replace("\n", " ")
     assert "is as it was handed out" in verified.output
+    (head,) = re.findall(r"the head of the register is ([0-9a-f]{64})", verified.output)
+    assert f"{head}; keep a copy elsewhere" in shown.output
+    assert CliRunner().invoke(app, ["extract", "verify", "--head", head, *home]).exit_code == 0
+    other = CliRunner().invoke(app, ["extract", "verify", "--head", "f" * 64, *home])
+    assert isinstance(other.exception, ChainError)
 
 
 def test_dagster_makes_the_extract_of_an_agreement_and_shows_no_value(

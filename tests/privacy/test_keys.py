@@ -17,8 +17,9 @@ from landed import LA_2016, Landed, scores, students
 from le_pipeline.cli import app
 from le_pipeline.errors import KeyFileError
 from le_pipeline.home import Home
+from le_pipeline.privacy.key_source import pointing_to
 from le_pipeline.privacy.key_strength import weakness
-from le_pipeline.privacy.keys import Keys, create_key_file, key_file, load_keys, new_keys
+from le_pipeline.privacy.keys import Keys, create_key_file, key_file, load_keys, new_keys, recorded_id
 from le_pipeline.warehouse.lake import Lake
 
 RANDOM = hashlib.sha256(b"another key").hexdigest()
@@ -46,6 +47,86 @@ def test_a_new_key_is_random_and_for_its_owner_alone_and_is_never_replaced(bare:
 def test_without_a_key_the_message_says_how_to_get_one(bare: Home) -> None:
     with pytest.raises(KeyFileError, match="run `le init`, or set LE_KEY_FILE"):
         load_keys(bare)
+
+
+def test_a_new_key_is_on_the_disk_with_its_folders_before_it_is_used(
+    bare: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, int]] = []
+    fsync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), os.fstat(descriptor).st_size))
+
+    monkeypatch.setenv("LE_KEY_FILE", str(tmp_path / "folder" / "key"))
+    monkeypatch.setattr(os, "fsync", seen)
+    path = create_key_file(bare)
+    assert synced[0] == (str(path), 65)
+    assert [name for name, _ in synced[1:]] == [str(path.parent), str(tmp_path)]
+
+
+def test_a_key_of_a_home_that_is_gone_is_to_be_put_back_not_made(home: Home, keys: Keys) -> None:
+    key_file().unlink()
+    with pytest.raises(KeyFileError, match="this home was made with one: put it back") as missing:
+        load_keys(home)
+    key_at(key_file(), "damaged")
+    with pytest.raises(KeyFileError, match="put the right key back there") as damaged:
+        load_keys(home)
+    assert "le init" not in str(missing.value)
+    assert "only where the home is new" in str(damaged.value)
+    assert recorded_id(home) == keys.key_id
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_a_key_that_is_no_regular_file_is_refused_and_not_waited_for(
+    bare: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = Path(os.devnull) if kind == "device" else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path, 0o600)
+    elif kind == "folder":
+        path.mkdir()
+    monkeypatch.setenv("LE_KEY_FILE", str(path))
+    with pytest.raises(KeyFileError, match=r"no regular file|cannot be read"):
+        load_keys(bare)
+    with pytest.raises(KeyFileError, match=r"no regular file|cannot be read"):
+        new_keys(path, bare)
+
+
+def test_a_new_key_in_a_folder_that_is_not_there_is_refused(bare: Home, tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match=r"there is no folder .*nowhere for the new key; make it, or correct --to"):
+        new_keys(tmp_path / "nowhere" / "key", bare)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_another_key_is_pointed_to_where_it_will_be_looked_for(
+    home: Home, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LE_KEY_FILE", str(key_at(home.root.with_name("other"))))
+    with pytest.raises(KeyFileError, match="To give the right key, set LE_KEY_FILE to it"):
+        load_keys(home)
+    monkeypatch.setenv("LE_KEY", RANDOM)
+    with pytest.raises(KeyFileError, match="unset LE_KEY, which goes before it, and set LE_KEY_FILE to it"):
+        load_keys(home)
+    monkeypatch.setenv("LE_KEY_PROVIDER", "own_store:Store")
+    assert pointing_to("new") == "unset LE_KEY, which goes before it, and set LE_KEY_NAME to new"
+    monkeypatch.delenv("LE_KEY")
+    assert pointing_to("new") == "set LE_KEY_NAME to new"
+
+
+def test_after_a_change_of_keys_the_advice_leads_to_the_new_one(
+    home: Home, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LE_KEY", keys.master.hex())
+    new = tmp_path / "new"
+    told = CliRunner().invoke(app, ["keys", "rotate", "--to", str(new), "--home", str(home.root)])
+    assert f"unset LE_KEY, which goes before it, and set LE_KEY_FILE to {new}." in told.output
+    with pytest.raises(KeyFileError, match="unset LE_KEY"):
+        load_keys(home)
+    monkeypatch.delenv("LE_KEY")
+    monkeypatch.setenv("LE_KEY_FILE", str(new))
+    assert load_keys(home).key_id != keys.key_id
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])

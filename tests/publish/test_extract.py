@@ -16,7 +16,7 @@ from le_pipeline.errors import AgreementError, AnonymityError, ChainError, Extra
 from le_pipeline.privacy.keys import Keys, create_key_file, load_keys
 from le_pipeline.privacy.vault import EXTRACT_CODES, Vault
 from le_pipeline.publish import extract as module
-from le_pipeline.publish import handover, register
+from le_pipeline.publish import handover, register, summary
 from le_pipeline.publish.extract import make
 from publish.extracts import State, rows_of
 from scenario import key
@@ -475,6 +475,60 @@ def test_a_file_that_was_changed_is_noticed(state: State, name: str) -> None:
 
     with pytest.raises(ExtractError, match=f"not what was handed out: {name} changed"):
         handover.verify(state.home)
+
+
+def test_an_extract_without_its_register_is_noticed(state: State) -> None:
+    state.students(20)
+    made = make(state.write().home, state.agreement())
+    (state.home.extracts / "register.jsonl").unlink()
+    with pytest.raises(ExtractError, match=rf"study/{made.folder.name} in .* is not on the register"):
+        handover.verify(state.home)
+
+
+def test_what_lies_among_extracts_and_is_none_is_named(state: State) -> None:
+    state.students(20)
+    made = make(state.write().home, state.agreement())
+    (made.folder.parent / ".2026-01-01.part").mkdir()  # of a run that was cut off
+    (state.home.extracts / "refused").mkdir()  # of an agreement whose extract was refused
+    assert handover.verify(state.home) == [f"study/{made.folder.name}"]
+
+    (state.home.extracts / "other" / "2026-01-01").mkdir(parents=True)
+    (made.folder.parent / "2026-01-02").mkdir()
+    with pytest.raises(ExtractError, match=r"other/2026-01-01, study/2026-01-02 in .* is not on the register"):
+        handover.verify(state.home)
+
+
+def test_a_folder_inside_an_extract_is_named(state: State) -> None:
+    state.students(20)
+    made = make(state.write().home, state.agreement())
+    made.folder.chmod(0o755)
+    (made.folder / "more").mkdir()
+    (made.folder / "README.md").unlink()
+    (made.folder / "README.md").mkdir()
+    with pytest.raises(ExtractError, match=r"README\.md, more changed, gone or new"):
+        handover.verify(state.home)
+
+
+def test_a_head_that_was_kept_elsewhere_shows_what_was_cut_off(state: State) -> None:
+    state.students(20)
+    made = make(state.write().home, state.agreement())
+    first = register.head(state.home)
+    register.destroyed(state.home, "study", made.folder.name)
+    kept = register.head(state.home)
+    assert handover.verify(state.home, first) == handover.verify(state.home, kept) == [f"study/{made.folder.name}"]
+    assert kept and f"{kept}; keep a copy elsewhere" in summary.register(register.entries(state.home))
+
+    path = state.home.extracts / "register.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").splitlines(keepends=True)[0], encoding="utf-8")
+    assert handover.verify(state.home, first)
+    with pytest.raises(ChainError, match="no entry has the hash that was kept elsewhere"):
+        handover.verify(state.home, kept)
+
+
+def test_a_head_without_a_register_is_noticed(state: State) -> None:
+    assert register.head(state.home) is None
+    with pytest.raises(ChainError, match="no entry has the hash"):
+        handover.verify(state.home, "f" * 64)
 
 
 def test_a_file_too_many_or_too_few_is_noticed(state: State) -> None:

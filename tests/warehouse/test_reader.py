@@ -20,6 +20,7 @@ from le_pipeline.errors import QueryError
 from le_pipeline.home import Home
 from le_pipeline.warehouse import build, reader
 from le_pipeline.warehouse.lake import Lake, polars_schema
+from le_pipeline.warehouse.reader import RefusedError
 from schemas import registry
 
 DOCS = (Path(__file__).parents[2] / "docs" / "warehouse.md").read_text(encoding="utf-8")
@@ -184,6 +185,11 @@ def test_with_the_settings_for_other_clients_nothing_is_written_whatever_is_trie
         "with p as (pivot canonical.school on state using count(*)) from p",
         "pivot canonical.school on state in ('LA') using count(*)",
         "unpivot canonical.school on lea_id, school_name",
+        "/* by state */ (pivot canonical.school on state using count(*)) -- so",
+        "describe pivot canonical.school on state using count(*)",
+        "explain (format json) (select 1)",
+        "desc canonical.school",
+        "\u00a0select\u00a01;\u00a0from\u00a0canonical.school;",
         "select table_name, comment from duckdb_tables()",
         "select column_name from information_schema.columns",
         "select * from range(3), unnest([1, 2]) as u(n)",
@@ -196,6 +202,21 @@ def test_a_query_of_any_kind_is_answered(home: Home, query: str) -> None:
     with reader.connect(home) as con:
         assert con.execute(query).fetchall()
         assert con.sql(query).fetchall()
+
+
+@pytest.mark.parametrize("name", [name for name in OUTSIDE | INSIDE if "pivot" in name and name != "a file by pivot"])
+def test_what_is_no_query_is_refused_by_the_reader_itself_though_it_holds_a_pivot(place: Place, name: str) -> None:
+    with reader.connect(place.home) as con, pytest.raises(RefusedError, match="this connection takes queries only"):
+        con.execute(place.sql((OUTSIDE | INSIDE)[name]))
+
+
+def test_a_transaction_that_an_error_has_aborted_does_not_stay(home: Home) -> None:
+    with reader.connect(home) as con:
+        con._con.execute("begin")
+        with pytest.raises(duckdb.Error):
+            con._con.execute("select error('so that the transaction is aborted')").fetchall()
+
+        assert con.execute(PERMITTED).fetchall() == ANSWER
 
 
 def test_parameters_are_values_and_frames_come_as_frames(home: Home) -> None:
