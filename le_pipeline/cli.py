@@ -512,16 +512,22 @@ def list_releases(home: HomeOption = None) -> None:
 
 @release.command("verify")
 def verify_release(
-    name: Annotated[str | None, typer.Argument(help="One release; else every one")] = None, home: HomeOption = None
+    name: Annotated[str | None, typer.Argument(help="One release; else every one")] = None,
+    home: HomeOption = None,
+    head: Annotated[str | None, typer.Option(help="The hash of a head of the ledger that was kept elsewhere")] = None,
 ) -> None:
     """Hold the files of every release, and what the ledger keeps of it, against the hashes in the ledger."""
     from le_pipeline.home import Home
+    from le_pipeline.publish import ledger
     from le_pipeline.publish import release as releases
 
-    names = releases.verify(Home.at(home), name)
+    place = Home.at(home)
+    names = releases.verify(place, name, head)
     for verified in names:
         out.print(f"{verified} is as it was released", soft_wrap=True)
-    if not names:
+    if names:
+        out.print(f"the head of the ledger is {ledger.entries(place)[-1]['hash']}", soft_wrap=True)
+    else:
         out.print("Nothing was ever released.")
 
 

@@ -72,6 +72,16 @@ def why_unknown(head: str | None, hashes: Container[str]) -> str | None:
     return "no entry has the hash that was kept elsewhere: it was written anew, or its end was cut off"
 
 
+def require_head(path: Path, kept: str | None) -> None:
+    """Stop where no entry of a file has the hash of a head that was kept elsewhere; where none was kept, never.
+
+    Raises:
+        ChainError: none has; or as `read` does.
+    """
+    if why := why_unknown(kept, {entry["hash"] for entry in read(path)}):
+        raise ChainError(f"{path}: {why}. Put the file back from a backup, and find out who changed it")
+
+
 def line(entry: Entry) -> bytes:
     """An entry as it is written."""
     return (json.dumps(entry) + "\n").encode()

@@ -35,6 +35,15 @@ def entries(home: Home) -> list[Entry]:
     return chain.read(home.ledger / FILE)
 
 
+def require_head(home: Home, kept: str | None) -> None:
+    """Stop where no release's entry has the hash of a head that was kept elsewhere.
+
+    Raises:
+        ChainError: none has; or as `entries` does.
+    """
+    chain.require_head(home.ledger / FILE, kept)
+
+
 def append(home: Home, said: dict[str, Any]) -> None:
     """Enter a release. Call it under the home's lock `release`."""
     chain.append(home.ledger / FILE, said)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from le_pipeline.errors import ChainError, ExtractError
+from le_pipeline.errors import ExtractError
 from le_pipeline.home import Home
 from le_pipeline.privacy import chain
 from le_pipeline.privacy.chain import Entry, read
@@ -42,8 +42,7 @@ def require_head(home: Home, kept: str | None) -> None:
     Raises:
         ChainError: none has; or as `entries` does.
     """
-    if why := chain.why_unknown(kept, {entry["hash"] for entry in entries(home)}):
-        raise ChainError(f"{home.extracts / FILE}: {why}. Put the file back from a backup, and find out who changed it")
+    chain.require_head(home.extracts / FILE, kept)
 
 
 def append(home: Home, kind: str, said: dict[str, Any]) -> None:

@@ -201,17 +201,23 @@ def promote(home: Home) -> str:
         return str(entry["release"])
 
 
-def verify(home: Home, name: str | None = None) -> list[str]:
+def verify(home: Home, name: str | None = None, head: str | None = None) -> list[str]:
     """Hold a release, or every one, and what the ledger keeps of it, against the hashes in the ledger.
+
+    Args:
+        home: where releases and ledger are.
+        name: of one release; else every one.
+        head: the hash of a head of the ledger that was kept elsewhere; it must be that of some entry.
 
     Returns:
         The releases that are as they were released.
 
     Raises:
-        ChainError: the ledger was changed.
+        ChainError: the ledger was changed, or has not the head.
         ReleaseError: a file is gone, was changed or came later; there is no such release; or a folder is none of ours.
     """
     with home.lock(LOCK):
+        ledger.require_head(home, head)
         _finish(home)
         every = _verified(home)
     names = [entry["release"] for entry in every]

@@ -426,3 +426,16 @@ def test_a_damaged_warehouse_is_told(own: Home) -> None:
 
     with pytest.raises(ReleaseError, match="cannot be read"):
         release.stage(own)
+
+
+def test_a_ledger_that_was_taken_away_with_its_releases_is_noticed_by_a_head_that_was_kept(own: Home) -> None:
+    release.make(own, "first")
+    head = ledger.entries(own)[-1]["hash"]
+    assert release.verify(own, head=head) == ["first"]
+
+    for folder in (own.published, own.ledger):
+        folder.rename(own.root / f"away {folder.name}")
+
+    assert release.verify(own) == []
+    with pytest.raises(ChainError):
+        release.verify(own, head=head)
