@@ -378,6 +378,7 @@ def test_common_names_are_found_where_both_stand_together(searched: Landed, text
     [b"PAR1 and no more", b"PK\3\4 and no more", b"\x1f\x8b and no more", b"SQLite format 3\0 and no more",
      b"12345678DUCK and no more", zipped("a", b"x")[:-30], b"7z\xbc\xaf\x27\x1c\0\4", b"Rar!\x1a\7\1\0",
      b"\x04\x22\x4d\x18 lz4", b"%PDF-1.7\n", b"\xfd7zXZ\0 and no more", b"BZh9 and no more"],
+    ids=lambda content: content[:4].hex(),  # a ZIP archive holds the time it was made at
 )  # fmt: skip
 def test_what_cannot_be_read_is_told_and_fails(searched: Landed, content: bytes) -> None:
     written(searched.home, "published/x", content)
