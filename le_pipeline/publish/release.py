@@ -12,7 +12,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from le_pipeline.files import hash_of
 from le_pipeline.home import Home
 from le_pipeline.privacy.agreement import require_nothing_due
 from le_pipeline.publish import ledger, package
-from le_pipeline.publish.book import ALL, Book
-from le_pipeline.publish.control import control
+from le_pipeline.publish.book import ALL, Book, Key
+from le_pipeline.publish.control import Controlled, control
 from le_pipeline.publish.handover import beside, swap_in
 from le_pipeline.publish.masking import Masked, mask
 from le_pipeline.publish.tables import COUNTED, Row, sheets
@@ -145,28 +145,18 @@ def stage(home: Home, name: str | None = None) -> Staged:
         protected_by = {state: of_state(found, state) for state in states}
         expectations = _expectations(masked, protected_by)
         said = _said(release, content, changed, deliveries=deliveries, expectations=expectations, before=before)
+        marts = {sheet.table.name: sheet.frame.filter(sheet.is_chosen) for sheet in chosen}
         with beside(home.published / CANDIDATE) as folder, beside(home.ledger / CANDIDATE) as kept:
             manifest = package.write(folder, masked, protected_by, said)
-            audit = controlled.audit
+            told = frozenset[Key]().union(*(table.told for table in masked))
             entry = {
                 "release": release,
                 "tables": list(content.tables),
                 "breakdowns": said["breakdowns"],
-                "cells": len(book.cells),
-                "shown": len(frozenset().union(*(table.told for table in masked))),
-                "protected": audit.protected,
-                "not_shown": audit.unknown,
-                "tables_tried": audit.witnesses,
-                "mended_rounds": controlled.rounds,
+                **_counted(book, controlled, told),
                 "after": before[-1]["hash"] if before else None,
                 "files": {**manifest["files"], package.MANIFEST: hash_of(folder / package.MANIFEST)},
-                "ledger": ledger.write(
-                    kept,
-                    book,
-                    controlled,
-                    frozenset().union(*(table.told for table in masked)),
-                    {sheet.table.name: sheet.frame.filter(sheet.is_chosen) for sheet in chosen},
-                ),
+                "ledger": ledger.write(kept, book, controlled, told, marts),
             }
             if all(expectation.is_met for expectation in expectations):
                 (kept / "entry.json").write_text(json.dumps(entry), encoding="utf-8")
@@ -391,6 +381,19 @@ def _expectations(masked: list[Masked], protected_by: Mapping[str, Profile]) -> 
         for table in masked
     }
     return gate.check({table.table: table.figures.to_pandas() for table in masked}, forbidden)
+
+
+def _counted(book: Book, controlled: Controlled, told: Set[Key]) -> dict[str, int]:
+    """What there is, what is shown, hidden and was tried; it tells how many groups are small: only the ledger has it."""
+    audit = controlled.audit
+    return {
+        "cells": len(book.cells),
+        "shown": len(told),
+        "protected": audit.protected,
+        "not_shown": audit.unknown,
+        "tables_tried": audit.witnesses,
+        "mended_rounds": controlled.rounds,
+    }
 
 
 def _said(  # noqa: PLR0913  # what a manifest says
