@@ -384,7 +384,7 @@ def _expectations(masked: list[Masked], protected_by: Mapping[str, Profile]) -> 
 
 
 def _counted(book: Book, controlled: Controlled, told: Set[Key]) -> dict[str, int]:
-    """What there is, what is shown, hidden and was tried; it tells how many groups are small: only the ledger has it."""
+    """What is there, shown, hidden and was tried. It tells how many groups are small, so only the ledger has it."""
     audit = controlled.audit
     return {
         "cells": len(book.cells),
