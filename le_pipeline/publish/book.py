@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -55,13 +55,15 @@ class Cell:
 class Book:
     """Cells by what they count, and equations between them. The same count has one cell, whatever tables show it.
 
-    `bands`: for parts of a group, the group and how their share may be told in bands, where it may. `clashes`: counts
-    that two tables have otherwise. `editions`: by what is counted, the cell of each value that releases had of it.
+    `bands`: for parts of a group, the group and how their share may be told in bands, where it may. `benchmarks`: the
+    shares that are declared, by benchmark and subject. `clashes`: counts that two tables have otherwise. `editions`: by
+    what is counted, the cell of each value that releases had of it.
     """
 
     cells: dict[Key, Cell] = field(default_factory=dict)
     equations: list[tuple[Key, tuple[Key, ...]]] = field(default_factory=list)
     bands: dict[Key, tuple[Key, Coded]] = field(default_factory=dict)
+    benchmarks: Mapping[tuple[str, str], Set[float]] = field(default_factory=lambda: defaultdict(frozenset))
     clashes: list[Key] = field(default_factory=list)
     editions: dict[Key, dict[int, Key]] = field(default_factory=dict)
 

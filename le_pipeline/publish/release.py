@@ -12,6 +12,7 @@ import json
 import math
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from le_pipeline.publish.handover import beside, swap_in
 from le_pipeline.publish.masking import Masked, mask
 from le_pipeline.publish.tables import COUNTED, Row, sheets
 from le_pipeline.warehouse import gate
-from le_pipeline.warehouse.engine import code_version
+from le_pipeline.warehouse.engine import Engine, code_version
 from le_pipeline.warehouse.gate import Expectation
 from le_pipeline.warehouse.lake import polars_schema
 from schemas import registry
@@ -116,7 +117,7 @@ def stage(home: Home, name: str | None = None) -> Staged:
         marts, deliveries = _read(home)
         contents = [content, *(_content_of(entry) for entry in before)]
         changed = _changed(home, before, marts)
-        book = Book()
+        book = Book(benchmarks=_benchmarks(home))
         entered = sheets(
             {name: _entered(name, mart, contents, changed) for name, mart in marts.items()},
             book,
@@ -307,6 +308,14 @@ def _read(home: Home) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
             f"{home.warehouse} cannot be read, or is of another version; `le run` makes it anew"
         ) from None
     return marts, landed.select(DELIVERIES).to_dicts()
+
+
+def _benchmarks(home: Home) -> dict[tuple[str, str], set[float]]:
+    """The shares that are declared for each benchmark and subject."""
+    found: dict[tuple[str, str], set[float]] = defaultdict(set)
+    for row in pl.read_csv(Engine(home).reference("benchmark")).iter_rows(named=True):
+        found[row["benchmark"], row["subject"]].add(float(row["benchmark_share"]))
+    return found
 
 
 def _broken_down_by(row: Row) -> frozenset[str]:

@@ -316,12 +316,13 @@ def _same_students(book: Book, place: tuple[str, ...], subgroups: Mapping[str, l
                 book.equations.append((totals[whole], tuple(totals[part] for part in parts_of)))
 
 
+EXACT = 1e-9
 BENCHMARK = ("benchmark_share", "benchmark_source", "benchmark_confidence")
 
 
 def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
     entered: dict[tuple[str, ...], Keys] = {}
-    told: dict[tuple[str, ...], set[tuple[Any, ...]]] = {}
+    declared = book.benchmarks
     names = ("state", "region", "role", "grade_band", "school_year", "subject")
     rows = list(sheet.frame.iter_rows(named=True))
     for row in rows:
@@ -331,7 +332,6 @@ def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         met = {end: round(row[f"{end}_share"] * row["n"]) for end in ("start", "end")}
         parts = [book.part(n, f"{n.measure} met at {end}", met[end], "student", profile) for end in met]
         entered[*place, row["benchmark"]] = (n, *parts)
-        told.setdefault(_benchmark(row), set()).add(tuple(row[name] for name in BENCHMARK))
     for row in rows:
         place = tuple(str(row[name]) for name in names)
         n, at_start, at_end = entered[*place, row["benchmark"]]
@@ -342,7 +342,10 @@ def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
         teachers = (book.count(f"teacher followed {row['benchmark']}", place, row["n_teachers"], "staff"),)
         shown: dict[str, Keys | None] = {"n": (n,), "n_teachers": teachers}
         shown |= {"start_share": (n, at_start), "end_share": (n, at_end)}
-        is_one = len(told[_benchmark(row)]) == 1
+        # given by grade, a mix of benchmarks tells how many students are in each
+        is_one = any(
+            abs(row["benchmark_share"] - share) < EXACT for share in declared[row["benchmark"], row["subject"]]
+        )
         shown["closed_share"] = (n, at_start, at_end) if is_one else None
         few = (n, at_start, at_end, *teachers) if is_one else None  # teachers may be too few for an interval
         shown |= dict.fromkeys((*INTERVAL, "null_reason"), few)
@@ -360,11 +363,6 @@ def _benchmark_gap(sheet: Sheet, book: Book, profile_of: ProfileOf) -> None:
                 book.equations += [(key, (other,)) for key, other in zip(first, same, strict=True)]
     measures = {key.measure for key in book.cells if key.measure.startswith(("student followed", "teacher followed"))}
     book.add_margins(sorted(measures), summed=(STATE, 1, 2, 3))
-
-
-def _benchmark(row: Row) -> tuple[str, ...]:
-    """Where a benchmark may be one figure: it is given by grade, and the mix of grades tells how many are in each."""
-    return tuple(str(row[name]) for name in ("benchmark", "subject", "school_year", "grade_band"))
 
 
 def _alike(book: Book, keys: Keys, others: Keys) -> bool:

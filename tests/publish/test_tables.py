@@ -22,7 +22,7 @@ def entered(**rows: list[dict[str, object]]) -> tuple[Book, dict[str, Sheet]]:
         name: pl.DataFrame(rows.get(name, []), schema=polars_schema(registry.tables()[name]), orient="row")
         for name in PUBLISHED
     }
-    book = Book()
+    book = Book(benchmarks={("naep", "ela"): {0.4, 0.33}})
     found = sheets(marts, book, lambda state: of_state(PROFILES, state), lambda *_: True)
     return book, {sheet.table.name: sheet for sheet in found}
 
@@ -69,3 +69,15 @@ def test_a_gap_gives_away_both_sides_and_groups_are_parts_of_the_same_students()
     assert [key.measure for key in by_sex["hedges_g"]] == ["student of sex female", "student of sex male"]
     totals = [total for total, _ in book.equations if total.measure == "student tested"]
     assert len(totals) == 2 and len(set(totals)) == 1
+
+
+def test_a_mix_of_benchmarks_would_tell_how_many_are_in_each_grade() -> None:
+    row = {"state": "LA", "region": "all", "role": "all", "school_year": 2015, "subject": "ela", "benchmark": "naep"}
+    row |= {"n": 60, "n_teachers": 9, "start_share": 0.5, "end_share": 0.6}
+    rows = [row | {"grade_band": "all", "benchmark_share": 0.37}, row | {"grade_band": "3-5", "benchmark_share": 0.4}]
+    _, found = entered(benchmark_gap=rows)
+    one, mixed = found["benchmark_gap"].reveals  # in order of the key
+
+    for column in ("benchmark_share", "benchmark_source", "closed_share", "ci_low", "null_reason"):
+        assert mixed[column] is None  # never shown
+        assert one[column] is not None
