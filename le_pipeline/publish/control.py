@@ -35,7 +35,6 @@ class Controlled:
     shown: frozenset[Key]
     told: frozenset[Key]
     audit: Audit
-    cells: int
     rounds: int
 
 
@@ -70,7 +69,6 @@ class _Task:
     place: dict[Key, int]
     aims: _Aims
     need: Protection
-    is_in_tables: Mask
     hidden: Mask = field(init=False)
 
     @classmethod
@@ -97,7 +95,7 @@ class _Task:
             shown=known,
             hidden=held | ~(in_tables | known),
         )
-        return cls(system, place, aims, need, in_tables)
+        return cls(system, place, aims, need)
 
     def attack(self, only: Mask) -> Audit:
         """Attack what would be shown."""
@@ -182,7 +180,7 @@ def _decided(book: Book, task: _Task, profile_of: ProfileOf, audits: Sequence[Au
     }
     witnesses = sum(found.witnesses for found in audits)
     passed = replace(audits[0], unknown=int(task.hidden.sum()), witnesses=witnesses, exposures=())
-    return Controlled(shown, frozenset(told), passed, task.system.size, len(audits) - 1)
+    return Controlled(shown, frozenset(told), passed, len(audits) - 1)
 
 
 def _agrees(band: Coded, low: float, high: float) -> bool:

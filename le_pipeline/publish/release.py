@@ -42,7 +42,6 @@ from schemas.release import DIMENSIONS, TABLES, ReleaseContent, load_content
 LOCK = "release"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CURRENT, CANDIDATE = "current", ".candidate"
-INPUTS = tuple(f"marts.{name}" for name in TABLES)
 Slice = tuple[str, str, str, str]  # whose, state, school year, subject
 DELIVERIES = ("state", "school_year", "feed", "layout", "layout_hash", "file_hash")  # no rows: they count people
 

@@ -72,12 +72,12 @@ def _link(book: Book) -> None:
             waiting = observed._replace(measure="teacher not observed")
             if observed in book.cells and waiting in book.cells:
                 book.add_up(_ever(book, observed, waiting), [key], "teacher no longer")
-        elif measure == "teacher retained strict state" and set(places[1:-1]) == {ALL}:
+        elif measure == "teacher retained strict state" and set(places[1:-1]) == {
+            ALL
+        }:  # who teaches there a year later
             observed = Key("teacher", (*places[:-1], str(int(places[-1]) + 1)))
             waiting = observed._replace(measure="teacher not observed")
-            if (
-                observed in book.cells and waiting in book.cells
-            ):  # who teaches in the state a year later, and did before
+            if observed in book.cells and waiting in book.cells:
                 book.add_up(_ever(book, observed, waiting), [key], "teacher new")
         elif FOLLOWED.fullmatch(measure):
             met_at = {end: key._replace(measure=f"{measure} met at {end}") for end in ("start", "end")}
