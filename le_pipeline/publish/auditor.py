@@ -78,19 +78,18 @@ def audit(  # noqa: PLR0913  # what is known, and what is asked
         known: cells that everybody knows already, from what was published before.
         only: the protected cells to attack; all of them where it is not given.
     """
-    attack = _Attack(system, suppressed, reach, person)
     is_protected = ~np.isnan(reach[0]) | ~np.isnan(reach[1])
     protected = np.flatnonzero(is_protected if only is None else is_protected & only)
-    found = [Exposure(int(cell), *attack.interval(int(cell))) for cell in protected if not attack.hides(int(cell))]
-    exposed = {exposure.cell for exposure in found}
-    if person is not None and (person >= 0).any():
+    attack = _Attack(system, suppressed, reach, person)
+    found = [Exposure(cell, *attack.interval(cell)) for cell in protected.tolist() if not attack.hides(cell)]
+    if attack.people:
         # what somebody would know though nothing more were shown is mostly a count of themselves: none but they may
         nothing = np.ones(system.size, dtype=bool) if known is None else ~known
         anyway = _Attack(system, nothing, reach, person)
-        everybody = set(person.tolist()) - {-1}
-        for cell in (int(cell) for cell in protected if cell not in exposed and system.values[cell] > 0):
-            people = attack.told(cell, everybody - {int(person[cell])})
-            if people - anyway.told(cell, people):
+        exposed = {exposure.cell for exposure in found}
+        for cell in (cell for cell in protected.tolist() if cell not in exposed and system.values[cell] > 0):
+            people = attack.told(cell, attack.others(cell))
+            if (people & ~anyway.told(cell, people)).any():
                 value = float(system.values[cell])
                 found.append(Exposure(cell, value, value, insider=True))
     return Audit(len(protected), int(suppressed.sum()), attack.witnesses, tuple(found), attack.low, attack.high)
@@ -105,16 +104,20 @@ def possible_values(system: System, suppressed: Mask, cell: int) -> tuple[float,
 class _Attack:
     """The attacker's unknowns, and how far witnesses have shown each to reach.
 
-    `doubted`: for each cell that a witness moves, the people in whose cells every such witness moves something too; to
-    all others one of them shows a table that they have to believe, and in which the cell is another one.
+    `person`: a number for each who is alone in a cell, -1 where nobody is. `certain`: by cell and (in bits) person,
+    whether every witness that moves the cell moves something of that person too; to all others one of them shows a
+    table that they have to believe, and in which the cell is another one.
     """
 
     def __init__(
         self, system: System, suppressed: Mask, reach: tuple[Numbers, Numbers], person: Cells | None = None
     ) -> None:
         self.system = system
-        self.person = np.full(system.size, -1) if person is None else person
-        self.doubted: dict[int, set[int]] = {}
+        self.person = np.full(system.size, -1)
+        if person is not None:
+            self.person[person >= 0] = np.unique(person[person >= 0], return_inverse=True)[1]
+        self.people = int(self.person.max(initial=-1)) + 1
+        self.certain = np.full((system.size, -(-self.people // 8)), 255, dtype=np.uint8)
         self.unknown = suppressed & (system.most > system.least)
         self.by_cell = system.equations.tocsc()
         self.reach_low, self.reach_high = reach
@@ -123,6 +126,8 @@ class _Attack:
 
     def hides(self, cell: int) -> bool:
         """Whether witnesses show the cell as low and as high as it must reach."""
+        if not self._is_open(np.array([cell])).any():
+            return True
         for room in self._rooms(cell):
             for near in (cell, *room.near[self._is_open(room.near)]):
                 for end in (self.reach_high[near], self.reach_low[near]):
@@ -130,7 +135,7 @@ class _Attack:
                         self._witness(room, int(near), float(end))
             if not self._is_open(np.array([cell])).any():
                 return True
-        return not self._is_open(np.array([cell])).any()
+        return False
 
     def interval(self, cell: int) -> tuple[float, float]:
         """The least and the most that the cell can be, in real numbers."""
@@ -138,22 +143,30 @@ class _Attack:
         *_, room = [None, *self._rooms(cell)]
         return (value, value) if room is None else (room.furthest(cell, -np.inf), room.furthest(cell, np.inf))
 
-    def told(self, cell: int, suspects: set[int]) -> set[int]:
-        """Those of the suspects, each of them alone in another cell, who can work this cell out."""
-        for room in self._rooms(cell):
-            left = self._left(cell, suspects)
-            if len(left) > 1:
-                self._other_table(room, cell, np.isin(self.person, list(left)))
-            for suspect in sorted(self._left(cell, suspects)):
-                if suspect in self._left(cell, suspects):
-                    self._other_table(room, cell, self.person == suspect)
-            if not self._left(cell, suspects):
-                break
-        return self._left(cell, suspects)
+    def others(self, cell: int) -> Mask:
+        """Everybody who is alone in another cell than this."""
+        others: Mask = np.arange(self.people) != self.person[cell]
+        return others
 
-    def _left(self, cell: int, suspects: set[int]) -> set[int]:
+    def told(self, cell: int, suspects: Mask) -> Mask:
+        """Those of the suspects, each of them alone in another cell, who can work this cell out."""
+        if not (left := self._left(cell, suspects)).any():
+            return left
+        for room in self._rooms(cell):
+            if np.count_nonzero(left) > 1:
+                self._other_table(room, cell, np.isin(self.person, np.flatnonzero(left)))
+            for suspect in np.flatnonzero(self._left(cell, suspects)):
+                if self._left(cell, suspects)[suspect]:
+                    self._other_table(room, cell, self.person == suspect)
+            if not (left := self._left(cell, suspects)).any():
+                break
+        return left
+
+    def _left(self, cell: int, suspects: Mask) -> Mask:
         """The suspects whom no witness has shown another value of the cell."""
-        return suspects & self.doubted.get(cell, suspects)
+        certain: Mask = np.unpackbits(self.certain[cell], count=self.people).astype(bool)
+        left: Mask = suspects & certain
+        return left
 
     def _other_table(self, room: _Room, cell: int, known: Mask) -> None:
         """Look for a table that agrees with the known cells and has another value in this cell."""
@@ -171,9 +184,9 @@ class _Attack:
         self.low[room.cells] = np.minimum(self.low[room.cells], table)
         self.high[room.cells] = np.maximum(self.high[room.cells], table)
         moved = room.cells[table != self.system.values[room.cells]]
-        people = set(self.person[moved].tolist()) - {-1}
-        for other in moved.tolist():
-            self.doubted[other] = people & self.doubted.get(other, people)
+        moves = np.zeros(self.people, dtype=bool)
+        moves[self.person[moved][self.person[moved] >= 0]] = True
+        self.certain[moved] &= np.packbits(moves)
         return True
 
     def _is_open(self, cells: Cells) -> Mask:

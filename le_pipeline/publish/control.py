@@ -15,7 +15,7 @@ import numpy as np
 
 from le_pipeline.errors import DisclosureError
 from le_pipeline.publish.auditor import Audit, Exposure, audit, possible_values
-from le_pipeline.publish.book import STATE, Book, Key, is_protected
+from le_pipeline.publish.book import STATE, Book, Cell, Key, is_protected
 from le_pipeline.publish.percent import Coded
 from le_pipeline.publish.suppression import Against, Protection, UnprotectableError, mend, people_alone, suppress
 from le_pipeline.publish.system import Mask, Numbers, System
@@ -176,11 +176,19 @@ def _decided(book: Book, task: _Task, profile_of: ProfileOf, audits: Sequence[Au
     told = {
         part
         for part, (group, band) in book.bands.items()
-        if part in hidden and group not in hidden and _agrees(band, low[task.place[part]], high[task.place[part]])
+        if part in hidden
+        and group not in hidden
+        and _agrees(band, low[task.place[part]], high[task.place[part]])
+        and _is_as_before(book.cells[part], band)
     }
     witnesses = sum(found.witnesses for found in audits)
     passed = replace(audits[0], unknown=int(task.hidden.sum()), witnesses=witnesses, exposures=())
     return Controlled(shown, frozenset(told), passed, len(audits) - 1)
+
+
+def _is_as_before(cell: Cell, band: Coded) -> bool:
+    """Whether earlier releases that have the cell told the band, so that rows stay as they were released."""
+    return not cell.is_held or _agrees(band, cell.least, cell.most)
 
 
 def _agrees(band: Coded, low: float, high: float) -> bool:

@@ -22,6 +22,22 @@ MOST_SECONDS, MOST_AUDIT_SECONDS, MOST_ADDED = 60, 180, 0.30
 
 
 @dataclass(frozen=True)
+class Schools:
+    """How large the schools of a state are, and how alike.
+
+    `median`: students of the median school. `alike`: of districts in a state, and of schools in a district, the
+    concentration of the Dirichlet distribution that their shares by race are drawn from.
+    """
+
+    median: int
+    alike: tuple[int, int]
+
+
+# the first has the 10,000 small cells of the promise; the second is harder: many cells of one or two people
+STATES = {"usual schools": Schools(330, (100, 200)), "small schools, unlike each other": Schools(100, (30, 60))}
+
+
+@dataclass(frozen=True)
 class Hidden:
     """Small cells, cells hidden beside them, seconds of either step, and protected cells that an attack recovers."""
 
@@ -32,16 +48,18 @@ class Hidden:
     exposed: int
 
 
-def state(seed: int) -> System:
+def state(schools: Schools, seed: int) -> System:
     """Students by school x race x sex, with totals of every kind: 32,904 cells, a third of them small."""
+    districts_alike, schools_alike = schools.alike
     rng = np.random.default_rng(seed)
     size = rng.pareto(1.2, DISTRICTS) + 0.3
     more = rng.choice(DISTRICTS, SCHOOLS - DISTRICTS, p=size / size.sum())
     district = np.sort(np.concatenate([np.arange(DISTRICTS), more]))
-    mix = np.array([rng.dirichlet(np.array(SHARES) * 30) for _ in range(DISTRICTS)])
+    mix = np.array([rng.dirichlet(np.array(SHARES) * districts_alike) for _ in range(DISTRICTS)])
     counts = np.zeros((SCHOOLS, RACES, SEXES))
-    for school, students in enumerate(np.maximum(rng.lognormal(4.6, 0.8, SCHOOLS), 8).astype(int)):
-        by_race = rng.multinomial(students, rng.dirichlet(mix[district[school]] * 60 + 1e-3))
+    sizes = np.maximum(rng.lognormal(np.log(schools.median), 0.8, SCHOOLS), 8).astype(int)
+    for school, students in enumerate(sizes):
+        by_race = rng.multinomial(students, rng.dirichlet(mix[district[school]] * schools_alike + 1e-3))
         girls = rng.binomial(by_race, 0.49)
         counts[school] = np.stack([girls, by_race - girls], axis=1)
     return _with_totals(counts, district)
@@ -67,9 +85,8 @@ def _with_totals(counts: NDArray[np.float64], district: NDArray[np.intp]) -> Sys
     return System.of(units.ravel(), sums)
 
 
-def hidden(seed: int, *, alone: bool) -> Hidden:
+def hidden(system: System, *, alone: bool) -> Hidden:
     """Hide and audit one state's table. `alone`: also against what a student knows who is alone in a cell."""
-    system = state(seed)
     values = system.values
     small = (values > 0) & (values < SMALLEST)
     person = people_alone(system, small & (values == 1)) if alone else None
@@ -86,7 +103,7 @@ def hidden(seed: int, *, alone: bool) -> Hidden:
 
 
 def suppression() -> Table:
-    """Two states, with and without the rule about lone students; what was promised stands beside."""
+    """Two kinds of state, with and without the rule about lone students; what was promised stands beside."""
     table = Table(
         f"{(DISTRICTS + SCHOOLS + 1) * (RACES + 1) * (SEXES + 1):,} cells",
         "small",
@@ -96,11 +113,11 @@ def suppression() -> Table:
         f"audit (under {MOST_AUDIT_SECONDS})",
         "recoverable (none)",
     )
-    for seed in (1, 2):
+    for name, schools in STATES.items():
         for alone in (False, True):
-            found = hidden(seed, alone=alone)
+            found = hidden(state(schools, 1), alone=alone)
             table.add_row(
-                f"state {seed}, {'lone students too' if alone else 'outsiders'}",
+                f"{name}, {'lone students too' if alone else 'outsiders'}",
                 f"{found.small:,}",
                 f"{found.added:,}",
                 f"{found.added / found.small:.1%}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -10,6 +10,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from le_pipeline.publish.system import Mask, Numbers, System
+
+SLACK = 1e-6  # what a solver leaves of a movement
 
 
 class Against(Enum):
@@ -73,14 +75,6 @@ class Protection:
             self.hidden[cells],
         )
 
-    def without(self, demands: list[Demand]) -> Protection:
-        """The protection without some of its demands that outsiders are the reason of."""
-        up, down = self.up.copy(), self.down.copy()
-        for against, cell in demands:
-            if against is not Against.INSIDER:
-                (up if against is Against.UP else down)[cell] = 0
-        return replace(self, up=up, down=down, hidden=self.hidden | self.primary)
-
     def demands(self) -> list[Demand]:
         """Everything that is asked for, outsiders first; an insider's demands in order of the person who may be one."""
         found: list[Demand] = [(Against.UP, int(cell)) for cell in np.flatnonzero(self.up > 0)]
@@ -89,6 +83,28 @@ class Protection:
             cells = np.flatnonzero(self.down > 0)  # somebody is in it; of nobody, there is nothing to learn
             found += [(Against.INSIDER, int(cell)) for cell in cells[np.argsort(self.person[cells], kind="stable")]]
         return found
+
+    def asked(self, demand: Demand) -> float:
+        """How far the possible values of the demand's cell must reach; for an insider's, how far apart they must be."""
+        against, cell = demand
+        return {Against.UP: float(self.up[cell]), Against.DOWN: float(self.down[cell]), Against.INSIDER: 1.0}[against]
+
+    def met_by(self, shift: Numbers, room_up: Numbers, room_down: Numbers) -> dict[Against, Mask]:
+        """The cells whose demands a shift meets, or what can be gone of it backwards within the room of each cell."""
+        rise, fall = np.maximum(shift, 0), np.maximum(-shift, 0)
+        moved_up, moved_down = rise > 0, fall > 0
+        room = np.concatenate([room_down[moved_up] / rise[moved_up], room_up[moved_down] / fall[moved_down]])
+        back = min(1.0, room.min(initial=1.0))
+        up, down = np.maximum(rise, fall * back), np.maximum(fall, rise * back)
+        known = self.alone & (shift != 0)
+        others = np.count_nonzero(known) - np.where(
+            self.alone, np.bincount(self.person[known], minlength=self.person.max(initial=0) + 1)[self.person], 0
+        )
+        return {
+            Against.UP: up >= self.up - SLACK,
+            Against.DOWN: down >= self.down - SLACK,
+            Against.INSIDER: (np.maximum(up, down) >= 1 - SLACK) & (others == 0),
+        }
 
     @property
     def primary(self) -> Mask:

@@ -97,14 +97,6 @@ class Shifts:
         self.free(np.array([cell]))
         return found
 
-    def reach(self, shift: Numbers) -> tuple[Numbers, Numbers]:
-        """How far the shift, or what can be gone of it backwards, moves each cell up and down."""
-        rise, fall = np.maximum(shift, 0), np.maximum(-shift, 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            room = np.concatenate([self.room_down[rise > 0] / rise[rise > 0], self.room_up[fall > 0] / fall[fall > 0]])
-        back = min(1.0, room.min(initial=1.0))
-        return np.maximum(rise, fall * back), np.maximum(fall, rise * back)
-
 
 def quiet_solver() -> highspy.Highs:
     """HiGHS on one thread, without output."""

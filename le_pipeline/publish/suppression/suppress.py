@@ -15,7 +15,7 @@ from le_pipeline.publish.suppression.need import Against, Demand, Protection
 from le_pipeline.publish.suppression.search import Search
 from le_pipeline.publish.system import Mask, System
 
-BLOCK = 600  # cells of a block: larger ones leave fewer cells hidden, and take longer
+BLOCK = 2_400  # cells of a block: larger ones leave fewer cells hidden, and take longer
 NEAR = (150, 600, 2_400)  # cells around one that is mended
 STEP = 4  # a demand that a neighbourhood cannot meet is tried in one this many times as large
 
@@ -91,19 +91,17 @@ def _search(system: System, need: Protection, hidden: Mask, inside: Mask) -> Non
     """Hide what must be hidden of the cells inside, block by block, then whatever no block can protect alone."""
 
     def work(cells: Cells) -> Search:
-        first = Search.begin(system, need, cells, hidden)
-        demands = first.need.demands()
-        first.greedy(demands)
-        possible = need.without([(against, int(cells[cell])) for against, cell in first.unmet])
-        light = exact.light_choice(system, possible, cells)
-        if light is None:
-            first.take_back()
-            return first
+        demands = need.of_cells(cells).demands()
         start = hidden.copy()
-        start[cells] |= light
+        start[cells] |= exact.light_choice(system, need, cells)
+        chosen = np.flatnonzero(start[cells])  # most demands are met by these alone, and few cells are soon searched
+        place = {int(cell): number for number, cell in enumerate(chosen)}
+        first = Search.begin(system, need, cells[chosen], start)
+        first.greedy([(against, place[cell]) for against, cell in demands])
+        first.show_unused()
+        start[cells[chosen]] = first.hidden
         second = Search.begin(system, need, cells, start)
-        second.greedy(demands)
-        second.take_back()
+        second.greedy([(against, int(chosen[cell])) for against, cell in first.unmet])
         return second
 
     parts = [cells for cells in blocks(system, inside, BLOCK) if need.primary[cells].any()]
