@@ -34,15 +34,13 @@ def least_weight(system: System, need: Protection, cells: NDArray[np.intp]) -> M
     """The cells of the part to hide, at the least weight there is; None where it is too hard, or cannot be."""
     attack, master = _Attack(system, need, cells), _Master(need, cells)
     _relax(attack, master, enough=0)
-    if attack.impossible:
-        return None
     master.make_whole(gap=0, nodes=NODES)
     for _ in range(ROUNDS):
-        choice = master.choose()
+        choice = None if attack.impossible else master.choose()
         if choice is None:
             return None
         cuts = attack.cuts(np.round(choice), attack.demands)
-        if not cuts:
+        if not cuts and not attack.impossible:
             return np.round(choice) > 0
         master.require(cuts.values())
     return None
@@ -207,7 +205,8 @@ class _Master:
             self._solver.addRow(at_least, highspy.kHighsInf, len(cells), cells, coefficients[cells])
 
     def forget_loose(self, share: float) -> None:
-        """Leave out the cuts that the last choice satisfies by more than that share of what they ask for."""
+        """Leave out the cuts that the relaxed choice satisfies by more than that share of what they ask for."""
+        self._solver.run()
         counts, asked = np.array(self._solver.getSolution().row_value), np.array(self._solver.getLp().row_lower_)
         loose = np.flatnonzero(counts > (1 + share) * asked).astype(np.int32)
         self._solver.deleteRows(len(loose), loose)
