@@ -1,0 +1,1 @@
+"""Estimators. Each takes rows, arrays or frames and knows no table."""

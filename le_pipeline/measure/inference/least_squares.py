@@ -1,0 +1,244 @@
+"""Linear models with fixed effects and errors that are robust to clusters, from sums that the engine makes.
+
+Compress first, then solve (Wong and others 2021, You Only Compress Once): cross products of the rows, and their sums by
+level of each fixed effect, give the cross products that are left once the effects are taken out (Frisch, Waugh, Lovell), and with them the coefficients; one more scan gives scores by cluster. Both are those of the rows, to rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import duckdb
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars import selectors
+from scipy import linalg, stats
+
+from le_pipeline.errors import EstimationError
+from le_pipeline.measure.inference import cluster_robust
+from le_pipeline.measure.inference.collinear import collinear
+from le_pipeline.measure.inference.fixed_effects import FixedEffects, not_singleton
+from le_pipeline.measure.inference.solved import Solved
+from le_pipeline.measure.inference.sums import Floats, Rows, Sums, quoted
+
+INTERCEPT = "(intercept)"
+Errors = Literal["CR1", "CR2", "CR3"]
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """What is estimated: columns of the rows, by name.
+
+    Covariates are numbers or booleans; fixed effects and clusters may be of any type. Without fixed effects the model
+    has an intercept. There are one or two clusters; errors of kind CR2 and CR3 take one, and CR2 one fixed effect at
+    most. `tested` are the covariates that degrees of freedom are wanted for, with CR2; by default all.
+    """
+
+    outcome: str
+    covariates: tuple[str, ...]
+    clusters: tuple[str, ...]
+    fixed_effects: tuple[str, ...] = ()
+    weight: str | None = None
+    errors: Errors = "CR1"
+    tested: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.clusters) not in (1, 2):
+            raise EstimationError("a linear model takes one or two clusters; name the columns in `clusters`")
+        if self.errors != "CR1" and len(self.clusters) > 1:
+            raise EstimationError(f"errors of kind {self.errors} take one cluster; CR1 takes two")
+        if self.errors == "CR2" and len(self.fixed_effects) > 1:
+            raise EstimationError("errors of kind CR2 take one fixed effect; give the others as covariates of 0 and 1")
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """Estimates, with what a table has to say of them.
+
+    `names` are the covariates that are left, in the model's order, after the intercept where there is one; `dropped`
+    those that the others, or the fixed effects, make up. `degrees_of_freedom` is one per name: clusters - 1, or
+    Satterthwaite's with CR2 (NaN where it was not asked for). `n` counts rows without singletons.
+    """
+
+    names: tuple[str, ...]
+    estimate: Floats
+    covariance: Floats
+    degrees_of_freedom: Floats
+    dropped: tuple[str, ...]
+    n: int
+    n_singletons: int
+    n_clusters: tuple[int, ...]
+    n_parameters: int
+    solved: Solved = field(repr=False)
+
+    @cached_property
+    def standard_error(self) -> Floats:
+        """NaN where clusters in two ways give a negative variance."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+    def table(self, confidence: float = 0.95) -> pl.DataFrame:
+        """One row per name: term, estimate, standard_error, t, p_value, degrees_of_freedom, ci_low, ci_high."""
+        t = self.estimate / self.standard_error
+        reach = stats.t.ppf(0.5 + confidence / 2, self.degrees_of_freedom) * self.standard_error
+        return pl.DataFrame(
+            {
+                "term": self.names,
+                "estimate": self.estimate,
+                "standard_error": self.standard_error,
+                "t": t,
+                "p_value": 2 * stats.t.sf(np.abs(t), self.degrees_of_freedom),
+                "degrees_of_freedom": self.degrees_of_freedom,
+                "ci_low": self.estimate - reach,
+                "ci_high": self.estimate + reach,
+            }
+        ).with_columns(selectors.float().fill_nan(None))
+
+    def wild_bootstrap(self, name: str, replicates: int = 9999, seed: int = 2016) -> float:
+        """Two-sided p-value of the wild cluster bootstrap of the hypothesis that a covariate has no effect.
+
+        See `cluster_robust.wild_bootstrap`, which says what is drawn and where it comes from.
+        """
+        return cluster_robust.wild_bootstrap(self.solved, self.names.index(name), replicates, seed)
+
+
+def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
+    """Estimate a linear model by (weighted) least squares.
+
+    Rows with a missing or infinite value, or without a positive weight, are left out. So are rows that are alone in a
+    value of a fixed effect (singletons), until none is: they say nothing of the covariates (Correia 2015).
+
+    Args:
+        rows: one observation per row; what DuckDB scans (`Rows`), or a frame.
+        model: what to estimate.
+
+    Returns:
+        Coefficients equal to those of pyfixest's `feols`, and errors equal to its kinds CRV1 and CRV3 under its default
+        factors: (N - 1) / (N - K) x G / (G - 1), K without fixed effects that are nested in clusters, G the smaller
+        number of clusters.
+
+    Raises:
+        EstimationError: no rows are left, there are fewer than two clusters, or no covariate can be estimated.
+    """
+    has_intercept = not model.fixed_effects
+    names = (INTERCEPT, *model.covariates) if has_intercept else model.covariates
+    terms = [*(["1"] if has_intercept else []), *(quoted(name) for name in (*model.covariates, model.outcome))]
+    sums = Sums(_rows(rows), terms, (*model.fixed_effects, *model.clusters), model.weight)
+    n_complete = sums.n
+    effects = _effects(sums, model.fixed_effects)
+    if not sums.n:
+        raise EstimationError("no row has every variable of the model; look at what its columns leave empty")
+    levels, by_level = [], []
+    for name in model.fixed_effects:
+        of_level, (found,) = sums.cells((name,))
+        levels.append(found)
+        by_level.append(of_level.sums)
+    parts = effects.fit(by_level)
+    cross = sums.cross_products()
+    gram = cross - sum((total.T @ part for total, part in zip(by_level, parts, strict=True)), np.zeros_like(cross))
+    gram = (gram + gram.T) / 2
+    dropped = collinear(gram[:-1, :-1], np.diag(cross)[:-1])
+    kept = np.flatnonzero(~dropped)
+    if not len(kept):
+        raise EstimationError("the fixed effects make up every covariate, so that nothing is left to estimate")
+    inner = gram[np.ix_(kept, kept)]
+    scale = 1 / np.sqrt(np.diag(inner))
+    inverse = linalg.inv(inner * np.outer(scale, scale)) * np.outer(scale, scale)
+    coefficients = linalg.solve(inner * np.outer(scale, scale), gram[kept, -1] * scale, assume_a="pos") * scale
+    n_clusters, nested = _clusters(sums, model)
+    n_parameters = len(kept) + effects.count(nested)
+    solved = Solved(
+        sums=sums,
+        clusters=model.clusters,
+        effects=model.fixed_effects,
+        levels=tuple(levels),
+        parts=tuple(parts),
+        kept=kept,
+        gram=gram,
+        inverse=inverse,
+        coefficients=coefficients,
+        small_sample_factor=_factor(sums.n, n_parameters, min(n_clusters)),
+    )
+    names_kept = tuple(names[place] for place in kept)
+    to_units, gained = _uncentred(sums, kept, has_intercept=has_intercept)
+    estimate = to_units @ coefficients
+    estimate[0] += gained
+    covariance, degrees = _errors(solved, model, names_kept, to_units, min(n_clusters))
+    return LinearFit(
+        names=names_kept,
+        estimate=estimate,
+        covariance=to_units @ covariance @ to_units.T,
+        degrees_of_freedom=degrees,
+        dropped=tuple(names[place] for place in np.flatnonzero(dropped)),
+        n=sums.n,
+        n_singletons=n_complete - sums.n,
+        n_clusters=n_clusters,
+        n_parameters=n_parameters,
+        solved=solved,
+    )
+
+
+def _rows(rows: Rows | pl.DataFrame) -> Rows:
+    if isinstance(rows, Rows):
+        return rows
+    con = duckdb.connect()
+    con.register("frame", rows.to_arrow())
+    return Rows(con, "frame")
+
+
+def _effects(sums: Sums, names: tuple[str, ...]) -> FixedEffects:
+    """The fixed effects, once the rows that are alone in one of them have been left out of the sums."""
+    if not names:
+        return FixedEffects((), np.zeros(0))
+    cells, levels = sums.cells(names, with_sums=False)
+    kept = not_singleton(cells.n, cells.codes)
+    if kept.all():
+        return FixedEffects(cells.codes, cells.weight)
+    for name, codes, found in zip(names, cells.codes, levels, strict=True):
+        gone = np.setdiff1d(codes, codes[kept])
+        if len(gone):
+            sums.leave_out(name, found[gone])
+    left = cells.take(kept)
+    sums.n = int(left.n.sum())
+    return FixedEffects(tuple(np.unique(codes, return_inverse=True)[1] for codes in left.codes), left.weight)
+
+
+def _clusters(sums: Sums, model: LinearModel) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """How many clusters there are, by each; and whether each fixed effect is nested in one of them."""
+    counted = [len(sums.cells((name,), with_sums=False)[0].n) for name in model.clusters]
+    if min(counted) < 2:  # noqa: PLR2004
+        raise EstimationError("the model has fewer than two clusters, so that no error can be told")
+    nested = tuple(any(sums.is_nested(effect, cluster) for cluster in model.clusters) for effect in model.fixed_effects)
+    return tuple(counted), nested
+
+
+def _factor(n: int, n_parameters: int, n_clusters: int) -> float:
+    if n <= n_parameters:
+        raise EstimationError("the model has as many parameters as rows, so that no error can be told")
+    return (n - 1) / (n - n_parameters) * n_clusters / (n_clusters - 1)
+
+
+def _uncentred(sums: Sums, kept: NDArray[np.intp], *, has_intercept: bool) -> tuple[Floats, float]:
+    """A matrix that turns coefficients of centred variables into those of the variables; what the intercept gains."""
+    matrix = np.eye(len(kept))
+    if not has_intercept:
+        return matrix, 0.0
+    matrix[0, 1:] = -sums.centre[kept[1:]]
+    return matrix, float(sums.centre[-1])
+
+
+def _errors(
+    solved: Solved, model: LinearModel, names: tuple[str, ...], to_units: Floats, n_clusters: int
+) -> tuple[Floats, Floats]:
+    if model.errors == "CR2":
+        tested = names if model.tested is None else model.tested
+        places = [names.index(name) for name in tested if name in names]
+        covariance, told = cluster_robust.cr2(solved, to_units[places])
+        degrees = np.full(len(names), np.nan)
+        degrees[places] = told
+        return covariance, degrees
+    degrees = np.full(len(names), float(n_clusters - 1))
+    return (cluster_robust.cr3 if model.errors == "CR3" else cluster_robust.cr1)(solved), degrees

@@ -1,0 +1,74 @@
+"""A linear model that has been solved: what every kind of error is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from le_pipeline.measure.inference.fixed_effects import FixedEffects
+from le_pipeline.measure.inference.sums import Cells, Floats, Sums
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The sums, the fixed effects, the cross products that are left, and the coefficients.
+
+    Variables are the covariates and last the outcome, each less its `sums.centre`; `kept` are the covariates' places
+    that were not dropped. `levels` and `parts` say by fixed effect what its levels are, and what they
+    add to each variable; `gram` are the cross products within fixed effects, `inverse` that of its kept covariates.
+    """
+
+    sums: Sums = field(repr=False)
+    clusters: tuple[str, ...]
+    effects: tuple[str, ...]
+    levels: tuple[pl.Series, ...]
+    parts: tuple[Floats, ...]
+    kept: NDArray[np.intp]
+    gram: Floats
+    inverse: Floats
+    coefficients: Floats
+    small_sample_factor: float
+
+    @property
+    def columns(self) -> NDArray[np.intp]:
+        """Places of the kept covariates and of the outcome."""
+        return np.append(self.kept, len(self.gram) - 1)
+
+    def residual(self, coefficients: Floats) -> Floats:
+        """Weights of the variables of `columns` in a residual: outcome less covariates x coefficients."""
+        return np.append(-coefficients, 1.0)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Rows that share every fixed effect and the one cluster; the cluster's codes come last."""
+        cells, _ = self.sums.cells((*self.effects, *self.clusters))
+        return Cells(cells.n, cells.weight, cells.sums[:, self.columns], cells.codes)
+
+    @cached_property
+    def taken(self) -> Floats:
+        """What the fixed effects add to each variable of `columns`, by cell."""
+        fitted = [part[codes][:, self.columns] for part, codes in zip(self.parts, self.cells.codes, strict=False)]
+        return np.asarray(sum(fitted, start=np.zeros_like(self.cells.sums)))
+
+    @cached_property
+    def cross_by_cluster(self) -> Floats:
+        """Cross products of the variables of `columns`, fixed effects included, one matrix per cluster."""
+        return self.sums.cross_products_by(self.clusters[0])[:, self.columns][:, :, self.columns]
+
+
+def gram_within(cross: Floats, cells: Cells, taken: Floats) -> Floats:
+    """Cross products of variables less their fixed effects, from those of the variables and the cells' sums."""
+    both = cells.sums.T @ taken
+    return np.asarray(cross - both - both.T + taken.T @ (taken * cells.weight[:, None]))
+
+
+def refit(cross: Floats, cells: Cells, n_effects: int) -> Floats:
+    """The same with fixed effects that are fitted to these cells alone."""
+    effects = FixedEffects(
+        tuple(np.unique(codes, return_inverse=True)[1] for codes in cells.codes[:n_effects]), cells.weight
+    )
+    return gram_within(cross, cells, effects.fitted(cells.means))

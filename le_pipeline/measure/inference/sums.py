@@ -1,0 +1,242 @@
+"""What the engine adds up for a linear model: sums by level of a fixed effect, cross products, scores; exactly.
+
+Rows are scanned and never held, so memory grows with levels, clusters and the pairs of levels that occur. Each term is
+rounded to a step of 2^-52 of what all rows together may reach; these add up without any error, so that sums, and with them
+every estimate, are the same in whatever order, and on however many threads, the engine takes the rows (Demmel and
+Nguyen 2015, Parallel reproducible summation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+
+import duckdb
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+FARTHEST = 4.0  # a variable whose values are farther from zero than so many half ranges is counted from its centre
+MOST_FINE = 1_000_000  # rows whose rounding is added up too; with more, errors of rounding cancel out well enough
+EFFECT = "fixed_effect_of_linear_model"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that DuckDB can scan: the name of a table or view of the connection, or a query in brackets."""
+
+    con: duckdb.DuckDBPyConnection
+    source: str
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows that share the levels of some groups: their number, their weight, and sums of the variables by weight.
+
+    `codes` has one array per group: the place of the level among its levels in order of value.
+    """
+
+    n: NDArray[np.int64]
+    weight: Floats
+    sums: Floats
+    codes: tuple[Codes, ...]
+
+    def take(self, kept: Flags | Codes) -> Cells:
+        """Those cells only."""
+        return Cells(self.n[kept], self.weight[kept], self.sums[kept], tuple(codes[kept] for codes in self.codes))
+
+    @cached_property
+    def means(self) -> Floats:
+        """Weighted means of the variables."""
+        return self.sums / self.weight[:, None]
+
+
+class Sums:
+    """The sums of one model's rows. `variables` are SQL expressions, the last one the outcome; `groups` are columns."""
+
+    def __init__(self, rows: Rows, variables: list[str], groups: tuple[str, ...], weight: str | None) -> None:
+        self._rows = rows
+        self._names = [f"v{place}" for place in range(len(variables))]
+        self._is_weighted = weight is not None
+        columns = {quoted(group): None for group in groups}
+        selected = [f"cast({term} as double) as {name}" for term, name in zip(variables, self._names, strict=True)]
+        weighed = [f"cast({quoted(weight)} as double) as w"] if weight else []
+        self._from = f"(select {', '.join([*selected, *weighed, *columns])} from {rows.source})"
+        numbers = [*self._names, *(["w"] if weight else [])]
+        low, high, self.n = self._ranges(numbers, list(columns))
+        self.heaviest = float(high[-1]) if weight and self.n else 1.0
+        low, high = low[: len(variables)], high[: len(variables)]
+        middle, half = (low + high) / 2, (high - low) / 2
+        self.centre = np.where((np.abs(middle) > FARTHEST * half) & (half > 0), middle, 0.0)
+        self.bound = np.maximum(np.abs(low - self.centre), np.abs(high - self.centre))
+        self._terms = [
+            f"({name} - {_number(centre)})" if centre else name
+            for name, centre in zip(self._names, self.centre.tolist(), strict=True)
+        ]
+
+    def leave_out(self, group: str, levels: pl.Series) -> None:
+        """From now on, leave out the rows of some levels of a group."""
+        place = self._from.count(EFFECT)
+        name = f"{EFFECT}_left_out_{place}"
+        self._rows.con.register(name, pl.DataFrame({"level": levels}).to_arrow())
+        self._from = f"(select * from {self._from} where {quoted(group)} not in (select level from {name}))"
+
+    def cells(self, groups: tuple[str, ...], *, with_sums: bool = True) -> tuple[Cells, tuple[pl.Series, ...]]:
+        """One per combination of levels that occurs, in order of value; and the levels of each group."""
+        terms = dict(zip((f"s{place}" for place in range(len(self._terms))), self._weighed(self._terms), strict=True))
+        sums = [
+            f"{self._sum(term, bound)} as {name}"
+            for (name, term), bound in zip(terms.items(), self.bound * self.heaviest, strict=True)
+        ]
+        weight = (
+            f"{self._sum('w', self.heaviest)} as weight" if self._is_weighted else "cast(count(*) as double) as weight"
+        )
+        named = {f"g{place}": quoted(group) for place, group in enumerate(groups)}
+        selected = [*(f"{column} as {name}" for name, column in named.items()), "count(*) as n", weight]
+        frame = self._query(f"{', '.join(selected + (sums if with_sums else []))}", by=", ".join(named.values())).pl()
+        coded = frame.select(pl.col(name).rank("dense").cast(pl.Int64) - 1 for name in named)
+        order = coded.select(pl.arg_sort_by(*named)).to_series() if named else pl.Series([0])
+        levels = tuple(frame[name].unique().sort() for name in named)
+        frame, coded = frame[order], coded[order] if named else coded
+        cells = Cells(
+            n=frame["n"].to_numpy().astype(np.int64),
+            weight=frame["weight"].to_numpy(),
+            sums=frame.select(list(terms)).to_numpy() if with_sums else np.zeros((len(frame), 0)),
+            codes=tuple(coded[name].to_numpy() for name in named),
+        )
+        return cells, levels
+
+    def is_nested(self, inner: str, outer: str) -> bool:
+        """Whether every level of one group lies in one level of another."""
+        if inner == outer:
+            return True
+        spread = (
+            f"select min({quoted(outer)}) < max({quoted(outer)}) as spread from {self._from} group by {quoted(inner)}"
+        )
+        return not (self._rows.con.sql(f"select bool_or(spread) from ({spread})").fetchone() or (False,))[0]
+
+    def cross_products(self) -> Floats:
+        """Sum over rows of weight x variable x variable, all variables by all variables."""
+        return np.asarray(self._cross_products("")[0])
+
+    def cross_products_by(self, group: str) -> Floats:
+        """The same for each level of a group, in order of value."""
+        return self._cross_products(quoted(group))
+
+    def _cross_products(self, by: str) -> Floats:
+        pairs = list(combinations_with_replacement(range(len(self._terms)), 2))
+        weighed, bound = self._weighed(self._terms), self.bound * self.heaviest
+        terms = [
+            f"{self._sum(f'{weighed[i]} * {self._terms[j]}', bound[i] * self.bound[j])} as p{i}_{j}" for i, j in pairs
+        ]
+        frame = self._query(", ".join([*([f"{by} as g"] if by else []), *terms]), by=by).pl()
+        flat = (frame.sort("g").drop("g") if by else frame).to_numpy()
+        full: Floats = np.empty((len(flat), len(self._terms), len(self._terms)))
+        for place, (i, j) in enumerate(pairs):
+            full[:, i, j] = full[:, j, i] = flat[:, place]
+        return full
+
+    def scores(
+        self, coefficients: Floats, effects: dict[str, tuple[pl.Series, Floats]], groups: tuple[str, ...]
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Sum of weight x covariate x residual, both within fixed effects, by combination of groups.
+
+        Args:
+            coefficients: one per covariate.
+            effects: by fixed effect its levels, and what it adds to each variable at each level.
+            groups: the clusters.
+
+        Returns:
+            The codes of each combination, one row per group; and the sums, one row per combination.
+        """
+        reach = self.bound + sum((np.abs(part).max(axis=0) for _, part in effects.values()), start=np.zeros(1))
+        beyond = float(reach[:-1] @ np.abs(coefficients) + reach[-1])
+        with self._joined(effects) as (joined, within):
+            left = " - ".join(
+                [within[-1], *(f"{_number(b)} * {x}" for b, x in zip(coefficients.tolist(), within, strict=False))]
+            )
+            residual = f"w * ({left})" if self._is_weighted else left
+            inner = ", ".join(
+                [
+                    *(f"{quoted(group)} as g{place}" for place, group in enumerate(groups)),
+                    *(f"{term} as x{place}" for place, term in enumerate(within[:-1])),
+                    f"{residual} as r",
+                ]
+            )
+            by = ", ".join(f"g{place}" for place in range(len(groups)))
+            terms = [
+                f"{self._sum(f'x{place} * r', float(reach[place]) * beyond * self.heaviest)} as s{place}"
+                for place in range(len(coefficients))
+            ]
+            frame = self._rows.con.sql(
+                f"select {by}, {', '.join(terms)} from (select {inner} from {joined}) group by {by}"
+            ).pl()
+        frame = frame.sort(*(f"g{place}" for place in range(len(groups))))
+        codes = frame.select(pl.col(f"g{place}").rank("dense").cast(pl.Int64) - 1 for place in range(len(groups)))
+        return codes.to_numpy().T, frame.select(f"s{place}" for place in range(len(coefficients))).to_numpy()
+
+    @contextmanager
+    def _joined(self, effects: dict[str, tuple[pl.Series, Floats]]) -> Iterator[tuple[str, list[str]]]:
+        joined, within = f"{self._from} as r", list(self._terms)
+        names = [f"{EFFECT}_{place}" for place in range(len(effects))]
+        for name, (group, (levels, parts)) in zip(names, effects.items(), strict=True):
+            columns = {f"{name}_{place}": parts[:, place] for place in range(parts.shape[1])}
+            self._rows.con.register(name, pl.DataFrame({f"{name}_level": levels, **columns}).to_arrow())
+            joined += f" join {name} on {name}_level = r.{quoted(group)}"
+            within = [f"{term} - {column}" for term, column in zip(within, columns, strict=True)]
+        try:
+            yield joined, [f"({term})" for term in within]
+        finally:
+            for name in names:
+                self._rows.con.unregister(name)
+
+    def _ranges(self, numbers: list[str], groups: list[str]) -> tuple[Floats, Floats, int]:
+        """Least and greatest value of each number over the rows that have everything, and how many rows these are."""
+        told = ", ".join([*(f"min({name}), max({name})" for name in numbers), "count(*)"])
+        known = ", ".join(f"count({name})" for name in [*numbers, *groups])
+        *found, n = self._query(f"{known}, {told}").fetchone() or ()
+        counts, ends = found[: len(numbers) + len(groups)], found[len(numbers) + len(groups) :]
+        is_whole = all(count == n for count in counts) and np.isfinite(np.array(ends, dtype=float)).all()
+        if not is_whole or (self._is_weighted and ends[-2] <= 0):
+            usable = [f"isfinite({name})" for name in numbers] + [f"{group} is not null" for group in groups]
+            positive = ["w > 0"] if self._is_weighted else []
+            self._from = f"(select * from {self._from} where {' and '.join([*usable, *positive])})"
+            *ends, n = self._query(told).fetchone() or ()
+        if not n:
+            return np.zeros(len(numbers)), np.zeros(len(numbers)), 0
+        return np.array(ends[::2], dtype=float), np.array(ends[1::2], dtype=float), int(n)
+
+    def _query(self, selected: str, by: str = "") -> duckdb.DuckDBPyRelation:
+        return self._rows.con.sql(f"select {selected} from {self._from}" + (f" group by {by}" if by else ""))
+
+    def _weighed(self, terms: list[str]) -> list[str]:
+        return [f"w * {term}" for term in terms] if self._is_weighted else terms
+
+    def _sum(self, term: str, bound: float) -> str:
+        """A sum without error of a term that is at most so far from zero."""
+        if bound == 0:
+            return "0e0"
+        # adding and taking away a number of this size rounds to 2^-52 of the greatest sum
+        size = float(1.5 * 2.0 ** np.ceil(np.log2(bound * max(self.n, 4))))
+        rounded = f"({term} + {_number(size)}) - {_number(size)}"
+        if self.n > MOST_FINE:
+            return f"sum({rounded})"
+        finer = _number(size * max(self.n, 4) * 2.0**-52)
+        return f"(sum({rounded}) + sum((({term} - ({rounded})) + {finer}) - {finer}))"
+
+
+def quoted(name: str) -> str:
+    """A column's name as SQL takes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _number(value: float) -> str:
+    """A literal that SQL reads as this very double; without an exponent it would be a decimal."""
+    return f"{value:.17e}"
