@@ -1,1 +1,1 @@
-"""Estimators. Each takes rows or arrays and knows no table; what is estimated of what is said in the table's own file."""
+"""Estimators. Each takes rows or arrays and knows no table; what is estimated is said in the table's own file."""

@@ -30,7 +30,8 @@ class Pairs:
         So the weights of a set sum to the number of treated in it, which is what the effect on the treated asks for.
         """
         partners = np.bincount(self.treated)
-        return np.bincount(self.comparison, weights=1 / partners[self.treated], minlength=size)
+        weights = np.bincount(self.comparison, weights=1 / partners[self.treated], minlength=size)
+        return np.asarray(weights, dtype=np.float64)
 
     def sets(self, sizes: tuple[int, int]) -> tuple[Ints, Ints]:
         """The set of each treated and of each comparison unit: who is joined by pairs is in one. 0 is unmatched."""
@@ -82,8 +83,8 @@ def full(treated: Ints, pool: Ints, caliper: int) -> Pairs:
     JRSS B 53, 597-610). That is a cheapest edge cover of the bipartite graph. In general it is a minimum-cost flow; on
     a line, pairs that cross can be uncrossed without a longer total or a longer longest pair, so that a best cover
     runs through both ascending arrays in step (as in Colannino and others 2007, Graphs and Combinatorics 23,
-    169-178). What is left is the cheapest way through the table of distances from its first to its last cell, each step going on
-    by one treated unit, one comparison unit, or both. Every row of that table is a running minimum, hence fast.
+    169-178). What is left is the cheapest way through the table of distances from its first to its last cell, each
+    step going on by one treated unit, one comparison unit, or both. Each row of it is a running minimum, hence fast.
 
     Of equally cheap ways the one with the most sets is followed backward from the highest scores as far as it goes.
     """
