@@ -26,12 +26,12 @@ def balance(frame: pl.DataFrame, treated: str, covariates: list[str], weight: st
     of a covariate do not count for it.
 
     `standardised_difference` is treated minus comparison: Hedges g = omega x difference of means / pooled standard
-    deviation, for a dichotomous one the Cox index, omega x difference of logits / 1.65 (`statistics`; WWC Procedures Handbook
-    4.1, appendix E), both with weighted means. Standard deviations and omega are those of the sample's rows
-    unweighted: the WWC judges the analytic sample by its unadjusted standard deviations, and a denominator that
-    weights can move would let them improve a difference without bringing the means nearer. `variance_ratio`, treated
-    over comparison, is weighted, as it asks for the shape that the weights make; it is null for a dichotomous one,
-    whose variance follows from its mean.
+    deviation, for a dichotomous one the Cox index, omega x difference of logits / 1.65 (WWC Procedures Handbook 4.1,
+    appendix E), both with weighted means. Standard deviations and omega are those of the sample's rows unweighted:
+    the WWC judges the analytic sample by its unadjusted standard deviations, and a denominator that weights can move
+    would let them improve a difference without bringing the means nearer. `variance_ratio`, treated over comparison,
+    is weighted, as it asks for the shape that the weights make; it is null for a dichotomous one, whose variance
+    follows from its mean.
 
     `equivalence` is the WWC's: `satisfied` up to 0.05, `satisfied_with_adjustment` up to 0.25, `not_satisfied` above.
     Where the difference is not defined it is null, and `null_reason` is `share_of_0_or_1`, `no_variation` or
@@ -99,12 +99,9 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
         for what in ("n", "mean", "sd", "weighted_variance")
         for group in ("treated", "comparison")
     )
-    floats = n1.cast(pl.Float64), n0.cast(pl.Float64)
-    pooled = statistics.pooled_variance(floats[0], sd1**2, floats[1], sd0**2).sqrt()
-    hedges_g = pl.when(pooled > 0).then(
-        statistics.small_sample_factor(floats[0] + floats[1]) * (mean1 - mean0) / pooled
-    )
-    cox = statistics.cox_index(mean1, floats[0], mean0, floats[1])
+    pooled = statistics.pooled_variance(n1, sd1**2, n0, sd0**2).sqrt()
+    hedges_g = pl.when(pooled > 0).then(statistics.small_sample_factor(n1 + n0) * (mean1 - mean0) / pooled)
+    cox = statistics.cox_index(mean1, n1, mean0, n0)
     found = pl.col("standardised_difference")
     return (
         rows.with_columns(

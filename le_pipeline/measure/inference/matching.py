@@ -90,7 +90,7 @@ def match(
     by_score = _scored(by_value, treated, covariates, strata).sort(
         *strata, "propensity_logit", *covariates, treated, maintain_order=True
     )
-    found = _matched(by_score, treated, strata, chosen)
+    found = _matched(by_score, treated, chosen)
     alike = [*strata, treated, *covariates]
     found = found.with_columns(is_tied=pl.col("weight").n_unique().over(alike) > 1).sort(PLACE)
     units = frame.with_columns(
@@ -205,18 +205,17 @@ def _caliper_width(rows: pl.DataFrame, treated: str) -> float:
         .select((pl.col("squares") / pl.col("df")).sort())
         .to_series()
     )
-    return float(np.sqrt(variances.mean())) if len(variances) else 0.0
+    return float(np.sqrt(variances.to_numpy().mean())) if len(variances) else 0.0
 
 
-def _matched(rows: pl.DataFrame, treated: str, strata: list[str], options: Options) -> pl.DataFrame:
+def _matched(rows: pl.DataFrame, treated: str, options: Options) -> pl.DataFrame:
     """Adds support, set and weight to rows in the order of stratum and score."""
     caliper = int(options.caliper * _caliper_width(rows, treated) * UNIT)
     parts, sets = [], 0
     for part in rows.partition_by("_stratum", maintain_order=True) or [rows]:
         found = _stratum(part, treated, caliper, options) if part["_both"].any() else _apart(part)
-        found = found.with_columns(match_set=pl.col("match_set") + sets)
-        sets = max(sets, found["match_set"].max() or 0)
-        parts.append(found)
+        parts.append(found.with_columns(match_set=pl.col("match_set") + sets))
+        sets += found["match_set"].drop_nulls().n_unique()
     return pl.concat(parts)
 
 
