@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from le_pipeline.measure.inference import pairing
 
@@ -172,7 +173,7 @@ def _logit(x: Floats, treated: NDArray[np.bool_], stratum: Ints) -> Floats:
         return float(y @ eta - np.logaddexp(0, eta).sum() - RIDGE / 2 * slopes @ slopes)
 
     for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-predictor(slopes, intercepts)))
+        p = expit(predictor(slopes, intercepts))
         w, rest = p * (1 - p), y - p
         total, missed = np.bincount(stratum, w), np.bincount(stratum, rest)
         mean = np.stack([np.bincount(stratum, w * column) for column in z.T], axis=1) / total[:, None]

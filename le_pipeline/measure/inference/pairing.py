@@ -86,7 +86,7 @@ def full(treated: Ints, pool: Ints, caliper: int) -> Pairs:
     169-178). What is left is the cheapest way through the table of distances from its first to its last cell, each
     step going on by one treated unit, one comparison unit, or both. Each row of it is a running minimum, hence fast.
 
-    Of equally cheap ways the one with the most sets is followed backward from the highest scores as far as it goes.
+    Of equally cheap ways the search, backward from the highest scores, takes the step that begins another set.
     """
     some_pool = np.subtract(*_within(treated, pool, caliper)) < 0
     some_treated = np.subtract(*_within(pool, treated, caliper)) < 0
