@@ -77,8 +77,9 @@ def _described(values: pl.Series, weights: Floats, chosen: pl.Series) -> dict[st
     is unbiased for weights that say how reliable a row is: sum w (x - m)^2 / (W - sum w^2 / W); for equal weights it
     is the usual one.
     """
-    known = (chosen & values.is_not_null()).to_numpy()
-    x, w = values.filter(known).cast(pl.Float64).to_numpy(), weights[known]
+    numbers = values.cast(pl.Float64)
+    known = (chosen & numbers.is_finite().fill_null(value=False)).to_numpy()
+    x, w = numbers.filter(known).to_numpy(), weights[known]
     n, total = len(x), math.fsum(w)
     if n == 0:
         return {"n": 0, "weighted_n": 0.0, "mean": None, "sd": None, "weighted_variance": None}
@@ -89,7 +90,7 @@ def _described(values: pl.Series, weights: Floats, chosen: pl.Series) -> dict[st
         "weighted_n": total,
         "mean": mean,
         "sd": math.sqrt(math.fsum((x - plain) ** 2) / (n - 1)) if n > 1 else None,
-        "weighted_variance": math.fsum(w * (x - mean) ** 2) / freedom if n > 1 else None,
+        "weighted_variance": math.fsum(w * (x - mean) ** 2) / freedom if freedom > 0 else None,
     }
 
 

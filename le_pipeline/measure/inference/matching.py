@@ -19,7 +19,7 @@ from le_pipeline.measure.inference import pairing
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 UNIT = 1e9  # scores are told apart to the ninth decimal of the logit; what is beyond it is noise of the fit
-RIDGE = 1e-6  # on standardised slopes: keeps them finite where a covariate parts the groups, and is not felt otherwise
+RIDGE = 1e-6  # keeps coefficients finite where a covariate parts the groups, and is not felt otherwise
 CONVERGED = 1e-10
 STEPS = 100
 PLACE = "_place"
@@ -170,18 +170,20 @@ def _logit(x: Floats, treated: NDArray[np.bool_], stratum: Ints) -> Floats:
 
     def likelihood(slopes: Floats, intercepts: Floats) -> float:
         eta = predictor(slopes, intercepts)
-        return float(y @ eta - np.logaddexp(0, eta).sum() - RIDGE / 2 * slopes @ slopes)
+        penalty = RIDGE / 2 * (slopes @ slopes + intercepts @ intercepts)
+        return float(y @ eta - np.logaddexp(0, eta).sum() - penalty)
 
     for _ in range(STEPS):
         p = expit(predictor(slopes, intercepts))
-        w, rest = p * (1 - p), y - p
-        total, missed = np.bincount(stratum, w), np.bincount(stratum, rest)
-        mean = np.stack([np.bincount(stratum, w * column) for column in z.T], axis=1) / total[:, None]
-        centred = z - mean[stratum]
-        information = (centred * w[:, None]).T @ centred + RIDGE * np.eye(z.shape[1])
-        step = np.linalg.solve(information, centred.T @ rest - RIDGE * slopes)
-        shift = missed / total - mean @ step
-        gain = float((z.T @ rest - RIDGE * slopes) @ step + missed @ shift)
+        w = p * (1 - p)
+        of_slopes = z.T @ (y - p) - RIDGE * slopes
+        of_intercepts = np.bincount(stratum, y - p) - RIDGE * intercepts
+        between = np.stack([np.bincount(stratum, w * column) for column in z.T], axis=1)
+        mean = between / (np.bincount(stratum, w) + RIDGE)[:, None]
+        information = (z * w[:, None]).T @ z - between.T @ mean + RIDGE * np.eye(z.shape[1])
+        step = np.linalg.solve(information, of_slopes - mean.T @ of_intercepts)
+        shift = of_intercepts / (np.bincount(stratum, w) + RIDGE) - mean @ step
+        gain = float(of_slopes @ step + of_intercepts @ shift)
         if gain <= CONVERGED:
             return predictor(slopes + step, intercepts + shift)
         size, now = 1.0, likelihood(slopes, intercepts)

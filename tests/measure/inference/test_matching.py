@@ -71,10 +71,27 @@ def test_a_covariate_that_parts_the_groups_leaves_the_score_finite_and_nobody_on
     assert found.support["n_pool_off_support"].item() == 3
 
 
+def test_groups_that_lie_far_apart_in_every_stratum_leave_the_score_finite() -> None:
+    frame = pl.DataFrame(
+        {
+            "is_treated": [True, False, True, False, True, False],
+            "stratum": ["a", "a", "b", "b", "c", "c"],
+            "x": [1.0, 0.0, 1e6, -1e6, 1e3, 0.0],
+        }
+    )
+
+    found = match(frame, "is_treated", ["x"], ["stratum"])
+
+    assert found.units["propensity_logit"].is_finite().all()
+    assert found.support["n_comparison"].sum() == 0
+
+
 def test_a_covariate_that_never_varies_changes_no_match() -> None:
     frame = teachers(200).with_columns(constant=pl.lit(0.1))
 
-    with_it, without = (match(frame, "is_treated", chosen, []).units for chosen in ([*COVARIATES, "constant"], COVARIATES))
+    with_it, without = (
+        match(frame, "is_treated", chosen, []).units for chosen in ([*COVARIATES, "constant"], COVARIATES)
+    )
 
     assert_frame_equal(with_it.select(FOUND), without.select(FOUND), abs_tol=1e-8)
 
@@ -118,7 +135,10 @@ def test_weighting_gives_the_odds_within_common_support_scaled_to_the_treated_th
 
 def test_a_stratum_of_one_group_is_counted_and_not_matched() -> None:
     frame = teachers(300).with_columns(
-        pl.when(pl.col("is_treated") & (pl.int_range(pl.len()) % 5 == 0)).then(pl.lit("MS")).otherwise("state").alias("state")
+        pl.when(pl.col("is_treated") & (pl.int_range(pl.len()) % 5 == 0))
+        .then(pl.lit("MS"))
+        .otherwise("state")
+        .alias("state")
     )
 
     found = match(frame, "is_treated", COVARIATES, ["state"])
@@ -205,7 +225,9 @@ def test_the_order_of_rows_changes_nothing_but_which_of_equals_is_taken(
 @pytest.mark.parametrize("options", EVERY, ids=str)
 @given(frame=small())
 @settings(deadline=None)
-def test_sets_stay_within_a_stratum_and_their_weights_sum_to_their_treated(options: Options, frame: pl.DataFrame) -> None:
+def test_sets_stay_within_a_stratum_and_their_weights_sum_to_their_treated(
+    options: Options, frame: pl.DataFrame
+) -> None:
     units = match(frame, "is_treated", ["x", "z"], ["stratum"], options).units
 
     assert (units["match_set"].is_null() == (units["weight"] == 0)).all()
