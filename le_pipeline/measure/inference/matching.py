@@ -34,7 +34,7 @@ class Options:
         ratio: comparison units a treated unit may have at most; `nearest` only.
         replace: whether a comparison unit may serve several treated ones; `nearest` only.
         caliper: longest distance allowed, in standard deviations of the logit; `nearest` and `full`. The default 0.2
-            removes nearly all bias that the score can remove (Austin 2011, Pharmaceutical Statistics 10, 150-161).
+            had the least mean squared error, or nearly so, in Austin 2011 (Pharmaceutical Statistics 10, 150-161).
     """
 
     method: Literal["nearest", "full", "weighting"] = "nearest"
