@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from le_pipeline.measure import statistics
 
@@ -113,6 +114,16 @@ def test_cox_index_and_odds_ratio_are_what_a_hand_finds() -> None:
     # odds 0.8 / 0.2 = 4 against 0.5 / 0.5 = 1; omega of 100 people is 1 - 3 / 391
     assert value(statistics.odds_ratio(*lit(0.8, 0.5))) == pytest.approx(4)
     assert value(statistics.cox_index(*lit(0.8, 40, 0.5, 60))) == pytest.approx((1 - 3 / 391) * math.log(4) / 1.65)
+
+
+# What Works Clearinghouse, review of study 74999 (Larson and Rumberger 1995): share still enrolled, students in both
+# groups of about one size, improvement index = 100 x (Phi(effect) - 0.5) in whole percentiles
+@pytest.mark.parametrize(("p1", "p0", "n", "index"), [(0.979, 0.833, 94, 41), (0.91, 0.73, 90, 29)])
+def test_cox_index_is_what_the_clearinghouse_reports(p1: float, p0: float, n: int, index: int) -> None:
+    found = value(statistics.cox_index(*lit(p1, n / 2, p0, n / 2)))
+
+    assert found is not None
+    assert round(100 * (float(stats.norm.cdf(found)) - 0.5)) == index
 
 
 @pytest.mark.parametrize(("p1", "p0"), [(0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)])
