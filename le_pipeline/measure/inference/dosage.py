@@ -2,8 +2,8 @@
 
 Each cohort and the schools that are not treated within its window are a stack, an experiment of one first year (Cengiz,
 Dube, Lindner and Zipperer 2019, Quarterly Journal of Economics 134, 1405-1454). One least-squares line through all
-stacks, with effects of stack x school and stack x year, gives the effect of dosage. No school is a comparison once it is
-treated.
+stacks, with effects of stack x school and stack x year, gives the effect of dosage. No school is a comparison once
+it is treated.
 """
 
 from __future__ import annotations
