@@ -66,7 +66,7 @@ def dosage_effect(
     Returns:
         The columns of `EventStudy.overall`, and n_cohorts and n_cohorts_left_out: those whose window the panel does not
         hold, or with fewer than two schools on a side. Errors are clustered by school, over all stacks, without a
-        small-sample factor; t has as many degrees of freedom as there are schools on the smaller side, less one.
+        small-sample factor; t has the degrees of freedom that `freedom` gives.
 
     Raises:
         PanelError: a school stands twice in a year, or has two first years.
@@ -104,27 +104,23 @@ def _line(stacks: list[_Stack], weight: Floats) -> Effect:
     The effects of stack x school and stack x year are taken out by means, which is exact: the years are the same for
     all schools of a stack, the weights the same in all years (Frisch and Waugh 1933, Econometrica 1, 387-401).
     """
-    n = len(weight)
-    treated, comparison, score = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.zeros(n)
     total_treated = sum(weight[stack.place[stack.treated]].sum() for stack in stacks)
     total_comparison = sum(weight[stack.place[~stack.treated]].sum() for stack in stacks)
-    rows = []
+    sides, score, rows = np.zeros((2, len(weight))), np.zeros(len(weight)), []
     for stack in stacks:
         own = weight[stack.place]
         share = own[stack.treated].sum() / total_treated
         corrected = np.where(stack.treated, own, own * share / (own[~stack.treated].sum() / total_comparison))
-        rows.append(
-            (stack.place, corrected[:, None], _within(stack.outcome, corrected), _within(stack.dose, corrected))
-        )
-        treated[stack.place[stack.treated]] = True
-        comparison[stack.place[~stack.treated]] = True
+        outcome, dose = _within(stack.outcome, corrected), _within(stack.dose, corrected)
+        rows.append((stack.place, corrected[:, None], outcome, dose))
+        sides[np.where(stack.treated, 0, 1), stack.place] += corrected * np.sqrt((dose**2).sum(axis=1))
     squares = sum(float((w * dose**2).sum()) for _, w, _, dose in rows)
     if squares == 0:
-        return Effect(np.nan, score, treated, comparison)
+        return Effect(np.nan, score, *sides)
     slope = sum(float((w * dose * outcome).sum()) for _, w, outcome, dose in rows) / squares
     for place, w, outcome, dose in rows:
         score[place] += (w * dose * (outcome - slope * dose)).sum(axis=1)
-    return Effect(slope, score / squares, treated, comparison)
+    return Effect(slope, score / squares, *sides)
 
 
 def _within(values: Floats, weight: Floats) -> Floats:

@@ -14,7 +14,15 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from le_pipeline.measure.inference.influence import CERTAIN, FEWEST_IN_CELL, FEWEST_SCHOOLS, Effect, Effects, Truths
+from le_pipeline.measure.inference.influence import (
+    CERTAIN,
+    FEWEST_IN_CELL,
+    FEWEST_SCHOOLS,
+    Effect,
+    Effects,
+    Truths,
+    freedom,
+)
 from le_pipeline.measure.inference.school_panel import EventStudyDesign, Floats, SchoolPanel
 
 PRE_TREND = {
@@ -23,7 +31,7 @@ PRE_TREND = {
     "wald": pl.Float64,
     "p_value_chi_squared": pl.Float64,
     "f_statistic": pl.Float64,
-    "f_degrees_of_freedom": pl.Int64,
+    "f_degrees_of_freedom": pl.Float64,
     "p_value": pl.Float64,
     "null_reason": pl.String,
 }
@@ -121,14 +129,16 @@ def _cells(schools: SchoolPanel, design: EventStudyDesign) -> tuple[Effects, Flo
 
 def _cell(change: Floats, weight: Floats, treated: Truths, comparison: Truths) -> Effect:
     """The difference of two weighted mean changes (Callaway and Sant'Anna 2021, theorem 1, without covariates)."""
-    estimate, influence = 0.0, np.zeros(len(change))
+    estimate, influence, shares = 0.0, np.zeros(len(change)), []
     for sign, side in ((1, treated), (-1, comparison)):
+        share = np.zeros(len(change))
         if side.any():
-            share = weight[side] / weight[side].sum()
-            mean = float(share @ change[side])
+            share[side] = weight[side] / weight[side].sum()
+            mean = float(share[side] @ change[side])
             estimate += sign * mean
-            influence[side] += sign * share * (change[side] - mean)
-    return Effect(estimate, influence, treated, comparison)
+            influence[side] += sign * share[side] * (change[side] - mean)
+        shares.append(share)
+    return Effect(estimate, influence, *shares)
 
 
 def _put_together(cells: Effects, size: Floats, by: str) -> Effects:
@@ -144,35 +154,33 @@ def _by_size(cells: Effects, size: Floats) -> Effect:
     That the sizes are estimated, too, has its part in the influence, as it has in `did`.
     """
     total = size.sum() if size.size else 1.0
-    share = size.sum(axis=0) / total
-    estimate = float(cells.estimate @ share)
-    influence = cells.influence @ share + size @ (cells.estimate - estimate) / total
-    return Effect(estimate, influence, *cells.sides)
+    mean = cells.average(size.sum(axis=0) / total)
+    return mean._replace(influence=mean.influence + size @ (cells.estimate - mean.estimate) / total)
 
 
 def _mean(effects: Effects) -> Effect:
-    count = max(len(effects.estimate), 1)
-    return Effect(float(effects.estimate.sum()) / count, effects.influence.sum(axis=1) / count, *effects.sides)
+    count = len(effects.estimate)
+    return effects.average(np.full(count, 1 / max(count, 1)))
 
 
 def _pre_trend(effects: Effects) -> dict[str, object]:
     """Wald's test that all of the effects are 0, and Hotelling's, in columns of `PRE_TREND`.
 
     Hotelling (1931), Annals of Mathematical Statistics 2, 360-378: where the covariance of k effects has nu degrees of
-    freedom, wald x (nu - k + 1) / (k nu) is an F of k and nu - k + 1. nu is what intervals take, too: the schools on
-    the smaller side, less one.
+    freedom, wald x (nu - k + 1) / (k nu) is an F of k and nu - k + 1. nu is that of the mean of the effects.
     """
     k, error = len(effects.estimate), effects.error
-    freedom = min(int(side.sum()) for side in effects.sides) - 1
     if k == 0:
         return {"n_effects": k, "null_reason": "no_pre_period"}
-    if freedom < k:
+    mean = _mean(effects)
+    nu = float(freedom(mean.treated, mean.comparison))
+    if nu < k:
         return {"n_effects": k, "null_reason": "too_few_schools"}
     if (error <= CERTAIN).any() or np.linalg.matrix_rank(effects.influence / error, tol=1e-6) < k:
         return {"n_effects": k, "null_reason": "singular_covariance"}
     t, scaled = effects.estimate / error, effects.influence / error
-    wald, rest = float(t @ np.linalg.solve(scaled.T @ scaled, t)), freedom - k + 1
-    f = wald * rest / (k * freedom)
+    wald, rest = float(t @ np.linalg.solve(scaled.T @ scaled, t)), nu - k + 1
+    f = wald * rest / (k * nu)
     return {
         "n_effects": k,
         "wald": wald,

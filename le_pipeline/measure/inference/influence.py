@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -26,12 +26,12 @@ Truths = NDArray[np.bool_]
 
 
 class Effect(NamedTuple):
-    """An estimate, the influence of each of n schools on it, and who is treated and who is a comparison in it."""
+    """An estimate, the influence of each of n schools on it, and their shares of either mean, 0 for who is not in it."""
 
     estimate: float
     influence: Floats
-    treated: Truths
-    comparison: Truths
+    treated: Floats
+    comparison: Floats
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,17 @@ class Effects:
     label: pl.DataFrame
     estimate: Floats
     influence: Floats
-    treated: Truths
-    comparison: Truths
+    treated: Floats
+    comparison: Floats
 
     @classmethod
     def of(cls, label: pl.DataFrame, effects: Sequence[Effect], n: int) -> Self:
         """One label to an effect; n schools, for where there is no effect."""
-
-        def side_by_side(place: int, kind: type) -> NDArray[Any]:
-            return np.array([effect[place] for effect in effects], dtype=kind).reshape(len(effects), n).T
-
-        estimate = np.array([effect.estimate for effect in effects], dtype=np.float64)
-        return cls(label, estimate, side_by_side(1, np.float64), side_by_side(2, np.bool_), side_by_side(3, np.bool_))
+        influence, treated, comparison = (
+            np.array([effect[place] for effect in effects], dtype=np.float64).reshape(len(effects), n).T
+            for place in (1, 2, 3)
+        )
+        return cls(label, np.array([effect.estimate for effect in effects]), influence, treated, comparison)
 
     def keep(self, which: Truths) -> Effects:
         """Those of the effects."""
@@ -69,35 +68,35 @@ class Effects:
         """Standard errors, those of `did` without bootstrap: no small-sample factor."""
         return np.asarray(np.sqrt((self.influence**2).sum(axis=0)))
 
-    @property
-    def sides(self) -> tuple[Truths, Truths]:
-        """Who is treated, and who is a comparison, in any of the effects."""
-        return np.asarray(self.treated.any(axis=1)), np.asarray(self.comparison.any(axis=1))
+    def average(self, share: Floats) -> Effect:
+        """The sum of the effects times their shares."""
+        return Effect(
+            float(self.estimate @ share), self.influence @ share, self.treated @ share, self.comparison @ share
+        )
 
     def enough(self, fewest: int) -> Truths:
         """Whether there are as many schools on either side of an effect."""
-        return np.asarray(np.minimum(self.treated.sum(axis=0), self.comparison.sum(axis=0)) >= fewest)
+        treated, comparison = ((side > 0).sum(axis=0) for side in (self.treated, self.comparison))
+        return np.asarray(np.minimum(treated, comparison) >= fewest)
 
     def table(self, fewest: int) -> pl.DataFrame:
         """Beside the labels: estimate, standard_error, degrees_of_freedom, p_value, ci_*, band_*, n_*, null_reason.
 
-        Intervals take t with as many degrees of freedom as there are schools on the smaller side, less one: the lower
-        bound of those of Welch (1947), Biometrika 34, 28-35. All schools less one are too many where few are treated.
-        The band takes the 95 percent quantile of the largest |t| of all effects, carried to t by its tail probability.
+        Intervals take t with `freedom`. The band takes the 95 percent quantile of the largest |t| of all effects,
+        carried to t by its tail probability.
         Without `fewest` schools on either side there is no estimate.
         """
         error, known = self.error, self.enough(fewest)
         sure = known & (error > CERTAIN)
-        n_treated, n_comparison = self.treated.sum(axis=0), self.comparison.sum(axis=0)
         scale = np.where(sure, error, np.nan)
-        freedom = np.where(sure, np.minimum(n_treated, n_comparison) - 1, np.nan)
-        point = stats.t.isf((1 - CONFIDENCE) / 2, freedom) * scale
-        band = stats.t.isf(stats.norm.sf(_largest(self.influence[:, sure] / error[sure])), freedom) * scale
+        df = np.where(known, freedom(self.treated, self.comparison), np.nan)
+        point = stats.t.isf((1 - CONFIDENCE) / 2, df) * scale
+        band = stats.t.isf(stats.norm.sf(_largest(self.influence[:, sure] / error[sure])), df) * scale
         floats = {
             "estimate": np.where(known, self.estimate, np.nan),
             "standard_error": scale,
-            "degrees_of_freedom": freedom,
-            "p_value": 2 * stats.t.sf(np.abs(self.estimate) / scale, freedom),
+            "degrees_of_freedom": np.where(sure, df, np.nan),
+            "p_value": 2 * stats.t.sf(np.abs(self.estimate) / scale, df),
             "ci_low": self.estimate - point,
             "ci_high": self.estimate + point,
             "band_low": self.estimate - band,
@@ -113,9 +112,24 @@ class Effects:
         )
         return self.label.with_columns(
             *(pl.Series(name, column, dtype=pl.Float64).fill_nan(None) for name, column in floats.items()),
-            pl.Series("n_treated", n_treated, dtype=pl.Int64),
-            pl.Series("n_comparison", n_comparison, dtype=pl.Int64),
-        ).with_columns(pl.col("degrees_of_freedom").cast(pl.Int64), null_reason=reason)
+            pl.Series("n_treated", (self.treated > 0).sum(axis=0), dtype=pl.Int64),
+            pl.Series("n_comparison", (self.comparison > 0).sum(axis=0), dtype=pl.Int64),
+        ).with_columns(null_reason=reason)
+
+
+def freedom(treated: Floats, comparison: Floats) -> Floats:
+    """Degrees of freedom of k effects, those of the smaller side, at least 1, from the shares of schools (n x k).
+
+    Of one side, with shares a: (sum of a^2)^2 / (sum of a^4) - 1, the number of schools less one where they are equal,
+    and fewer where a few schools have most of the weight or serve many comparisons (Satterthwaite 1946, Biometrics
+    Bulletin 2, 110-114, for a sum of a^2 u^2). The smaller side is the lower bound of what Welch (1947), Biometrika 34,
+    28-35, gives the difference of two means; all schools less one are too many where few are treated.
+    """
+    with np.errstate(invalid="ignore"):
+        of_treated, of_comparison = (
+            (side**2).sum(axis=0) ** 2 / (side**4).sum(axis=0) - 1 for side in (treated, comparison)
+        )
+    return np.asarray(np.fmax(np.fmin(of_treated, of_comparison), 1.0))
 
 
 def _largest(influence: Floats) -> float:

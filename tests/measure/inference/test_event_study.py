@@ -188,9 +188,11 @@ def test_the_test_of_trends_before_the_minimum_wage_has_the_published_p_value(mi
     assert tested["n_effects"] == 5
     assert tested["wald"] == pytest.approx(7.79123662720035, abs=1e-6)
     assert tested["p_value_chi_squared"] == pytest.approx(0.16812, abs=5e-6)
-    # Hotelling by hand: 191 treated counties, but the 20 of 2004 have no year before the base: 171 - 1 degrees
-    assert tested["f_degrees_of_freedom"] == 166
-    assert tested["f_statistic"] == pytest.approx(7.79123662720035 * 166 / (5 * 170), abs=1e-6)
+    # Hotelling by hand: shares of 2/5 among the 40 counties of 2006 and 3/5 among the 131 of 2007
+    a, b = 2 / 5 / 40, 3 / 5 / 131
+    nu = (40 * a**2 + 131 * b**2) ** 2 / (40 * a**4 + 131 * b**4) - 1
+    assert tested["f_degrees_of_freedom"] == pytest.approx(nu - 4)
+    assert tested["f_statistic"] == pytest.approx(7.79123662720035 * (nu - 4) / (5 * nu), abs=1e-6)
 
 
 def test_effects_before_treatment_are_changes_towards_one_base_year(minimum_wage: pl.DataFrame) -> None:
@@ -271,7 +273,9 @@ def test_one_cohort_gives_what_a_saturated_regression_gives(weight: str | None) 
 
     assert study.group_time["estimate"].to_list() == pytest.approx(saturated.coef().to_list(), abs=1e-8)
     assert study.group_time["standard_error"].to_list() == pytest.approx(saturated.se().to_list(), abs=1e-8)
-    assert study.group_time["degrees_of_freedom"].unique().to_list() == [11]
+    a = rows.unique("school").filter(pl.col("first").is_not_null())["students"] ** (0 if weight is None else 1)
+    degrees = (a**2).sum() ** 2 / (a**4).sum() - 1  # 11 where all schools weigh the same
+    assert study.group_time["degrees_of_freedom"].to_list() == pytest.approx([degrees] * 4)
 
 
 # -- what holds in every panel -----------------------------------------------------------------------------------
