@@ -26,7 +26,7 @@ Truths = NDArray[np.bool_]
 
 
 class Effect(NamedTuple):
-    """An estimate, the influence of each of n schools on it, and their shares of either mean, 0 for who is not in it."""
+    """An estimate, the influence of each of n schools on it, and their shares of either mean (0: not in it)."""
 
     estimate: float
     influence: Floats
