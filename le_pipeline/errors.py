@@ -96,6 +96,10 @@ class StepError(PipelineError):
     """The SQL of a table failed."""
 
 
+class PanelError(PipelineError):
+    """A panel of schools holds a school twice in one year, or with two first years of treatment."""
+
+
 class GateError(PipelineError):
     """The tables did not meet their expectations, so the warehouse was not replaced."""
 
