@@ -44,6 +44,10 @@ class RotationError(PipelineError):
     """The home cannot be put under another key, or not back under the old one, as it is now."""
 
 
+class EstimationError(PipelineError):
+    """A model cannot be estimated from these rows."""
+
+
 class MendingError(PipelineError):
     """Quarantined rows cannot be exported or taken back."""
 

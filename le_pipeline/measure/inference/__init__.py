@@ -1,0 +1,1 @@
+"""Estimators; each takes arrays or frames and knows no table."""
