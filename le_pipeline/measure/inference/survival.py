@@ -86,3 +86,24 @@ def kaplan_meier(time: ArrayLike, is_event: ArrayLike, entry: ArrayLike | None =
     lost = np.searchsorted(np.sort(until[~ended]), np.append(times, np.inf))
     counted = pl.DataFrame({"time": times, "n_at_risk": at_risk, "n_left": events, "n_censored": np.diff(lost)})
     return life_table(counted)
+
+
+def influence(at_risk: NDArray[np.float64], left: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much each cluster moves the survival share at the end of each interval, to first order.
+
+    -S(t) x sum over j <= t of (left_cj - h_j x at_risk_cj) / (n_j (1 - h_j)): the infinitesimal jackknife of the
+    product-limit estimate (Williams 1995, Biometrics 51, 1456-1461). Where clusters are people who all came under
+    observation at the start, the squares sum to Greenwood's variance.
+
+    Args:
+        at_risk: people at risk, clusters by intervals.
+        left: of these those who left.
+
+    Returns:
+        Clusters by intervals; NaN from the first interval on in which nobody was at risk.
+    """
+    n = at_risk.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        h = left.sum(axis=0) / n
+        moved = np.where(h == 1, 0, (left - h * at_risk) / (n * (1 - h)))  # of S = 0 nothing is moved
+    return np.asarray(-np.cumprod(1 - h) * np.cumsum(moved, axis=1))
