@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from le_pipeline.measure.inference.binary_response import binary_response
-from le_pipeline.measure.inference.survival import kaplan_meier, life_table
+from le_pipeline.measure.inference.survival import influence, kaplan_meier, life_table
 
 # Singer and Willett 2003, Applied Longitudinal Data Analysis, table 10.1: years in teaching of 3,941 special educators
 LEFT = [456, 384, 359, 295, 218, 184, 123, 79, 53, 35, 16, 5]
@@ -166,3 +166,18 @@ def test_a_saturated_hazard_model_on_person_periods_gives_the_hazards_of_the_lif
     assert hazard.tolist() == pytest.approx(table["hazard"].to_list(), abs=1e-12)
     errors = slope * np.sqrt(np.diag(fit.covariance))
     assert errors.tolist() == pytest.approx(table["hazard_standard_error"].to_list(), abs=1e-12)
+
+
+def test_with_people_as_clusters_the_squared_influences_sum_to_greenwoods_variance() -> None:
+    random = np.random.default_rng(3)
+    ends, event = random.integers(1, 6, 80), random.random(80) < 0.5
+    years = np.arange(1, 6)
+    at_risk = (ends[:, None] >= years).astype(float)
+    left = ((ends[:, None] == years) & event[:, None]).astype(float)
+
+    moved = influence(at_risk, left)
+
+    at_all, left_all = ([int(total) for total in counted.sum(axis=0)] for counted in (at_risk, left))
+    expected = life_table(counts(at_all, left_all, [0] * 5))["standard_error"].to_numpy()
+    assert moved.sum(axis=0) == pytest.approx(np.zeros(5), abs=1e-12)
+    assert np.sqrt((moved**2).sum(axis=0)) == pytest.approx(expected, abs=1e-12)
