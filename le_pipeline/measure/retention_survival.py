@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from le_pipeline.measure import statistics
 from le_pipeline.measure.inference import survival
+from le_pipeline.warehouse.engine import empty
 from schemas import registry
 
 TABLE = registry.tables()["retention_survival"]
@@ -64,21 +65,21 @@ def _errors(counted: pl.DataFrame) -> pl.DataFrame:
         other = cells.get(tuple((named | {"role": "none", "cohort": "all"}).values()))
         if named["role"] in WITH_COMPARISON and other is not None:
             found.append(_difference(own, other).select(*(pl.lit(v).alias(k) for k, v in named.items()), pl.all()))
-    columns = {TIME: pl.Int64, "n_clusters": pl.Int64, "survival_difference_standard_error": pl.Float64}
-    return pl.concat(found) if found else pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | columns)
+    none_yet = empty(TABLE).select(*CELL, TIME, "n_clusters", "survival_difference_standard_error")
+    return pl.concat([none_yet, *found])
 
 
 def _difference(own: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """Of one cell beside another one, by year."""
     schools = pl.concat([own["school"], other["school"]]).unique().sort()
-    years = range(1, min(own[TIME].max(), other[TIME].max()) + 1)  # type: ignore[type-var, operator]
-    mine, theirs = _by_school(own, schools, len(years)), _by_school(other, schools, len(years))
+    years = min(int(cell[TIME].to_numpy().max()) for cell in (own, other))
+    mine, theirs = _by_school(own, schools, years), _by_school(other, schools, years)
     squares = (survival.influence(*mine[:2]) - survival.influence(*theirs[:2])) ** 2
     has_mine, has_theirs = (np.cumsum(group[0], axis=1) > 0 for group in (mine, theirs))
     several = np.minimum(has_mine.sum(axis=0), has_theirs.sum(axis=0)) > 1
     by_year = pl.DataFrame(
         {
-            TIME: np.arange(1, len(years) + 1),
+            TIME: np.arange(1, years + 1),
             "n_clusters": (has_mine | has_theirs).sum(axis=0),
             "people": np.cumsum((mine[2] + theirs[2]).sum(axis=0)),
             "squares": np.where(several, squares.sum(axis=0), np.nan),

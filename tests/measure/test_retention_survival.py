@@ -51,7 +51,7 @@ def life_tables(lake: Scenario, *careers: list[Row]) -> pl.DataFrame:
 
 
 def table(found: pl.DataFrame, role: str = "none", **where: Any) -> pl.DataFrame:
-    """One life table; what is not said is that of the school under the strict definition, over everybody of the role."""
+    """One life table; what is not said is the strict one of the school, over everybody of the role."""
     return found.filter(**({"definition": "strict", "level": "school", "role": role} | WHOLE | where))
 
 
@@ -234,7 +234,10 @@ def test_from_year_to_year_nobody_is_lost_and_the_curve_is_kaplan_meiers(lake: S
 
 def test_in_the_first_year_difference_and_error_are_those_of_teacher_retention(lake: Scenario) -> None:
     careers = [years[:1] for years in teachers(6)]
-    same_year = [[row | {"school_year": 2014} | ({"fellow_since": 2014} if "fellow_since" in row else {}) for row in years] for years in careers]
+    same_year = [
+        [row | {"school_year": 2014} | ({"fellow_since": 2014} if "fellow_since" in row else {}) for row in years]
+        for years in careers
+    ]
 
     found = life_tables(lake, *same_year)
     other = lake.run(STEP["teacher_retention"]).filter(poverty_band="all", definition="strict", level="school")

@@ -27,7 +27,6 @@ EXTREME = 1e-7  # fitted probabilities so near to 0 or 1 may be those of an esti
 MARGIN = 1e-3  # of a separating direction, in columns scaled to 1; what the solver lets pass is 1e-7
 
 
-
 @dataclass(frozen=True)
 class Link:
     """A link in four functions of the linear predictor, exact in both tails.
@@ -72,7 +71,10 @@ def _cloglog_of_zero(eta: Array) -> tuple[Array, Array, Array]:
 LINKS: dict[LinkName, Link] = {
     "logit": Link(special.expit, lambda eta: special.expit(eta) * special.expit(-eta), _logit_of_one, _logit_of_zero),
     "cloglog": Link(
-        lambda eta: -np.expm1(-_rate(eta)), lambda eta: _rate(eta) * np.exp(-_rate(eta)), _cloglog_of_one, _cloglog_of_zero
+        lambda eta: -np.expm1(-_rate(eta)),
+        lambda eta: _rate(eta) * np.exp(-_rate(eta)),
+        _cloglog_of_one,
+        _cloglog_of_zero,
     ),
 }
 
@@ -212,7 +214,9 @@ class _Likelihood:
         if (is_extreme or not has_settled) and self._is_separated():
             return None
         if not has_settled:
-            raise EstimationError("the likelihood has a maximum that scoring does not find; put the columns on like scales")
+            raise EstimationError(
+                "the likelihood has a maximum that scoring does not find; put the columns on like scales"
+            )
         return beta
 
     def _scored(self) -> tuple[Array, bool]:

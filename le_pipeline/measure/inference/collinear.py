@@ -15,8 +15,8 @@ def collinear(gram: NDArray[np.float64], tolerance: float = TOLERANCE) -> NDArra
         gram: X'X of the design.
         tolerance: a column goes when what the kept columns before it leave of its squared length is less.
 
-    The rule is the one of R's fixest and of pyfixest: walk the Cholesky decomposition of X'X column by column, and leave
-    out whatever has a squared pivot below the tolerance. So of columns that say the same the first stays.
+    The rule is the one of R's fixest and of pyfixest: walk the Cholesky decomposition of X'X column by column, and
+    leave out whatever has a squared pivot below the tolerance. So of columns that say the same the first stays.
     """
     dropped = np.zeros(len(gram), dtype=np.bool_)
     factor = np.zeros_like(gram, dtype=np.float64)

@@ -46,7 +46,9 @@ def test_the_discrete_time_hazard_of_first_intercourse_is_the_published_one() ->
     expected = [-2.9943, -3.7001, -2.2811, -1.8226, -1.6542, -1.1791, 0.8736]
     assert with_transition.estimate == pytest.approx(expected, abs=5.1e-5)
     assert errors(with_transition)[-1] == pytest.approx(0.2174, abs=5.1e-5)
-    assert [-2 * found(fit.log_likelihood) for fit in (without, with_transition)] == pytest.approx([651.96, 634.66], abs=0.0051)
+    assert [-2 * found(fit.log_likelihood) for fit in (without, with_transition)] == pytest.approx(
+        [651.96, 634.66], abs=0.0051
+    )
 
 
 def test_the_grouped_proportional_hazards_of_first_intercourse_are_the_published_ones() -> None:

@@ -143,10 +143,14 @@ def test_a_discrete_life_table_of_yearly_counts_is_kaplan_meier(people: list[tup
     curve = kaplan_meier([t for t, _ in people], [e for _, e in people])
 
     columns = ("time", "survival_share", "standard_error", "ci_low", "ci_high")
-    for row, same in zip(table.filter(pl.col("n_left") > 0).select(columns).rows(), curve.select(columns).rows(), strict=True):
+    for row, same in zip(
+        table.filter(pl.col("n_left") > 0).select(columns).rows(), curve.select(columns).rows(), strict=True
+    ):
         assert row == pytest.approx(same)
     told = table.drop_nulls("ci_low")
-    assert told.filter((pl.col("ci_low") > pl.col("survival_share")) | (pl.col("ci_high") < pl.col("survival_share"))).is_empty()
+    assert told.filter(
+        (pl.col("ci_low") > pl.col("survival_share")) | (pl.col("ci_high") < pl.col("survival_share"))
+    ).is_empty()
 
 
 @pytest.mark.parametrize("link", ["logit", "cloglog"])
