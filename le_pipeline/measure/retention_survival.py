@@ -51,7 +51,9 @@ def _life_tables(counted: pl.DataFrame) -> pl.DataFrame:
         survival.life_table(every_year.sort(*CELL, TIME), CELL)
         .filter(pl.col("n_at_risk") > 0)
         .with_columns(
-            start_experience_years=statistics.share(pl.col("experience_sum"), pl.col("n_experience_known")),
+            start_experience_years=statistics.share(
+                pl.col("experience_sum").cast(pl.Float64), pl.col("n_experience_known")
+            ),
         )
     )
 

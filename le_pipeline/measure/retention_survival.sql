@@ -91,7 +91,7 @@ cell as (
         years_since_start, school,
         sum(n_at_risk) as n_at_risk, sum(n_entered) as n_entered, sum(n_left) as n_left,
         sum(n_censored) as n_censored, sum(n_experience_known) as n_experience_known,
-        cast(sum(experience_sum) as double) as experience_sum
+        sum(experience_sum) as experience_sum  -- a decimal, which adds up alike in any order
     from by_school
     group by definition, level, role, years_since_start, school, cube (state, region, cohort)
 )

@@ -153,9 +153,12 @@ def binary_response(  # noqa: PLR0913
         The fit. Columns that repeat others are dropped (`collinear`), the first of them stays.
 
     Raises:
-        EstimationError: the columns are on such different scales that the maximum is not found.
+        EstimationError: a value is empty or no 0 or 1, or the columns are on such different scales that the maximum is
+            not found.
     """
     outcome, design = np.asarray(y, dtype=np.float64), np.asarray(x, dtype=np.float64)
+    if not (np.isin(outcome, (0, 1)).all() and np.isfinite(design).all()):
+        raise EstimationError("an outcome is neither 0 nor 1, or a column has an empty value")
     weight = np.ones(len(outcome)) if weights is None else np.asarray(weights, dtype=np.float64)
     out = collinear(design.T @ design)
     design = design[:, ~out]

@@ -32,7 +32,7 @@ def life_table(counted: pl.DataFrame, by: Sequence[str] = (), *, method: Method 
 
     Returns:
         The rows with `hazard` = n_left / n_at_risk and `hazard_standard_error` = sqrt(h (1 - h) / n_at_risk) (Singer
-        and Willett, formula 10.6); `survival_share`, the product of 1 - hazard up to and with the interval; its
+        and Willett, section 10.4); `survival_share`, the product of 1 - hazard up to and with the interval; its
         `standard_error` by Greenwood (1926); `ci_low` and `ci_high` on the log(-log) scale (Kalbfleisch and Prentice
         1980, section 1.3), which stay within 0 and 1.
     """
@@ -92,7 +92,7 @@ def influence(at_risk: NDArray[np.float64], left: NDArray[np.float64]) -> NDArra
     """How much each cluster moves the survival share at the end of each interval, to first order.
 
     -S(t) x sum over j <= t of (left_cj - h_j x at_risk_cj) / (n_j (1 - h_j)): the infinitesimal jackknife of the
-    product-limit estimate (Williams 1995, Biometrics 51, 1456-1461). Where clusters are people who all came under
+    product-limit estimate (Williams 1995, Lifetime Data Analysis 1, 171-186). Where clusters are people who all came under
     observation at the start, the squares sum to Greenwood's variance.
 
     Args:

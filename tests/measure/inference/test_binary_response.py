@@ -1,4 +1,7 @@
-"""binary_response: against published estimates, and against statsmodels."""
+"""binary_response: against published estimates, and against statsmodels.
+
+The data were read from their source; the published estimates are quoted from memory.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 from statsmodels.datasets import spector
 
+from le_pipeline.errors import EstimationError
 from le_pipeline.measure.inference.binary_response import BinaryFit, LinkName, binary_response
 
 LINKS = {"logit": sm.families.links.Logit(), "cloglog": sm.families.links.CLogLog()}
@@ -182,6 +186,14 @@ def test_columns_that_repeat_others_are_dropped_by_name(link: LinkName) -> None:
 
     assert (fit.names, fit.dropped) == (("constant", "a", "b", "is_fellow"), ("is_not",))
     assert fit.estimate == pytest.approx(found(binary_response(y, x, list("abcd"), link=link).estimate), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("y", "x"), [([0, 1, 2], [[1], [1], [1]]), ([0, 1, np.nan], [[1]] * 3), ([0, 1, 1], [[1], [np.nan], [1]])]
+)
+def test_values_that_are_empty_or_no_outcome_are_refused(y: Any, x: Any) -> None:
+    with pytest.raises(EstimationError, match="neither 0 nor 1"):
+        binary_response(y, x, ["constant"])
 
 
 def test_one_cluster_says_nothing_of_how_clusters_vary() -> None:

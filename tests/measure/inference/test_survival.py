@@ -1,4 +1,7 @@
-"""survival: every estimate against a published table, or against another package."""
+"""survival: every estimate against a published table, or against another package.
+
+Counts and times were read from the published data; the results of the tables are quoted from memory.
+"""
 
 from __future__ import annotations
 
