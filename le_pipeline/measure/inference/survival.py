@@ -92,8 +92,8 @@ def influence(at_risk: NDArray[np.float64], left: NDArray[np.float64]) -> NDArra
     """How much each cluster moves the survival share at the end of each interval, to first order.
 
     -S(t) x sum over j <= t of (left_cj - h_j x at_risk_cj) / (n_j (1 - h_j)): the infinitesimal jackknife of the
-    product-limit estimate (Williams 1995, Lifetime Data Analysis 1, 171-186). Where clusters are people who all came under
-    observation at the start, the squares sum to Greenwood's variance.
+    product-limit estimate (Williams 1995, Lifetime Data Analysis 1, 171-186). Where clusters are people who all came
+    under observation at the start, the squares sum to Greenwood's variance.
 
     Args:
         at_risk: people at risk, clusters by intervals.
