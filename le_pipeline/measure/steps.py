@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from le_pipeline.measure import achievement_gap, benchmark_gap, link_coverage, match_rate, teacher_retention
+from le_pipeline.measure import (
+    achievement_gap,
+    benchmark_gap,
+    link_coverage,
+    match_rate,
+    retention_survival,
+    teacher_retention,
+)
 from le_pipeline.warehouse.engine import step
 
 STEPS = (
@@ -11,6 +18,7 @@ STEPS = (
     step("score_teacher", __file__, partitioned=True),
     step("student_exposure", __file__, partitioned=True),
     step("teacher_retention", __file__, teacher_retention.finish),
+    step("retention_survival", __file__, retention_survival.finish),
     step("achievement_gap", __file__, achievement_gap.finish),
     step("benchmark_gap", __file__, benchmark_gap.finish),
     step("program_reach", __file__),

@@ -17,6 +17,7 @@ from le_pipeline.privacy.pseudonym import pseudonyms
 
 CLOSE = 1e-9
 RETENTION_KEY = "state, definition, level, role, region, cohort, poverty_band, school_year"
+SURVIVAL_KEY = "state, definition, level, role, region, cohort, years_since_start"
 GAP_KEY = "state, region, role, school_year, subject, grade_band"
 PAIRS = {
     "economically_disadvantaged": [("no", "yes")],
@@ -107,6 +108,22 @@ def test_differences_stand_beside_the_teachers_whom_the_programme_never_reached(
         if row["n"]:
             difference = 100 * (row["retained"] / row["n"] - other[1] / other[0])
             assert close(row["risk_difference_percentage_points"], difference), key
+
+
+def test_every_life_table_equals_the_one_counted_from_the_careers(
+    warehouse: duckdb.DuckDBPyConnection, truth: Truth
+) -> None:
+    rows = rows_of(warehouse, "select * from marts.retention_survival")
+    found = {tuple(row[name.strip()] for name in SURVIVAL_KEY.split(",")): row for row in rows}
+    expected = truth.survival()
+
+    assert len(found) == len(rows)
+    assert set(found) == set(expected)
+    for key, (n, new, left, lost) in expected.items():
+        row = found[key]
+        assert (row["n_at_risk"], row["n_entered"], row["n_left"], row["n_censored"]) == (n, new, left, lost), key
+        hazards = [expected[*key[:-1], year] for year in range(1, key[-1] + 1)]
+        assert close(row["survival_share"], math.prod(1 - gone / at_risk for at_risk, _, gone, _ in hazards)), key
 
 
 def test_every_outcome_and_role_is_the_planted_one(

@@ -58,6 +58,43 @@ class Truth:
                     cell[2] += retained is None
         return {key: (n, kept, unseen) for key, (n, kept, unseen) in cells.items()}
 
+    def survival(self) -> dict[tuple[Any, ...], tuple[int, int, int, int]]:
+        """(at risk, of these new, left, censored) by the key of retention_survival."""
+        careers: dict[str, list[Row]] = defaultdict(list)
+        for row in sorted(self.staff, key=lambda row: row["school_year"]):
+            if row["outcome"] is not None:
+                careers[row["staff_id"]].append(row)
+        cells: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        for career, role, level, definition in product(
+            careers.values(),
+            ["fellow", "mentee", "applicant", "none", "all"],
+            ["school", "lea", "state", "high_poverty_school"],
+            ["strict", "inclusive"],
+        ):
+            begun = [year for year, row in enumerate(career) if role in ("all", row["role"])]
+            if not begun or (level == "high_poverty_school" and career[begun[0]]["frpl_share"] <= 0.75):
+                continue
+            followed = career[begun[0] :] if role in ("fellow", "mentee") else [career[year] for year in begun]
+            first = followed[0]
+            dimensions = (first["state"], first["region"], first["cohort"])
+            for year, (retained, goes_on) in enumerate(self._years_at_risk(followed, level, definition), start=1):
+                for state, region, cohort in _with_totals(dimensions):
+                    cell = cells[state, definition, level, role, region, cohort, year]
+                    for place, counts in enumerate((True, year == 1, not retained, retained and not goes_on)):
+                        cell[place] += counts
+        return {key: (n, new, left, lost) for key, (n, new, left, lost) in cells.items()}
+
+    def _years_at_risk(self, followed: list[Row], level: str, definition: str) -> list[tuple[bool, bool]]:
+        """(is retained, is followed on) of each year until the person leaves or is lost."""
+        years: list[tuple[bool, bool]] = []
+        for row, following in zip(followed, [*followed[1:], None], strict=True):
+            retained = bool(self._is_retained(row, level, definition))
+            goes_on = retained and following is not None and following["school_year"] == row["school_year"] + 1
+            years.append((retained, goes_on))
+            if not goes_on:
+                break
+        return years
+
     def _is_retained(self, row: Row, level: str, definition: str) -> bool | None:
         outcome = row["outcome"]
         if outcome is None:
