@@ -12,7 +12,8 @@ ROUNDING = 1e-13  # of a column's own sum of squares: below it a pivot is nothin
 def collinear(gram: NDArray[np.float64], squares: NDArray[np.float64] | None = None) -> NDArray[np.bool_]:
     """Columns to drop: those whose squared pivot in the Cholesky decomposition of the gram matrix is below 1e-9.
 
-    The rule of fixest and pyfixest (`collin_tol`): from left to right, each column less its projection on the columns kept before it.
+    The rule of fixest and pyfixest (`collin_tol`): from left to right, each column less its projection on the columns
+    that were kept before it.
 
     Args:
         gram: cross products of the columns, in their own units, columns by columns.

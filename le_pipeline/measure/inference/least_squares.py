@@ -1,7 +1,8 @@
 """Linear models with fixed effects and errors that are robust to clusters, from sums that the engine makes.
 
 Compress first, then solve (Wong and others 2021, You Only Compress Once): cross products of the rows, and their sums by
-level of each fixed effect, give the cross products that are left once the effects are taken out (Frisch, Waugh, Lovell), and with them the coefficients; one more scan gives scores by cluster. Both are those of the rows, to rounding.
+level of each fixed effect, give the cross products that are left once the effects are taken out (Frisch and Waugh),
+and with them the coefficients; one more scan gives scores by cluster. Both are those of the rows, to rounding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the engine adds up for a linear model: sums by level of a fixed effect, cross products, scores; exactly.
 
 Rows are scanned and never held, so memory grows with levels, clusters and the pairs of levels that occur. Each term is
-rounded to a step of 2^-52 of what all rows together may reach; these add up without any error, so that sums, and with them
+rounded to a step of 2^-52 of what all rows together may reach; these add up without any error, so sums, and with them
 every estimate, are the same in whatever order, and on however many threads, the engine takes the rows (Demmel and
 Nguyen 2015, Parallel reproducible summation).
 """
