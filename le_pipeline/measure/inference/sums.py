@@ -19,12 +19,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from le_pipeline.measure.inference.exact import ROWS, CrossProducts
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 FARTHEST = 4.0  # a variable whose values are farther from zero than so many half ranges is counted from its centre
 MOST_FINE = 1_000_000  # rows whose rounding is added up too; with more, errors of rounding cancel out well enough
+MOST_NARROW = 20  # variables whose cross products the engine adds up itself
 EFFECT = "fixed_effect_of_linear_model"
 
 
@@ -124,24 +127,35 @@ class Sums:
 
     def cross_products(self) -> Floats:
         """Sum over rows of weight x variable x variable, all variables by all variables."""
-        return np.asarray(self._cross_products("")[0])
+        if len(self._terms) > MOST_NARROW:
+            return np.asarray(self._in_batches()[0])
+        pairs = list(combinations_with_replacement(range(len(self._terms)), 2))
+        weighed, bound = self._weighed(self._terms), self.bound * self.heaviest
+        terms = [self._sum(f"{weighed[i]} * {self._terms[j]}", bound[i] * self.bound[j]) for i, j in pairs]
+        found = np.empty((len(self._terms), len(self._terms)))
+        for (i, j), value in zip(pairs, self._query(", ".join(terms)).fetchone() or (), strict=True):
+            found[i, j] = found[j, i] = value
+        return found
 
     def cross_products_by(self, group: str) -> Floats:
         """The same for each level of a group, in order of value."""
-        return self._cross_products(quoted(group))
+        return self._in_batches(group)
 
-    def _cross_products(self, by: str) -> Floats:
-        pairs = list(combinations_with_replacement(range(len(self._terms)), 2))
-        weighed, bound = self._weighed(self._terms), self.bound * self.heaviest
-        terms = [
-            f"{self._sum(f'{weighed[i]} * {self._terms[j]}', bound[i] * self.bound[j])} as p{i}_{j}" for i, j in pairs
-        ]
-        frame = self._query(", ".join([*([f"{by} as g"] if by else []), *terms]), by=by).pl()
-        flat = (frame.sort("g").drop("g") if by else frame).to_numpy()
-        full: Floats = np.empty((len(flat), len(self._terms), len(self._terms)))
-        for place, (i, j) in enumerate(pairs):
-            full[:, i, j] = full[:, j, i] = flat[:, place]
-        return full
+    def _in_batches(self, group: str | None = None) -> Floats:
+        """Cross products by way of memory, a batch of rows at a time: SQL of a thousand sums takes longer to read."""
+        by = f"dense_rank() over (order by {quoted(group)}) - 1" if group else "0"
+        weight = ["w"] if self._is_weighted else []
+        selected = f"{', '.join([*self._terms, *weight])}, {by} as g"
+        n_groups = len(self.cells((group,), with_sums=False)[0].n) if group else 1
+        found = CrossProducts(n_groups, self.bound * self.heaviest, self.bound)
+        for batch in self._query(selected).to_arrow_reader(ROWS):
+            *columns, groups = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+            right = np.stack(columns[: len(self._terms)], axis=1)
+            left = right * columns[-1][:, None] if self._is_weighted else right
+            for start in range(0, len(right), ROWS):
+                rows = slice(start, start + ROWS)
+                found.add(left[rows], right[rows], groups[rows].astype(np.intp) if group else None)
+        return found.total()
 
     def scores(
         self, coefficients: Floats, effects: dict[str, tuple[pl.Series, Floats]], groups: tuple[str, ...]
