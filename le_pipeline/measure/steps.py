@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from le_pipeline.measure import achievement_gap, benchmark_gap, link_coverage, match_rate, teacher_retention
+from le_pipeline.measure import (
+    achievement_gap,
+    benchmark_gap,
+    link_coverage,
+    match_rate,
+    student_growth,
+    teacher_retention,
+)
 from le_pipeline.warehouse.engine import step
 
 STEPS = (
@@ -12,6 +19,7 @@ STEPS = (
     step("student_exposure", __file__, partitioned=True),
     step("teacher_retention", __file__, teacher_retention.finish),
     step("achievement_gap", __file__, achievement_gap.finish),
+    step("student_growth", __file__, student_growth.finish),
     step("benchmark_gap", __file__, benchmark_gap.finish),
     step("program_reach", __file__),
     step("match_rate", __file__, match_rate.finish),
