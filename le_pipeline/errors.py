@@ -88,6 +88,10 @@ class ReleaseError(PipelineError):
     """A release cannot be made, is there already, or was changed."""
 
 
+class EstimationError(PipelineError):
+    """An estimator came to no end; the tables before it stay as they were."""
+
+
 class StepError(PipelineError):
     """The SQL of a table failed."""
 

@@ -8,6 +8,7 @@ from le_pipeline.measure import (
     link_coverage,
     match_rate,
     student_growth,
+    student_growth_percentile,
     teacher_retention,
 )
 from le_pipeline.warehouse.engine import step
@@ -19,6 +20,12 @@ STEPS = (
     step("student_exposure", __file__, partitioned=True),
     step("teacher_retention", __file__, teacher_retention.finish),
     step("achievement_gap", __file__, achievement_gap.finish),
+    step(
+        "student_growth_percentile",
+        __file__,
+        student_growth_percentile.finish,
+        is_wanted=student_growth_percentile.is_wanted,
+    ),
     step("student_growth", __file__, student_growth.finish),
     step("benchmark_gap", __file__, benchmark_gap.finish),
     step("program_reach", __file__),

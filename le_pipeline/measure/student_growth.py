@@ -1,4 +1,4 @@
-"""student_growth: from sums by teacher to gains, their difference from the comparison group's, and conversions of it."""
+"""student_growth: from sums by teacher to gains, their difference from those of others, and conversions of it."""
 
 from __future__ import annotations
 
