@@ -74,7 +74,7 @@ def test_every_table_keeps_its_contract_is_current_after_a_run_and_the_same_in_a
 
 
 def _small_state(lake: Scenario) -> Scenario:
-    """Three years of 400 students and 40 teachers, of whom each fifth is a fellow; whatever is optional is asked for."""
+    """Three years of 400 students and 40 teachers, of whom each fifth is a fellow; the optional is asked for."""
     lake.home.evaluation_settings.write_text("student_growth_percentiles: true\n", encoding="utf-8")
     random = np.random.default_rng(1)
     years, schools, subjects = (2014, 2015, 2016), 6, ("ela", "mathematics")

@@ -2,7 +2,7 @@
 
 Betebenner 2009, Educational Measurement: Issues and Practice 28(4), 42-51: quantiles of the score at 0.005, 0.015, ...,
 0.995 given the prior scores, each of these in a cubic B-spline. The growth percentile is the number of quantiles that
-the score is above.
+the score is above, 1 where there is none and 99 where all are; knots, boundaries and this count as in the SGP package.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def growth_percentiles(score: Array, priors: Array) -> NDArray[np.int64]:
     """
     # in an order of the scores themselves, for sums depend on it in their last digits
     order = np.lexsort((*priors.T, score))
+    apart = score[order] - np.median(score)
+    scaled = apart / (float(np.abs(apart).mean()) or 1.0)
     spline = _design(priors[order])
-    coefficients = quantile_regression(spline, score[order], TAUS)
-    curves = np.sort(spline @ coefficients.T, axis=1)
-    margin = ABOVE * float(np.abs(score - np.median(score)).mean())
+    curves = np.sort(spline @ quantile_regression(spline, scaled, TAUS).T, axis=1)
     found = np.empty(len(score), dtype=np.int64)
-    found[order] = np.clip((curves < score[order, None] - margin).sum(axis=1), 1, 99)
+    found[order] = np.clip((curves < scaled[:, None] - ABOVE).sum(axis=1), 1, 99)
     return found
 
 

@@ -83,7 +83,7 @@ class _Interior:
     def step(self, of_w: Array, of_v: Array) -> _Step:
         """Newton's step towards a w = of_w and rest v = of_v."""
         aim = of_w / self.a - of_v / self.rest + self.y - self.x @ self.b
-        b: Array = np.linalg.solve(self.normal, self.x.T @ (self.weight * aim))
+        b = np.linalg.solve(self.normal, self.x.T @ (self.weight * aim)).astype(np.float64, copy=False)
         a = self.weight * (aim - self.x @ b)
         return _Step(a, b, (of_v + self.v * a) / self.rest - self.v, (of_w - self.w * a) / self.a - self.w)
 
