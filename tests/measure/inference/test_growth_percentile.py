@@ -88,8 +88,15 @@ def test_priors_of_few_values_give_percentiles_within_each(prior: Array) -> None
         assert np.abs(found[prior == value] - 100 * stats.rankdata(within) / len(within)).max() <= 2
 
 
-def test_equal_scores_of_everybody_come_to_an_end() -> None:
-    assert set(growth_percentiles(np.full(300, 7.0), np.arange(300.0)[:, None])) == {1}
+def test_where_all_have_one_score_nobody_has_grown_more_than_another() -> None:
+    assert set(growth_percentiles(np.full(300, 7.0), np.arange(300.0)[:, None])) == {50}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_small_group_has_a_mean_of_fifty(count: int) -> None:
+    score, priors = scores(300, 8)
+
+    assert growth_percentiles(score, priors[:, :count]).mean() == pytest.approx(50, abs=0.3)
 
 
 def test_a_state_sized_group_takes_well_under_a_minute() -> None:
