@@ -106,7 +106,10 @@ def cluster_robust_error(squared_influence: pl.Expr, n_clusters: pl.Expr, n: pl.
 
 
 def improvement_index(d: pl.Series) -> pl.Series:
-    """100 x (Phi(d) - 0.5), the new rank of the median comparison student less 50 (WWC Procedures Handbook 4.1)."""
+    """100 x (Phi(d) - 0.5), the new rank of the median comparison student less 50.
+
+    What Works Clearinghouse, Procedures and Standards Handbook 2.0 (2008), appendix F.
+    """
     return _normal_share(d)
 
 

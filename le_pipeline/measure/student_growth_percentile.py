@@ -13,8 +13,8 @@ from schemas.evaluation import load_settings
 TABLE = registry.tables()["student_growth_percentile"]
 GROUP = ["state", "assessment", "subject", "grade", "school_year"]
 PRIORS = ["prior_z_score", "earlier_z_score"]
-# 100 curves: with fewer students than 250 no two neighbours would have three of them between each other, and of two
-# priors' 15 coefficients each would rest on under 17
+# 100 curves: of fewer students than 250 under 2.5 would stand between two neighbours, and each of two priors' 15
+# coefficients would rest on under 17
 FEWEST = 250
 
 

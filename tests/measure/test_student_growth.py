@@ -242,6 +242,26 @@ def _least_squares(formula: str, data: pl.DataFrame, name: str) -> list[float]:
     return [float(table[column]) for column in ("Estimate", "Std. Error", "2.5%", "97.5%")]
 
 
+def test_every_tested_student_is_in_one_part_and_the_gain_of_all_is_the_parts_mean(lake: Scenario) -> None:
+    random = np.random.default_rng(3)
+    roles = ("fellow", "mentee", "former", "none", "unlinked")
+    people = [
+        student(
+            None if i % 7 == 0 else round(z, 6), round(now, 6), f"t{i % 11}x", roles[i % 5], state=("LA", "MO")[i % 2]
+        )
+        for i, (z, now) in enumerate(random.normal(size=(150, 2)))
+    ]
+
+    found = growth(lake, *people).filter(region="all")
+
+    assert found.filter(state="all", role="all").select("n", "n_without_prior").row(0) == (128, 22)
+    for sums in ({"state": "all"}, {"role": "all"}):
+        parts = found.filter(**sums).filter(pl.col("role" if "state" in sums else "state") != "all")
+        assert parts.select("n", "n_without_prior").sum().row(0) == (128, 22)
+        mean = parts.select((pl.col("n") * pl.col("gain_sd")).sum() / pl.col("n").sum()).item()
+        assert mean == pytest.approx(one(found)["gain_sd"], abs=1e-12)
+
+
 @given(d=st.floats(-6, 6))
 def test_the_two_conversions_agree_in_sign_and_the_mean_gain_is_the_smaller(d: float) -> None:
     of = pl.Series("d", [d, -d, None], dtype=pl.Float64)
@@ -255,7 +275,7 @@ def test_the_two_conversions_agree_in_sign_and_the_mean_gain_is_the_smaller(d: f
 
 
 def test_conversions_give_the_published_figures() -> None:
-    # What Works Clearinghouse, Procedures Handbook 4.1, appendix E: an effect of 0.25 is an index of +10
+    # What Works Clearinghouse, Handbook 2.0 (2008), appendix F: an effect of 0.25 is an index of 10
     assert round(statistics.improvement_index(pl.Series([0.25]))[0]) == 10
     # McGraw and Wong 1992: statures 69.7 (2.8) and 64.3 (2.6) inches, probability of superiority .92
     d = (69.7 - 64.3) / math.sqrt((2.8**2 + 2.6**2) / 2)

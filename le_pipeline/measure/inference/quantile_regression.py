@@ -16,7 +16,7 @@ from le_pipeline.errors import EstimationError
 
 Array = NDArray[np.float64]
 
-CLOSE = 1e-12  # of the mean absolute outcome: how far the mean objective may be from its bound
+CLOSE = 1e-12  # of the mean absolute residual of least squares: how far the mean objective may be from its bound
 MOST_STEPS = 200
 SHY = 0.99995  # a step goes this near to the boundary
 COLLINEAR = 1e-10  # of the largest singular value
@@ -42,8 +42,13 @@ def quantile_regression(design: Array, outcome: Array, taus: Array) -> Array:
     # in a basis of orthogonal columns the solver's equations are as well conditioned as they can be
     scale = np.sqrt(len(outcome))
     basis, back = left[:, kept] * scale, right[kept].T / size[kept] * scale
-    unit = float(np.abs(outcome).mean()) or 1.0
-    return np.array([unit * (back @ _solve(basis, outcome / unit, float(tau))) for tau in taus])
+    # quantiles of what least squares leaves over, which has neither a unit nor a level, are added to its line
+    line = basis.T @ outcome / len(outcome)
+    left_over = outcome - basis @ line
+    unit = float(np.abs(left_over).mean())
+    if unit <= CLOSE * float(np.abs(outcome).mean()):  # the outcomes lie in the design
+        return np.tile(back @ line, (len(taus), 1))
+    return np.array([back @ (line + unit * _solve(basis, left_over / unit, float(tau))) for tau in taus])
 
 
 def check_loss(residuals: Array, tau: float) -> float:
@@ -83,7 +88,8 @@ class _Interior:
     def step(self, of_w: Array, of_v: Array) -> _Step:
         """Newton's step towards a w = of_w and rest v = of_v."""
         aim = of_w / self.a - of_v / self.rest + self.y - self.x @ self.b
-        b = np.linalg.solve(self.normal, self.x.T @ (self.weight * aim)).astype(np.float64, copy=False)
+        # near the end the equations may have a direction left in which nothing can move
+        b = np.asarray(np.linalg.lstsq(self.normal, self.x.T @ (self.weight * aim), rcond=None)[0], dtype=np.float64)
         a = self.weight * (aim - self.x @ b)
         return _Step(a, b, (of_v + self.v * a) / self.rest - self.v, (of_w - self.w * a) / self.a - self.w)
 
@@ -116,13 +122,9 @@ def _solve(x: Array, y: Array, tau: float) -> Array:
     Each step is one of Mehrotra's (1992, SIAM Journal on Optimization 2, 575-601): it tries how far the gap would close
     by itself, and aims at a point the nearer to the boundary the more it would, with the error of the trial corrected.
     """
-    b = x.T @ y / len(y)  # least squares, for the columns are orthogonal
-    residual = y - x @ b
-    apart = float(np.abs(residual).mean())
-    if apart < CLOSE:
-        return b  # the outcomes lie in the design
-    v, w = np.maximum(residual, 0) + apart, np.maximum(-residual, 0) + apart
-    point = _Interior(x, y, np.full(len(y), 1 - tau), np.full(len(y), tau), b, v, w)
+    v, w = np.maximum(y, 0) + 1, np.maximum(-y, 0) + 1
+    start = np.full(len(y), 1 - tau), np.full(len(y), tau), np.zeros(x.shape[1])
+    point = _Interior(x, y, *start, v, w)
     nothing = np.zeros(len(y))
     for _ in range(MOST_STEPS):
         if point.gap < CLOSE * len(y):
