@@ -45,7 +45,7 @@ class RotationError(PipelineError):
 
 
 class EstimationError(PipelineError):
-    """A model cannot be estimated from these rows."""
+    """A model cannot be estimated from these rows, or its estimator came to no end."""
 
 
 class MendingError(PipelineError):

@@ -122,6 +122,11 @@ class Home:
         return self.root / "warehouse.yaml"
 
     @property
+    def evaluation_settings(self) -> Path:
+        """What is computed only where somebody asks for it, where anybody does."""
+        return self.root / "evaluation.yaml"
+
+    @property
     def extracts(self) -> Path:
         """Research extracts as they were handed out, and the register of who received them."""
         return self.root / "extracts"

@@ -27,6 +27,7 @@ from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import Engine, Step, TableReport
 from le_pipeline.warehouse.gate import Expectation
 from schemas import registry
+from schemas.evaluation import load_settings
 
 WAREHOUSE = "warehouse"  # the lock of whoever builds, checks or promotes it
 STEPS: tuple[Step, ...] = (*link.STEPS, *measure.STEPS)
@@ -52,9 +53,10 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
 
     Raises:
         PipelineError: a named trouble; what was done before it stays.
-        ContractError: a layout or the warehouse profile is wrong.
+        ContractError: a layout, the warehouse profile or the settings of the evaluation are wrong.
     """
-    build.kept(home)  # a mistake in the profile is told before the work, not after it
+    build.kept(home)  # a mistake in the profile or the settings is told before the work, not after it
+    load_settings(home.evaluation_settings)
     yield agreements.keep(home, keys)
     for landed in partitions:
         yield from ingest(home, keys, landed)

@@ -13,6 +13,7 @@ from scipy import stats
 CONFIDENCE = 0.95
 Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 FEWEST_CLUSTERS = 10  # below it a bootstrap over clusters says little of what other clusters would have given
+MANY_CLUSTERS = 40  # below it CR1 errors tend to be too small (Cameron and Miller 2015, JHR 50, 317-372, section VI)
 REPLICATES = 999
 SEED = 2016
 
@@ -91,15 +92,39 @@ def v_statistic(ahead: pl.Series) -> pl.Series:
     return pl.Series(ahead.name, np.where(inside, found, np.nan)).fill_nan(None)
 
 
-def cluster_robust_error(squared_influence: pl.Expr, n_clusters: pl.Expr, n: pl.Expr) -> pl.Expr:
-    """CR1 standard error of a difference of two shares from the sum over clusters of squared influence.
+def cluster_robust_error(squared_influence: pl.Expr, n_clusters: pl.Expr, n: pl.Expr, coefficients: int = 2) -> pl.Expr:
+    """CR1 standard error from the sum over clusters of squared influence: of a difference of two means, or of one mean.
 
-    The difference is the slope of a least-squares line on a group indicator, so the sandwich of Liang and Zeger (1986)
-    reduces to that sum, times G / (G - 1) x (N - 1) / (N - 2). Null below 2 clusters, and where nothing varies in any
+    The difference is the slope of a least-squares line on a group indicator, and a mean the constant of one without a
+    slope, so the sandwich of Liang and Zeger (1986) reduces to that sum, times G / (G - 1) x (N - 1) / (N - k) with
+    k = 2 `coefficients` for a difference and 1 for a mean. Null below 2 clusters, and where nothing varies in any
     of them: an error of 0 would claim certainty.
     """
-    correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - 2)
-    return pl.when((squared_influence > 0) & (n_clusters > 1) & (n > 2)).then((squared_influence * correction).sqrt())  # noqa: PLR2004
+    correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - coefficients)
+    is_defined = (squared_influence > 0) & (n_clusters > 1) & (n > coefficients)
+    return pl.when(is_defined).then((squared_influence * correction).sqrt())
+
+
+def improvement_index(d: pl.Series) -> pl.Series:
+    """100 x (Phi(d) - 0.5), the new rank of the median comparison student less 50.
+
+    What Works Clearinghouse, Procedures and Standards Handbook 2.0 (2008), appendix F.
+    """
+    return _normal_share(d)
+
+
+def mean_percentile_gain(d: pl.Series) -> pl.Series:
+    """100 x (Phi(d / sqrt 2) - 0.5), the mean gain in rank over all students.
+
+    Phi(d / sqrt 2) is the probability that a score of one normal distribution is above one of another of the same
+    spread whose mean is d lower (McGraw and Wong 1992, Psychological Bulletin 111, 361-365).
+    """
+    return _normal_share(d / np.sqrt(2))
+
+
+def _normal_share(d: pl.Series) -> pl.Series:
+    found = 100 * (stats.norm.cdf(d.cast(pl.Float64).to_numpy()) - 0.5)
+    return pl.Series(d.name, found).fill_nan(None)
 
 
 def t_quantile(degrees_of_freedom: pl.Series) -> pl.Series:

@@ -8,6 +8,8 @@ from le_pipeline.measure import (
     link_coverage,
     match_rate,
     retention_survival,
+    student_growth,
+    student_growth_percentile,
     teacher_retention,
 )
 from le_pipeline.warehouse.engine import step
@@ -20,6 +22,13 @@ STEPS = (
     step("teacher_retention", __file__, teacher_retention.finish),
     step("retention_survival", __file__, retention_survival.finish),
     step("achievement_gap", __file__, achievement_gap.finish),
+    step(
+        "student_growth_percentile",
+        __file__,
+        student_growth_percentile.finish,
+        is_wanted=student_growth_percentile.is_wanted,
+    ),
+    step("student_growth", __file__, student_growth.finish),
     step("benchmark_gap", __file__, benchmark_gap.finish),
     step("program_reach", __file__),
     step("match_rate", __file__, match_rate.finish),

@@ -29,19 +29,22 @@ from schemas.registry import Table
 REFERENCE = "reference"
 MEMORY = "3GB"  # what does not fit goes to the lake's own disk; DuckDB alone would take four fifths of the machine
 Finish = Callable[[pl.DataFrame], pl.DataFrame]
+IsWanted = Callable[[Home], bool]
 
 
 @dataclass(frozen=True)
 class Step:
     """One table made by one SQL file; `finish` adds the figures that need a statistics library to the SQL's rows.
 
-    `partitioned` says that the table is kept by state and school year.
+    `partitioned` says that the table is kept by state and school year. `is_wanted` belongs to a table that the home's
+    settings ask for; where they do not, it is empty.
     """
 
     table: Table
     sql_path: Path
     finish: Finish | None = None
     partitioned: bool = False
+    is_wanted: IsWanted | None = None
 
     @cached_property
     def sql(self) -> str:
@@ -75,16 +78,24 @@ def inputs_of(sql: str) -> tuple[str, ...]:
     return tuple(sorted({f"{t.db}.{t.name}" for t in parsed.find_all(exp.Table) if t.db}))
 
 
-def step(name: str, module_file: str, finish: Finish | None = None, *, partitioned: bool = False) -> Step:
+def step(
+    name: str,
+    module_file: str,
+    finish: Finish | None = None,
+    *,
+    partitioned: bool = False,
+    is_wanted: IsWanted | None = None,
+) -> Step:
     """The step that makes table `name` with the SQL file of that name beside the module."""
-    return Step(registry.tables()[name], Path(module_file).with_name(f"{name}.sql"), finish, partitioned)
+    path = Path(module_file).with_name(f"{name}.sql")
+    return Step(registry.tables()[name], path, finish, partitioned, is_wanted)
 
 
 def code_version(folder: Path, *more: Path) -> str:
-    """Hash over the Python files of a folder, more files, and the contracts."""
+    """Hash over the Python files of a folder and those below it, more files, and the contracts."""
     digest = hashlib.sha256()
     contracts = [registry.HERE / "fields.yaml", *registry.HERE.glob("tables/*/*.yaml"), *registry.HERE.glob("*.py")]
-    for path in sorted({*folder.glob("*.py"), *more, *contracts}):
+    for path in sorted({*folder.rglob("*.py"), *more, *contracts}):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -101,13 +112,17 @@ class Engine:
 
         Raises:
             StepError: the SQL failed, or gave other columns than the registry's.
+            ContractError: the settings that say whether the table is wanted are wrong.
         """
         with self.home.lock(step.table.qualified_name):
             made_from = self._made_from(step)
             note = self.lake.note(step.table.qualified_name)
             if note and note["from"] == made_from and note["files"] == self.lake.stamp(step.table):
                 return TableReport(step.table, note["rows"], is_current=True)
-            rows = self._replace_by(step, step.finish) if step.finish else self._replace(step)
+            if step.is_wanted and not step.is_wanted(self.home):
+                rows = self._clear(step)
+            else:
+                rows = self._replace_by(step, step.finish) if step.finish else self._replace(step)
             self.lake.write_note(
                 step.table.qualified_name,
                 {"from": made_from, "files": self.lake.stamp(step.table), "rows": rows},
@@ -155,7 +170,7 @@ class Engine:
         return own if own.exists() else registry.HERE / "reference" / f"{name}.csv"
 
     def _made_from(self, step: Step) -> list[object]:
-        stamps: list[object] = [step.version]
+        stamps: list[object] = [step.version, step.is_wanted is None or step.is_wanted(self.home)]
         for name in step.inputs:
             layer, _, table = name.partition(".")
             if layer == REFERENCE:
@@ -163,6 +178,10 @@ class Engine:
             else:
                 stamps.append(self.lake.stamp(registry.tables()[table]))
         return stamps
+
+    def _clear(self, step: Step) -> int:
+        self.lake.write(step.table, "all", empty(step.table))
+        return 0
 
     def _replace_by(self, step: Step, finish: Finish) -> int:
         """Let Python add to the SQL's rows what SQL cannot compute, and write them."""

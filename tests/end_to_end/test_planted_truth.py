@@ -197,6 +197,35 @@ def test_gaps_equal_those_computed_from_the_planted_scores(warehouse: duckdb.Duc
         assert close(row["proficient_share_b"], _proficient(truth, b)), key
 
 
+def test_every_gain_equals_the_one_of_the_planted_scores(warehouse: duckdb.DuckDBPyConnection, truth: Truth) -> None:
+    scores = truth.taught_scores()
+    prior = {(row["student_id"], row["subject"], row["school_year"] + 1): row["z"] for row in scores}
+    gains: dict[tuple[Any, ...], list[float | None]] = defaultdict(list)
+    for row in scores:
+        before = prior.get((row["student_id"], row["subject"], row["school_year"]))
+        for state, role in _with_totals((row["state"], row["exposure"])):
+            cell = gains[state, role, row["subject"], row["school_year"]]
+            cell.append(None if before is None else row["z"] - before)
+    found = rows_of(warehouse, "select * from marts.student_growth where region = 'all'")
+
+    means = {key: _mean([gain for gain in cell if gain is not None]) for key, cell in gains.items()}
+    assert {tuple(row[c] for c in ("state", "role", "subject", "school_year")) for row in found} == set(gains)
+    for row in found:
+        key = (row["state"], row["role"], row["subject"], row["school_year"])
+        assert (row["n"] + row["n_without_prior"], row["n_without_prior"]) == (
+            len(gains[key]),
+            gains[key].count(None),
+        ), key
+        assert close(row["gain_sd"], means[key]), key
+        other = means.get((row["state"], "none", *key[2:])) if row["role"] not in ("all", "none") else None
+        expected = None if means[key] is None or other is None else means[key] - other
+        assert close(row["gain_difference_sd"], expected), key
+
+
+def _mean(values: list[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
 def _gap(a: list[float], b: list[float]) -> float | None:
     n, m = len(a), len(b)
     mean_a, mean_b = math.fsum(a) / n, math.fsum(b) / m
