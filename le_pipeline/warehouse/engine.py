@@ -30,6 +30,8 @@ REFERENCE = "reference"
 MEMORY = "3GB"  # what does not fit goes to the lake's own disk; DuckDB alone would take four fifths of the machine
 Finish = Callable[[pl.DataFrame], pl.DataFrame]
 IsWanted = Callable[[Home], bool]
+Estimate = Callable[[Home, duckdb.DuckDBPyConnection, pl.DataFrame], pl.DataFrame]
+Settings = Callable[[Home], object]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Step:
     """One table made by one SQL file; `finish` adds the figures that need a statistics library to the SQL's rows.
 
     `partitioned` says that the table is kept by state and school year. `is_wanted` belongs to a table that the home's
-    settings ask for; where they do not, it is empty.
+    settings ask for; where they do not, it is empty. `estimate` stands in the place of `finish` where figures are made of
+    more than the SQL's rows: it is given the home and a connection to the tables that the SQL reads. `settings` is what
+    else of the home the table is made from, as JSON holds it.
     """
 
     table: Table
@@ -45,6 +49,8 @@ class Step:
     finish: Finish | None = None
     partitioned: bool = False
     is_wanted: IsWanted | None = None
+    estimate: Estimate | None = None
+    settings: Settings | None = None
 
     @cached_property
     def sql(self) -> str:
@@ -91,6 +97,12 @@ def step(
     return Step(registry.tables()[name], path, finish, partitioned, is_wanted)
 
 
+def estimated(name: str, module_file: str, estimate: Estimate, settings: Settings | None = None) -> Step:
+    """The step that makes table `name` by estimates of the tables which the SQL file of that name reads."""
+    path = Path(module_file).with_name(f"{name}.sql")
+    return Step(registry.tables()[name], path, estimate=estimate, settings=settings)
+
+
 def code_version(folder: Path, *more: Path) -> str:
     """Hash over the Python files of a folder and those below it, more files, and the contracts."""
     digest = hashlib.sha256()
@@ -122,7 +134,7 @@ class Engine:
             if step.is_wanted and not step.is_wanted(self.home):
                 rows = self._clear(step)
             else:
-                rows = self._replace_by(step, step.finish) if step.finish else self._replace(step)
+                rows = self._replace_by(step) if step.finish or step.estimate else self._replace(step)
             self.lake.write_note(
                 step.table.qualified_name,
                 {"from": made_from, "files": self.lake.stamp(step.table), "rows": rows},
@@ -171,6 +183,7 @@ class Engine:
 
     def _made_from(self, step: Step) -> list[object]:
         stamps: list[object] = [step.version, step.is_wanted is None or step.is_wanted(self.home)]
+        stamps += [step.settings(self.home)] if step.settings else []
         for name in step.inputs:
             layer, _, table = name.partition(".")
             if layer == REFERENCE:
@@ -183,7 +196,7 @@ class Engine:
         self.lake.write(step.table, "all", empty(step.table))
         return 0
 
-    def _replace_by(self, step: Step, finish: Finish) -> int:
+    def _replace_by(self, step: Step) -> int:
         """Let Python add to the SQL's rows what SQL cannot compute, and write them."""
         with self._beside(step) as beside, self.connection(step.inputs) as con:
             counted = beside / "counted.parquet"
@@ -191,7 +204,8 @@ class Engine:
                 con.execute(f"copy ({step.sql}) to {ddl.literal(str(counted))} (format parquet)")
             except duckdb.Error as error:
                 raise _failure(step, error) from None
-            frame = finish(pl.read_parquet(counted))
+            rows = pl.read_parquet(counted)
+            frame = step.estimate(self.home, con, rows) if step.estimate else step.finish(rows) if step.finish else rows
         _same_columns(step, frame.columns)
         self.lake.write(step.table, "all", frame.sort(step.table.key))
         return frame.height

@@ -1,0 +1,128 @@
+"""The analysis plan: every specification by which effects are estimated, declared before anybody looks.
+
+The shipped plan is `schemas/analysis_plan.yaml`; `LE_HOME/analysis_plan.yaml` adds to it. Nothing can be taken away: all
+that is declared is estimated and reported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from schemas import yaml_file
+from schemas.yaml_file import ContractError, Strict
+
+SHIPPED = Path(__file__).with_name("analysis_plan.yaml")
+
+Population = Literal["fellow", "mentee"]
+Comparison = Literal["none", "applicant"]
+Matching = Literal["nearest", "full", "weighting"]
+
+
+class _Specification(Strict):
+    """`about` says in a sentence what is compared with what; `covariates` name groups of the plan."""
+
+    about: str
+    covariates: tuple[str, ...] = ()
+
+
+class AchievementSpecification(_Specification):
+    """Students' standard scores, beside those of students of other teachers.
+
+    `comparison`: teachers without a part in the programme, or applicants who were not selected. `matching`: only teachers
+    who were matched on their propensity. `effects`: what students are compared within, besides grade and year. `roster`:
+    each student once, treated to the share of the teachers' responsibility (partial credit), or once with each teacher,
+    weighing the time spent together (full roster).
+    """
+
+    design: Literal["achievement"]
+    populations: tuple[Population, ...] = ("fellow", "mentee")
+    comparison: Comparison = "none"
+    matching: Matching | None = None
+    effects: Literal["school", "teacher"] | None = None
+    roster: Literal["partial_credit", "full_roster"] = "partial_credit"
+
+
+class RetentionSpecification(_Specification):
+    """Whether teachers are retained into the next year, beside other teachers.
+
+    `model`: a linear probability model, a logit, or the discrete-time hazard (complementary log-log, by years since the
+    teacher was first observed). Definition and level as in marts.teacher_retention.
+    """
+
+    design: Literal["retention"]
+    populations: tuple[Population, ...] = ("fellow", "mentee")
+    comparison: Comparison = "none"
+    matching: Matching | None = None
+    model: Literal["linear_probability", "logit", "hazard"] = "linear_probability"
+    definition: Literal["strict", "inclusive"] = "strict"
+    level: Literal["school", "lea", "state", "high_poverty_school"] = "school"
+
+
+class SchoolSpecification(_Specification):
+    """Schools' mean standard scores as their educators are trained, by cohort of schools.
+
+    `estimator`: event study of Callaway and Sant'Anna, or the effect of the share of educators trained (dosage).
+    """
+
+    design: Literal["school"]
+    estimator: Literal["event_study", "dosage"] = "event_study"
+    comparison: Literal["never_treated", "not_yet_treated"] = "never_treated"
+
+
+Specification = Annotated[
+    AchievementSpecification | RetentionSpecification | SchoolSpecification, Field(discriminator="design")
+]
+
+
+class AnalysisPlan(Strict):
+    """Groups of covariates, and specifications by name."""
+
+    covariates: dict[str, tuple[str, ...]] = {}
+    specifications: dict[str, Specification] = {}
+
+    def extended(self, own: AnalysisPlan) -> AnalysisPlan:
+        """This plan with what another one adds; what has the same name there takes the place of what is here."""
+        return AnalysisPlan(
+            covariates=self.covariates | own.covariates, specifications=self.specifications | own.specifications
+        )
+
+    @model_validator(mode="after")
+    def _names(self) -> AnalysisPlan:
+        wrong = [name for name in (*self.covariates, *self.specifications) if not name.isidentifier()]
+        if wrong:
+            raise ValueError(f"a name is made of letters, digits and underscores: {', '.join(wrong)}")
+        return self
+
+    def columns(self, specification: _Specification) -> tuple[str, ...]:
+        """The covariates of a specification, group by group."""
+        return tuple(dict.fromkeys(name for group in specification.covariates for name in self.covariates[group]))
+
+    def hash_of(self, name: str) -> str:
+        """Changes with anything that the specification declares, its covariates included."""
+        specification = self.specifications[name]
+        declared = specification.model_dump(exclude={"about"}) | {"covariates": self.columns(specification)}
+        return hashlib.sha256(json.dumps([name, declared], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_plan(own: Path) -> AnalysisPlan:
+    """The shipped plan, and what a home adds to it.
+
+    Raises:
+        ContractError: the home's file does not fit; names file, line and key.
+    """
+    plan = yaml_file.load_model(SHIPPED, AnalysisPlan)[0]
+    if own.exists():
+        plan = plan.extended(yaml_file.load_model(own, AnalysisPlan)[0])
+    for name, specification in plan.specifications.items():
+        unknown = [group for group in specification.covariates if group not in plan.covariates]
+        if unknown:
+            raise ContractError(
+                f"{own.name}: specification {name} names {', '.join(unknown)} among its covariates; the plan has the groups"
+                f" {', '.join(plan.covariates)}, and more can be declared under `covariates`"
+            )
+    return plan
