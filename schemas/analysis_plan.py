@@ -1,7 +1,7 @@
 """The analysis plan: every specification by which effects are estimated, declared before anybody looks.
 
-The shipped plan is `schemas/analysis_plan.yaml`; `LE_HOME/analysis_plan.yaml` adds to it. Nothing can be taken away: all
-that is declared is estimated and reported.
+The shipped plan is `schemas/analysis_plan.yaml`; `LE_HOME/analysis_plan.yaml` adds to it. Nothing can be taken away:
+all that is declared is estimated and reported.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class _Specification(Strict):
 class AchievementSpecification(_Specification):
     """Students' standard scores, beside those of students of other teachers.
 
-    `comparison`: teachers without a part in the programme, or applicants who were not selected. `matching`: only teachers
-    who were matched on their propensity. `effects`: what students are compared within, besides grade and year. `roster`:
-    each student once, treated to the share of the teachers' responsibility (partial credit), or once with each teacher,
-    weighing the time spent together (full roster).
+    `comparison`: teachers without a part in the programme, or applicants who were not selected. `matching`: only
+    teachers who were matched on their propensity. `effects`: what students are compared within, besides grade and year.
+    `roster`: each student once, treated to the share of the teachers' responsibility (partial credit), or once with each
+    teacher, weighing the time spent together (full roster).
     """
 
     design: Literal["achievement"]
@@ -82,8 +82,8 @@ Specification = Annotated[
 class AnalysisPlan(Strict):
     """Groups of covariates, and specifications by name."""
 
-    covariates: dict[str, tuple[str, ...]] = {}
-    specifications: dict[str, Specification] = {}
+    covariates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    specifications: dict[str, Specification] = Field(default_factory=dict)
 
     def extended(self, own: AnalysisPlan) -> AnalysisPlan:
         """This plan with what another one adds; what has the same name there takes the place of what is here."""
@@ -122,7 +122,7 @@ def load_plan(own: Path) -> AnalysisPlan:
         unknown = [group for group in specification.covariates if group not in plan.covariates]
         if unknown:
             raise ContractError(
-                f"{own.name}: specification {name} names {', '.join(unknown)} among its covariates; the plan has the groups"
-                f" {', '.join(plan.covariates)}, and more can be declared under `covariates`"
+                f"{own.name}: specification {name} names {', '.join(unknown)} among its covariates; the plan has the"
+                f" groups {', '.join(plan.covariates)}, and more can be declared under `covariates`"
             )
     return plan

@@ -55,7 +55,8 @@ def cells(con: duckdb.DuckDBPyConnection, treated: str, *, subjects: bool = True
     for state, region, taught, year in found:
         places = [(state, region)] if region is not None else []
         places += [(state, ALL)] + ([(ALL, ALL)] if len(states) > 1 else [])
-        seen |= {Cell(*place, taught, period) for place, period in product(places, (str(year), ALL))}
+        periods = str(year), ALL
+        seen |= {Cell(of, within, taught, period) for (of, within), period in product(places, periods)}
     yield from sorted(seen, key=lambda cell: (cell.state, cell.region, cell.subject, cell.period))
 
 
