@@ -19,6 +19,7 @@ STEPS = (
     step("standard_score", __file__, partitioned=True),
     step("score_teacher", __file__, partitioned=True),
     step("student_exposure", __file__, partitioned=True),
+    step("achievement_sample", __file__, partitioned=True),
     step("teacher_retention", __file__, teacher_retention.finish),
     step("retention_survival", __file__, retention_survival.finish),
     step("achievement_gap", __file__, achievement_gap.finish),
