@@ -6,13 +6,16 @@ from le_pipeline.measure import (
     achievement_gap,
     benchmark_gap,
     link_coverage,
+    match_balance,
     match_rate,
+    matched_teacher,
     retention_survival,
     student_growth,
     student_growth_percentile,
+    teacher_effectiveness,
     teacher_retention,
 )
-from le_pipeline.warehouse.engine import step
+from le_pipeline.warehouse.engine import estimated, step
 
 STEPS = (
     step("retention_outcome", __file__, partitioned=True),
@@ -20,6 +23,10 @@ STEPS = (
     step("score_teacher", __file__, partitioned=True),
     step("student_exposure", __file__, partitioned=True),
     step("achievement_sample", __file__, partitioned=True),
+    estimated("teacher_effectiveness", __file__, teacher_effectiveness.estimate),
+    step("matching_candidate", __file__),
+    step("matched_teacher", __file__, matched_teacher.finish),
+    step("match_balance", __file__, match_balance.finish),
     step("teacher_retention", __file__, teacher_retention.finish),
     step("retention_survival", __file__, retention_survival.finish),
     step("achievement_gap", __file__, achievement_gap.finish),
