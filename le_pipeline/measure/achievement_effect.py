@@ -71,7 +71,7 @@ class Contrast:
             else ", ".join(f"s.{share}" for share in SHARES)
         )
         kept = [self.cell.where, "former_share = 0", "linked_share > 0"]
-        kept += [] if each else ["is_main_teacher"]
+        kept += ["dosage > 0"] if each else ["is_main_teacher"]
         if self.specification.comparison == "applicant":
             kept += ["mentee_share = 0", "(fellow_share > 0 or applicant_share > 0)"]
         source = f"(select * from linked.achievement_sample where {' and '.join(kept)}) as s"
@@ -81,7 +81,7 @@ class Contrast:
             f"select s.* exclude ({', '.join(SHARES)}), {shares}, m.match_weight from {source}"
             " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
             " and m.school_year = s.school_year and m.staff_key = s.teacher_key"
-            f" where m.population = '{self.population}' and m.matching = '{self.specification.matching}'"
+            f" where m.match_weight > 0 and m.population = '{self.population}' and m.matching = '{self.specification.matching}'"
         )
 
 
@@ -187,8 +187,8 @@ def _counted(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
     compared = f"""
         (select
             student_key || subject || cast(school_year as varchar) as student, teacher_key, school,
-            {cluster} as cluster,            {treatment} > 0 as is_treated, greatest(fellow_share, mentee_share) > 0 as is_any, {weight} as weight,
-            prior_z_score as before, z_score as after
+            {cluster} as cluster, {treatment} > 0 as is_treated, greatest(fellow_share, mentee_share) > 0 as is_any,
+            {weight} as weight, prior_z_score as before, z_score as after
         from {COMPARED})
     """
     (counts,) = (

@@ -20,6 +20,7 @@ def finish(units: pl.DataFrame) -> pl.DataFrame:
         if not rows["is_treated"].any():
             continue
         counts = support(rows.with_columns(weight=pl.col("match_weight")), "is_treated", by=[])
+        counts = counts.drop("n_treated", "n_comparison")
         table = balance(rows, "is_treated", COVARIATES, weight="match_weight")
         named = dict(zip(CELL, cell, strict=True)) | counts.row(0, named=True)
         found.append(table.with_columns(pl.lit(value).alias(name) for name, value in named.items()))
