@@ -132,12 +132,14 @@ def wild_bootstrap(solved: Solved, place: int, replicates: int, seed: int) -> fl
     residual = solved.residual(restricted)
     scores = np.array([part.cross[:-1] @ residual for part in parts])
     row = solved.inverse[place]
+    order = np.argsort(scores @ row)  # signs are drawn in an order of what clusters hold, not of their names
     # how a sign on the residuals of one cluster (column) moves the score of another (row)
     moved = np.diag(scores @ row) - _through_effects(solved, residual, row)
     spread = np.array([row @ part.cross[:-1, :-1] @ solved.inverse for part in parts])
     moved -= spread @ scores.T
     # with every sign left as it is, the replicate is the sample itself
-    signs = np.vstack([np.ones(len(parts)), _signs(len(parts), replicates, seed)])
+    signs = np.ones((1, len(parts)))
+    signs = np.vstack([signs, _signs(len(parts), replicates, seed)[:, np.argsort(order)]])
     t = np.abs(signs @ (scores @ row)) / np.sqrt(((signs @ moved.T) ** 2).sum(axis=1))
     return float(np.mean(t[1:] >= t[0] * (1 - 1e-12)))
 
