@@ -20,7 +20,8 @@ from schemas.analysis_plan import AchievementSpecification, AnalysisPlan, Popula
 OUTCOME, EFFECT_WITHIN = "achievement", "grade_year"
 CLUSTER = {"fellow": "teacher_key", "mentee": "school"}  # mentees are chosen in the fellow's school
 EFFECTS = {"school": "school", "teacher": "teacher_key"}
-COMPARED = "compared_in_contrast"  # a contrast's rows, held by the engine while it scans them again and again
+# held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
+OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"
 SHARES = ("fellow_share", "mentee_share")
 
 
@@ -70,11 +71,10 @@ class Contrast:
             if each
             else ", ".join(f"s.{share}" for share in SHARES)
         )
-        kept = [self.cell.where, "former_share = 0", "linked_share > 0"]
-        kept += ["dosage > 0"] if each else ["is_main_teacher"]
+        kept = ["dosage > 0"] if each else ["is_main_teacher"]
         if self.specification.comparison == "applicant":
             kept += ["mentee_share = 0", "(fellow_share > 0 or applicant_share > 0)"]
-        source = f"(select * from linked.achievement_sample where {' and '.join(kept)}) as s"
+        source = f"(select * from {OF_CELL} where {' and '.join(kept)}) as s"
         if not self.is_matched:
             return f"select s.* exclude ({', '.join(SHARES)}), {shares} from {source}"
         return (
@@ -93,12 +93,17 @@ def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]
         population: list(cells(con, f"from linked.achievement_sample where {population}_share > 0 and is_main_teacher"))
         for population in CLUSTER
     }
-    for name, specification in declared.items():
-        for population in specification.populations:
-            for cell in treated[population]:
-                contrast = Contrast(name, specification, plan.columns(specification), population, cell)
-                con.execute(f"create or replace temp table {COMPARED} as {contrast.rows}")
-                yield _row(con, contrast)
+    for population, of_population in treated.items():
+        for cell in of_population:
+            con.execute(
+                f"create or replace temp table {OF_CELL} as select * from linked.achievement_sample"
+                f" where {cell.where} and former_share = 0 and linked_share > 0"
+            )
+            for name, specification in declared.items():
+                if population in specification.populations:
+                    contrast = Contrast(name, specification, plan.columns(specification), population, cell)
+                    con.execute(f"create or replace temp table {COMPARED} as {contrast.rows}")
+                    yield _row(con, contrast)
 
 
 def _row(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
