@@ -8,17 +8,19 @@ from le_pipeline.measure import (
     link_coverage,
     match_rate,
     retention_survival,
+    school_event_study,
     student_growth,
     student_growth_percentile,
     teacher_retention,
 )
-from le_pipeline.warehouse.engine import step
+from le_pipeline.warehouse.engine import estimated, step
 
 STEPS = (
     step("retention_outcome", __file__, partitioned=True),
     step("standard_score", __file__, partitioned=True),
     step("score_teacher", __file__, partitioned=True),
     step("student_exposure", __file__, partitioned=True),
+    step("school_outcome", __file__, partitioned=True),
     step("teacher_retention", __file__, teacher_retention.finish),
     step("retention_survival", __file__, retention_survival.finish),
     step("achievement_gap", __file__, achievement_gap.finish),
@@ -30,6 +32,7 @@ STEPS = (
     ),
     step("student_growth", __file__, student_growth.finish),
     step("benchmark_gap", __file__, benchmark_gap.finish),
+    estimated("school_event_study", __file__, school_event_study.estimate),
     step("program_reach", __file__),
     step("match_rate", __file__, match_rate.finish),
     step("link_coverage", __file__, link_coverage.finish),
