@@ -14,10 +14,6 @@ from le_pipeline.measure.inference.influence import FEWEST_SCHOOLS
 from le_pipeline.measure.school_event_study import design, panels
 from schemas.analysis_plan import AnalysisPlan, SchoolSpecification
 
-SCHOOLS = """
-    select state, region, subject, school, school_year, first_treated, n, mean_z_score, trained_share
-    from linked.school_outcome
-"""
 # the estimators' reasons in the words of the mart
 REASONS = {"too_few_treated_schools": "too_few_treated", "too_few_comparison_schools": "too_few_comparison"}
 FIGURES = ("estimate", "standard_error", "ci_low", "ci_high", "p_value", "degrees_of_freedom")
@@ -36,7 +32,7 @@ def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]
         con: a connection to linked.school_outcome.
         plan: the specifications; those of other designs are passed over.
     """
-    schools = con.sql(SCHOOLS).pl()
+    schools = con.sql("from linked.school_outcome").pl()
     for cell, panel in panels(con, schools):
         for name, specification in plan.specifications.items():
             if isinstance(specification, SchoolSpecification):

@@ -41,7 +41,7 @@ def panels(con: duckdb.DuckDBPyConnection, schools: pl.DataFrame) -> Iterator[tu
     for cell in cells(con, TREATED):
         if cell.period == ALL:
             said = [pl.col(name) == value for name, value in cell.row.items() if value != ALL]
-            yield cell, ordered.filter(*said, True)
+            yield cell, ordered.filter(*said)
 
 
 def design(comparison: Comparison) -> EventStudyDesign:
