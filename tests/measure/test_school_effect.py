@@ -15,10 +15,10 @@ from le_pipeline.measure.inference.event_study import event_study
 from le_pipeline.measure.inference.school_panel import EventStudyDesign
 from le_pipeline.measure.school_effect import effects
 from scenario import Scenario
-from school_panels import Cohorts, first_years, lasting, levels, outcomes, panel
 from schemas import registry
 from schemas.analysis_plan import AnalysisPlan, SchoolSpecification, load_plan
 from schemas.yaml_file import ContractError
+from school_panels import Cohorts, first_years, lasting, levels, outcomes, panel
 
 YEARS = np.arange(2012, 2020)
 COHORTS: Cohorts = {2014: 7, 2016: 6, 2017: 5, None: 9}
