@@ -35,8 +35,8 @@ class AchievementSpecification(_Specification):
 
     `comparison`: teachers without a part in the programme, or applicants who were not selected. `matching`: only
     teachers who were matched on their propensity. `effects`: what students are compared within, besides grade and year.
-    `roster`: each student once, treated to the share of the teachers' responsibility (partial credit), or once with each
-    teacher, weighing the time spent together (full roster).
+    `roster`: each student once, treated to the share of the teachers' responsibility (partial credit), or once with
+    each teacher, weighing the time spent together (full roster).
     """
 
     design: Literal["achievement"]

@@ -11,7 +11,7 @@ from scipy import linalg, sparse
 
 from le_pipeline.errors import EstimationError
 from le_pipeline.measure.inference.fixed_effects import FixedEffects, by_code
-from le_pipeline.measure.inference.solved import Solved, gram_within, refit
+from le_pipeline.measure.inference.solved import Solved, gram_within, refit, solve
 from le_pipeline.measure.inference.sums import Codes, Floats
 
 MOST_ENUMERATED = 12  # clusters whose signs are all tried, 4,096 at most, where that is fewer than the replicates
@@ -56,7 +56,7 @@ def cr3(solved: Solved) -> Floats:
             raise EstimationError(
                 "a covariate lives in one cluster alone, so that leaving it out leaves nothing to estimate; use CR2"
             )
-        change = linalg.solve(left, gram[:-1, -1], assume_a="pos") - solved.coefficients
+        change = solve(left, gram[:-1, -1]) - solved.coefficients
         covariance += np.outer(change, change)
     return solved.small_sample_factor * covariance
 
@@ -127,7 +127,7 @@ def wild_bootstrap(solved: Solved, place: int, replicates: int, seed: int) -> fl
     inner = solved.gram[np.ix_(solved.kept, solved.columns)]
     restricted = np.zeros(len(solved.kept))
     if len(rest):
-        restricted[rest] = linalg.solve(inner[np.ix_(rest, rest)], inner[rest, -1], assume_a="pos")
+        restricted[rest] = solve(inner[np.ix_(rest, rest)], inner[rest, -1])
     parts = list(_parts(solved))
     residual = solved.residual(restricted)
     scores = np.array([part.cross[:-1] @ residual for part in parts])

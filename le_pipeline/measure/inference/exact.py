@@ -1,8 +1,8 @@
 """Cross products of many columns without any error, so that they do not depend on how rows come in.
 
 Ozaki, Ogita, Oishi and Rump (2012, Numerical Algorithms 59, 95-118): each number is cut into slices of few bits, so
-that products of slices, and their sums over a batch, are whole numbers that a double holds; sums over batches are kept as
-whole numbers of 64 bits.
+that products of slices, and their sums over a batch, are whole numbers that a double holds; sums over batches are
+kept as whole numbers of 64 bits.
 """
 
 from __future__ import annotations
