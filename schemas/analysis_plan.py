@@ -73,6 +73,12 @@ class SchoolSpecification(_Specification):
     estimator: Literal["event_study", "dosage"] = "event_study"
     comparison: Literal["never_treated", "not_yet_treated"] = "never_treated"
 
+    @model_validator(mode="after")
+    def _has_no_covariates(self) -> SchoolSpecification:
+        if self.covariates:
+            raise ValueError("a specification of design school takes no covariates: take them out of it")
+        return self
+
 
 Specification = Annotated[
     AchievementSpecification | RetentionSpecification | SchoolSpecification, Field(discriminator="design")
