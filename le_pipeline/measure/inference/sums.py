@@ -249,7 +249,7 @@ class Sums:
         # a sum is missing or infinite as soon as one of its terms is
         usable = [f"isfinite({' + '.join(numbers)})", *(f"{group} is not null" for group in groups)]
         usable += ["w > 0"] if self._is_weighted else []
-        *ends, n, n_usable = self._query(f"{told}, count_if({' and '.join(usable)})").fetchone() or ()
+        *ends, n, n_usable = self._query(f"{told}, count(*) filter ({' and '.join(usable)})").fetchone() or ()
         if n_usable < n:
             self._from = f"(select * from {self._from} where {' and '.join(usable)})"
             *ends, n = self._query(told).fetchone() or ()
