@@ -1,4 +1,4 @@
-"""retention_effect: what the fellowship changed of who stays, held against other packages and what can be told by hand."""
+"""retention_effect: what the fellowship changed of who stays, held against other packages and sums by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lake(tmp_path: Path) -> Scenario:
 
 
 def teacher(is_retained: int | None, school: str | None = "LA 1", part: str = "none", **said: Any) -> Row:
-    retained = {name: is_retained for name in OUTCOMES} | {f"{name}_or_promoted": is_retained for name in OUTCOMES}
+    retained = dict.fromkeys([*OUTCOMES, *(f"{name}_or_promoted" for name in OUTCOMES)], is_retained)
     return ONE | retained | {"school": school, "part": part} | said
 
 
@@ -185,7 +185,7 @@ def test_years_are_put_together_until_ten_left_and_ten_stayed() -> None:
 
 
 def test_who_was_promoted_is_retained_only_by_the_definition_that_says_so(lake: Scenario) -> None:
-    promoted = {name: 0 for name in OUTCOMES}
+    promoted = dict.fromkeys(OUTCOMES, 0)
     fellows = [row | (promoted if i < 4 else {}) for i, row in enumerate(some(12, 4, "fellow", 4))]
     rows = [*fellows, *some(10, 6, schools=4)]
 
@@ -197,7 +197,12 @@ def test_who_was_promoted_is_retained_only_by_the_definition_that_says_so(lake: 
 
 
 def test_others_with_a_part_and_former_ones_are_no_comparison(lake: Scenario) -> None:
-    rows = [*some(12, 4, "fellow", 4), *some(10, 6, schools=4), *some(9, 0, "applicant", 3), *some(3, 6, "applicant", 3)]
+    rows = [
+        *some(12, 4, "fellow", 4),
+        *some(10, 6, schools=4),
+        *some(9, 0, "applicant", 3),
+        *some(3, 6, "applicant", 3),
+    ]
     left_out = [*some(0, 50, "mentee"), *some(0, 50, "former")]
 
     beside_others, beside_applicants = (
@@ -285,7 +290,9 @@ def test_in_full_matching_each_set_counts_as_its_treated_do(lake: Scenario) -> N
     """Every second fellow has three teachers of the same experience who left, the others one who stayed."""
     fellows = [teacher(int(y % 3 > 0), f"LA {y % 4}", "fellow", experience_years=float(y)) for y in range(10)]
     others = [
-        teacher(y % 2, f"LA {(y + i) % 4}", experience_years=float(y)) for y in range(10) for i in range(3 - 2 * (y % 2))
+        teacher(y % 2, f"LA {(y + i) % 4}", experience_years=float(y))
+        for y in range(10)
+        for i in range(3 - 2 * (y % 2))
     ]
 
     row = effect(lake, [*fellows, *others], "experience_years", matching="full")
@@ -331,7 +338,7 @@ def test_neither_the_keys_of_teachers_nor_the_order_of_rows_move_a_digit(
 
 def test_every_specification_has_a_row_in_every_cell_where_its_population_is_treated(lake: Scenario) -> None:
     plan = load_plan(Path("none"))
-    places = (("LA", "North"), ("LA", "South"), ("MO", "West"))
+    places = (("LA", "North"), ("MO", None))
     parts = ("fellow", "none", "none", "applicant")
     rows = [
         teacher(i % 2, f"{state} {i}", parts[i % 4], state=state, region=region, school_year=year)
@@ -349,9 +356,9 @@ def test_every_specification_has_a_row_in_every_cell_where_its_population_is_tre
     assert set(counted.values()) == {1}
     of_fellow = [n for n, s in plan.specifications.items() if s.design == "retention" and "fellow" in s.populations]
     of_mentee = [n for n, s in plan.specifications.items() if s.design == "retention" and "mentee" in s.populations]
-    spots = [("LA", "North"), ("LA", "South"), ("LA", "all"), ("MO", "West"), ("MO", "all"), ("all", "all")]
+    spots = [("LA", "North"), ("LA", "all"), ("MO", "all"), ("all", "all")]
     expected = {("fellow", *spot, p, n) for spot, p, n in product(spots, ("2014", "2015", "all"), of_fellow)}
-    expected |= {("mentee", "MO", "all", p, n) for p, n in product(("2015", "all"), of_mentee)}
+    expected |= {("mentee", "MO", "all", p, n) for p, n in product(("2015", "all"), of_mentee)}  # of one state only
     assert {(k[1], k[2], k[3], k[5], k[6]) for k in counted} == expected
     assert all((row.get("estimate") is None) == (row.get("null_reason") is not None) for row in found)
 

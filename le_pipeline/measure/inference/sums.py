@@ -27,7 +27,8 @@ Flags = NDArray[np.bool_]
 
 FARTHEST = 4.0  # a variable whose values are farther from zero than so many half ranges is counted from its centre
 MOST_FINE = 1_000_000  # rows whose rounding is added up too; with more, errors of rounding cancel out well enough
-MOST_NARROW = 20  # variables whose cross products the engine adds up itself
+MOST_NARROW = 20  # variables whose cross products the engine adds up itself, of more than these rows
+FEWEST_LONG = 20_000
 EFFECT = "fixed_effect_of_linear_model"
 
 
@@ -127,7 +128,7 @@ class Sums:
 
     def cross_products(self) -> Floats:
         """Sum over rows of weight x variable x variable, all variables by all variables."""
-        if len(self._terms) > MOST_NARROW:
+        if len(self._terms) > MOST_NARROW or self.n < FEWEST_LONG:
             return np.asarray(self._in_batches()[0])
         pairs = list(combinations_with_replacement(range(len(self._terms)), 2))
         weighed, bound = self._weighed(self._terms), self.bound * self.heaviest
@@ -142,7 +143,7 @@ class Sums:
         return self._in_batches(group)
 
     def _in_batches(self, group: str | None = None) -> Floats:
-        """Cross products by way of memory, a batch of rows at a time: SQL of a thousand sums takes longer to read."""
+        """Cross products by way of memory, a batch of rows at a time: SQL of many sums takes longer to read."""
         by = f"dense_rank() over (order by {quoted(group)}) - 1" if group else "0"
         weight = ["w"] if self._is_weighted else []
         selected = f"{', '.join([*self._terms, *weight])}, {by} as g"
