@@ -118,7 +118,11 @@ def _missing(rows: pl.DataFrame) -> str | None:
         of_group = rows.filter(group)
         if min(of_group["cluster"].n_unique(), of_group["staff_key"].n_unique()) < LEAST:
             return reason
-    return "no_variation" if rows["outcome"].n_unique() == 1 else None
+    if rows["outcome"].n_unique() == 1:
+        return "no_variation"
+    # a group that all stay, or none, has no residuals, so that an error would claim certainty
+    is_certain = rows.group_by(TREATED).agg(pl.col("outcome").n_unique())["outcome"].min() == 1
+    return "separated" if is_certain else None
 
 
 def _matched(rows: pl.DataFrame, covariates: tuple[str, ...], method: Matching) -> pl.DataFrame:

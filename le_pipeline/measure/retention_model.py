@@ -49,6 +49,8 @@ def linear_probability(rows: pl.DataFrame, covariates: tuple[str, ...], is_few: 
     if TREATED not in fit.names:
         return {"null_reason": "not_estimable"}
     place = fit.names.index(TREATED)
+    if abs(fit.estimate[place]) > 1:  # no share can change by more: hardly any row is left to tell
+        return {"null_reason": "not_estimable"}
     error = float(fit.standard_error[place])
     if not error > NOTHING:
         return {"null_reason": "no_variation"}

@@ -244,6 +244,8 @@ def test_baseline_difference_is_hedges_g_of_the_experience_that_is_known(lake: S
         (some(4, 4, "fellow", 4) + some(9, 9, schools=1), "too_few_comparison"),
         (some(4, 4, "fellow", 4), "too_few_comparison"),
         (some(8, 0, "fellow", 4) + some(9, 0, schools=4), "no_variation"),
+        (some(8, 0, "fellow", 4) + some(9, 9, schools=4), "separated"),
+        (some(4, 4, "fellow", 4) + some(0, 9, schools=4), "separated"),
         (some(4, 4, "fellow", 4, is_female=1) + some(9, 9, schools=4), "not_estimable"),
     ],
 )
@@ -259,11 +261,24 @@ def test_where_there_is_no_estimate_the_reason_is_told(
 
 
 @pytest.mark.parametrize("model", ["logit", "hazard"])
-def test_where_the_treatment_tells_the_outcome_a_logit_is_separated(lake: Scenario, model: str) -> None:
-    rows = [*some(8, 0, "fellow", 4), *some(9, 9, schools=4)]
+def test_where_a_covariate_tells_the_outcome_of_some_a_logit_is_separated(lake: Scenario, model: str) -> None:
+    rows = [*some(5, 3, "fellow", 4), *some(9, 9, schools=4), *some(6, 0, schools=4, is_female=1)]
 
-    assert effect(lake, rows, model=model)["null_reason"] == "separated"
-    assert effect(lake, rows)["estimate"] == pytest.approx(50)
+    assert effect(lake, rows, "is_female", model=model)["null_reason"] == "separated"
+    assert effect(lake, rows, "is_female")["estimate"] == pytest.approx(100 * (5 / 8 - 9 / 18))
+
+
+def test_a_linear_estimate_that_no_share_can_reach_is_none(lake: Scenario) -> None:
+    """Three rows of either group: retention falls with experience, which fellows alone have."""
+    years = {"fellow": ((4.0, 1), (5.0, 0), (6.0, 0)), "none": ((1.0, 0), (0.0, 1), (0.9, 0))}
+    rows = [
+        teacher(is_retained, f"LA {i}", part, experience_years=experience)
+        for part, of in years.items()
+        for i, (experience, is_retained) in enumerate(of)
+    ]
+
+    assert effect(lake, rows, "experience_years")["null_reason"] == "not_estimable"
+    assert effect(lake, rows)["estimate"] == pytest.approx(0)
 
 
 def test_one_teacher_in_two_schools_is_too_few(lake: Scenario) -> None:
