@@ -6,13 +6,18 @@ from le_pipeline.measure import (
     achievement_gap,
     benchmark_gap,
     link_coverage,
+    match_balance,
     match_rate,
+    matched_teacher,
+    program_impact,
     retention_survival,
+    school_event_study,
     student_growth,
     student_growth_percentile,
+    teacher_effectiveness,
     teacher_retention,
 )
-from le_pipeline.warehouse.engine import step
+from le_pipeline.warehouse.engine import estimated, step
 
 STEPS = (
     step("retention_outcome", __file__, partitioned=True),
@@ -20,6 +25,12 @@ STEPS = (
     step("standard_score", __file__, partitioned=True),
     step("score_teacher", __file__, partitioned=True),
     step("student_exposure", __file__, partitioned=True),
+    step("school_outcome", __file__, partitioned=True),
+    step("achievement_sample", __file__, partitioned=True),
+    estimated("teacher_effectiveness", __file__, teacher_effectiveness.estimate),
+    step("matching_candidate", __file__),
+    step("matched_teacher", __file__, matched_teacher.finish),
+    step("match_balance", __file__, match_balance.finish),
     step("teacher_retention", __file__, teacher_retention.finish),
     step("retention_survival", __file__, retention_survival.finish),
     step("achievement_gap", __file__, achievement_gap.finish),
@@ -31,7 +42,9 @@ STEPS = (
     ),
     step("student_growth", __file__, student_growth.finish),
     step("benchmark_gap", __file__, benchmark_gap.finish),
+    estimated("school_event_study", __file__, school_event_study.estimate),
     step("program_reach", __file__),
+    estimated("program_impact", __file__, program_impact.estimate, program_impact.settings),
     step("match_rate", __file__, match_rate.finish),
     step("link_coverage", __file__, link_coverage.finish),
     step("unresolved_record", __file__),
