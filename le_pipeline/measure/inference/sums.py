@@ -27,8 +27,8 @@ Flags = NDArray[np.bool_]
 
 FARTHEST = 4.0  # a variable whose values are farther from zero than so many half ranges is counted from its centre
 MOST_FINE = 1_000_000  # rows whose rounding is added up too; with more, errors of rounding cancel out well enough
-MOST_NARROW = 20  # variables whose cross products the engine adds up itself, of more than these rows
-FEWEST_LONG = 20_000
+MOST_NARROW = 20  # variables whose cross products the engine adds up itself,
+FEWEST_LONG = 20_000  # of no fewer rows: of fewer it takes longer to read the SQL than to run it
 EFFECT = "fixed_effect_of_linear_model"
 
 
