@@ -21,6 +21,7 @@ from le_pipeline.warehouse.engine import estimated, step
 
 STEPS = (
     step("retention_outcome", __file__, partitioned=True),
+    step("retention_sample", __file__, partitioned=True),
     step("standard_score", __file__, partitioned=True),
     step("score_teacher", __file__, partitioned=True),
     step("student_exposure", __file__, partitioned=True),
