@@ -1,4 +1,4 @@
-"""Standards of evidence: formulas of the What Works Clearinghouse (WWC), and the tiers of the Every Student Succeeds Act.
+"""Standards of evidence: formulas of the What Works Clearinghouse (WWC), tiers of the Every Student Succeeds Act.
 
 Of published figures as much as of our own: functions take numbers, and know no table.
 """
@@ -69,7 +69,7 @@ def minimum_detectable_effect(standard_error: float, degrees_of_freedom: float |
 
 
 def adjusted_p_values(p_values: list[float]) -> list[float]:
-    """What each p-value is worth among all of them: Benjamini and Hochberg 1995, JRSS B 57, 289-300, as the WWC does."""
+    """What each p-value is worth among all of them, as the WWC has it: Benjamini and Hochberg 1995, JRSS B 57, 289-300."""
     return [float(p) for p in stats.false_discovery_control(p_values)] if p_values else []
 
 
@@ -111,7 +111,7 @@ def essa_tier(study: Study) -> Tier:
     evaluation under way. Significant negative effects on the same outcome override all of them.
     """
     if study.n_negative:
-        return Tier(None, f"{_estimates(study.n_negative)} of the same outcome significantly negative")
+        return Tier(None, f"{_estimates(study.n_negative)} significantly negative")
     if study.p_value is None or study.p_value >= ALPHA or study.estimate <= 0:
         return _rationale(study, "the effect is not significant and positive")
     against = _against_strong_or_moderate(study)
@@ -123,7 +123,7 @@ def essa_tier(study: Study) -> Tier:
 
 
 def _estimates(count: int) -> str:
-    return "1 estimate is" if count == 1 else f"{count:,} estimates are"
+    return "1 estimate of the same outcome is" if count == 1 else f"{count:,} estimates of the same outcome are"
 
 
 def _rationale(study: Study, why: str) -> Tier:

@@ -72,7 +72,7 @@ def says(claim: Claim, found: Found, beside: Found | None, conservative: Row | N
 def _about(claim: Claim, found: Found) -> Iterator[str]:
     best, cells = found.best, found.counts["n_cells"]
     if best is None:
-        yield "Not measured: there is no estimate of it." if cells else "Not measured: there is no such row."
+        yield "Not measured: nothing could be estimated." if cells else "Not measured: these data have no such rows."
         return
     first = f"Best of {cells:,} cells" if cells > 1 else "The one cell"
     lead = "" if claim.kind == "count" else f"{first} ({found.place}): "
