@@ -132,11 +132,11 @@ def test_what_is_said_has_the_figures_and_what_the_data_could_have_shown(lake: S
     found = impact(lake, effect(0.06, 0.04))
 
     assert found["says"] == (
-        "The one cell (achievement, mentee, LA, mathematics, all_teachers): 2.4 percentile points (95 percent interval"
-        " -0.7 to 5.5), effect converted to a rank of the median comparison student, not measured; n 2,000. Its interval"
-        " holds 0, so it does not support the claimed 2.0 to 3.0. From 4.5 percentile points on it would have been found"
-        " with a probability of 0.8. Beside it there is no estimate of the measured gain in percentile rank less that of"
-        " students of other teachers."
+        "The one cell (achievement, mentee, LA, mathematics, all_teachers): 2.4 percentile points (95 percent"
+        " interval -0.7 to 5.5), effect converted to a rank of the median comparison student, not measured; n 2,000."
+        " Its interval holds 0, so it does not support the claimed 2.0 to 3.0. From 4.5 percentile points on it would"
+        " have been found with a probability of 0.8. Beside it there is no estimate of the measured gain in percentile"
+        " rank less that of students of other teachers."
     )
 
 
