@@ -12,6 +12,7 @@ from le_pipeline.warehouse.reader import Reader
 
 WIDTH = 100
 LABEL = 12
+COUNTS = ("n_cells", "n_cells_supporting", "n_cells_positive", "n_cells_negative", "n_cells_null")
 Row = dict[str, Any]
 
 
@@ -74,15 +75,16 @@ def _interval(row: Row, estimate: str, prefix: str) -> str:
 
 
 def _cells(row: Row) -> str:
-    counts = [f"{row[f'n_cells_{name}']:,}" for name in ("supporting", "positive", "negative", "null")]
-    return "{} in all; {} support the claim; intervals: {} above 0, {} below, {} hold it".format(
-        f"{row['n_cells']:,}", *counts
+    count, supporting, above, below, holding = (f"{row[name]:,}" for name in COUNTS)
+    return (
+        f"{count} in all; would support the claim: {supporting}; above 0: {above}, below: {below}, holding 0: {holding}"
     )
 
 
 def _tier(row: Row) -> str:
-    tier = "none" if row["essa_tier"] is None else str(row["essa_tier"])
-    return f"{tier}; no higher, since {row['why_not_higher']}" if row["why_not_higher"] else tier
+    if row["essa_tier"] is None:
+        return f"none: {row['why_not_higher']}"
+    return f"{row['essa_tier']}, no higher: {row['why_not_higher']}"
 
 
 def _number(row: Row, value: float) -> str:

@@ -28,7 +28,7 @@ FIGURES: dict[str, dict[str, str]] = {
         "relative_change_percent": "percent",
     },
     "student_growth": {"percentile_rank_gain_difference": "percentile points"},
-    "benchmark_gap": {"closed_share": "share of the distance"},
+    "benchmark_gap": {"closed_share": "of the distance"},
     "program_impact": {
         "effect_size": "standard deviations",
         "improvement_index": "percentile points",

@@ -69,7 +69,7 @@ def minimum_detectable_effect(standard_error: float, degrees_of_freedom: float |
 
 
 def adjusted_p_values(p_values: list[float]) -> list[float]:
-    """What each p-value is worth among all of them, as the WWC has it: Benjamini and Hochberg 1995, JRSS B 57, 289-300."""
+    """What each p-value is worth among all of them, as the WWC does (Benjamini and Hochberg 1995, JRSS B 57, 289)."""
     return [float(p) for p in stats.false_discovery_control(p_values)] if p_values else []
 
 

@@ -59,11 +59,11 @@ def _row(name: str, claim: Claim, gathered: pl.DataFrame) -> Row:
     if found.best is None:
         return row
     row |= {name: found.best[name] for name in KEPT}
-    return row | _conservative_columns(conservative) | _standards(claim, found, gathered)
+    return row | _conservative_columns(conservative) | _standards(claim, found, conservative, gathered)
 
 
 def _found(claim: Claim, wanted: Evidence, gathered: pl.DataFrame) -> Found:
-    cells = _judged(chosen(wanted, gathered), claim)
+    cells = _judged(chosen(wanted, gathered).join(_cautious(gathered), on=CELL, how="left"), claim)
     key = [name for name in cells.columns if cells[name].dtype == pl.String]
     # ties are broken by what the cells are, so that the order in which they come is of no effect
     ordered = cells.sort(
@@ -71,6 +71,12 @@ def _found(claim: Claim, wanted: Evidence, gathered: pl.DataFrame) -> Found:
     )
     best = next((row for row in ordered.head(1).iter_rows(named=True) if row["estimate"] is not None), None)
     return Found(wanted, best, _counts(cells, claim))
+
+
+def _cautious(gathered: pl.DataFrame) -> pl.DataFrame:
+    """Whether an effect stands under the most conservative specification of its cell, too."""
+    cautious = gathered.filter(pl.col("source") == "program_impact", pl.col("is_most_conservative") == "true")
+    return cautious.group_by(CELL).agg(stands_cautiously=pl.col("ci_low").min() > 0)
 
 
 def _judged(cells: pl.DataFrame, claim: Claim) -> pl.DataFrame:
@@ -85,7 +91,7 @@ def _judged(cells: pl.DataFrame, claim: Claim) -> pl.DataFrame:
     return cells.with_columns(
         verdict=pl.when(size.is_null())
         .then(pl.lit(NOT_MEASURED))
-        .when(stands & reaches)
+        .when(stands & reaches & pl.col("stands_cautiously").fill_null(value=True))
         .then(pl.lit("supported"))
         .when(stands)
         .then(pl.lit("partly_supported"))
@@ -125,12 +131,12 @@ def _conservative_columns(conservative: Row | None) -> Row:
     return {f"most_conservative_{name}": conservative[name] for name in ("estimate", "ci_low", "ci_high")}
 
 
-def _standards(claim: Claim, found: Found, gathered: pl.DataFrame) -> Row:
+def _standards(claim: Claim, found: Found, conservative: Row | None, gathered: pl.DataFrame) -> Row:
     best = found.best
     if best is None or claim.kind == "count":
         return {"rests_on": found.key}
     has_error = best["standard_error"] is not None
-    tier = _tier(claim, best, gathered) if claim.kind == "causal" else Tier(None, "")
+    tier = _tier(claim, best, conservative or best, gathered) if claim.kind == "causal" else Tier(None, "")
     return {
         "rests_on": found.key,
         # every error of these marts is by cluster: teachers or schools
@@ -145,16 +151,18 @@ def _standards(claim: Claim, found: Found, gathered: pl.DataFrame) -> Row:
     }
 
 
-def _tier(claim: Claim, best: Row, gathered: pl.DataFrame) -> Tier:
+def _tier(claim: Claim, best: Row, judged_by: Row, gathered: pl.DataFrame) -> Tier:
+    """The tier by the most conservative specification of the best cell; both have to be significant."""
+    tests = (judged_by["p_value"], best["adjusted_p_value"])
     return evidence.essa_tier(
         Study(
             design="quasi_experiment",
-            baseline_equivalence=best["baseline_equivalence"],
-            is_adjusted=bool(best["covariates"]),
-            estimate=best["estimate"],
-            p_value=best["adjusted_p_value"],
-            n=best["n"],
-            n_sites=best["n_sites"],
+            baseline_equivalence=judged_by["baseline_equivalence"],
+            is_adjusted=bool(judged_by["covariates"]),
+            estimate=judged_by["estimate"],
+            p_value=None if None in tests else max(tests),
+            n=judged_by["n"],
+            n_sites=judged_by["n_sites"],
             n_negative=_negative(best, gathered),
             has_rationale=claim.rationale is not None,
         )

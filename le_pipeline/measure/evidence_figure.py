@@ -53,7 +53,7 @@ def _in_unit(rows: pl.DataFrame, figure: str) -> pl.DataFrame:
         return _scaled(rows, pl.when(of_retention & (pl.col("comparison") > 0)).then(100 / pl.col("comparison")))
     if figure not in ("effect_size", "improvement_index"):
         return rows
-    # an estimate of exactly 0 does not tell what the mart has scaled it by; student_sd is a spread of 1 but for the sample
+    # an estimate of exactly 0 does not tell what the mart scales it by; one in student_sd is about what it is
     in_sd = pl.when(pl.col("figure") == "student_sd").then(1.0)
     factor = pl.when(pl.col("estimate") != 0).then(pl.col("effect_size") / pl.col("estimate")).otherwise(in_sd)
     sizes = _scaled(rows, factor)

@@ -59,7 +59,7 @@ def unmeasured(claim: Claim) -> str:
 def says(claim: Claim, found: Found, beside: Found | None, conservative: Row | None) -> str:
     """The verdict with the figures that it rests on, and what stands beside them."""
     sentences = [*_about(claim, found)]
-    if conservative is not None and found.best is not None:
+    if conservative and found.best and conservative["specification"] != found.best["specification"]:
         by = conservative["specification"]
         sentences += [f"By the most conservative specification, {by}: {_figure(found.wanted, conservative)}."]
     if beside is not None:
@@ -92,13 +92,14 @@ def _verdict(claim: Claim, wanted: Evidence, best: Row, cells: int) -> str:
     if claim.kind == "count":
         reached = "reaches" if best["verdict"] == "supported" else "falls short of"
         return f"That {reached} the claimed {claimed}; who is in no delivered file is not counted."
-    excluded = "" if best["is_claimed_in_interval"] in (True, None) else _excluded(claim, best)
+    ends_below = "; it ends below what is claimed" if (best["ci_high"] or 0) < (claim.claimed or 0) else ""
     match best["verdict"]:
         case "supported":
-            whole = " as a whole" if best["ci_low"] >= (claim.claimed or 0) else ""
-            text = f"It reaches the claimed {claimed}{whole}, and its interval excludes 0{excluded}"
+            text = _reaching(claim, best, claimed)
+        case "partly_supported" if best["estimate"] >= (claim.claimed or 0):
+            text = f"{_reaching(claim, best, claimed)}, though not by the most conservative specification"
         case "partly_supported":
-            text = f"Its interval excludes 0, and it falls short of the claimed {claimed}{excluded}"
+            text = f"Its interval excludes 0, and it falls short of the claimed {claimed}{ends_below}"
         case "contradicted":
             text = f"Its interval lies below 0, against the claimed {claimed}"
         case _ if best["ci_low"] is None:
@@ -107,18 +108,22 @@ def _verdict(claim: Claim, wanted: Evidence, best: Row, cells: int) -> str:
             p = best["adjusted_p_value"]
             text = f"Its own interval excludes 0; among {cells:,} cells chance gives such a one (adjusted p {p:.2g})"
         case _:
-            text = f"Its interval holds 0, so it does not support the claimed {claimed}{excluded}"
+            text = f"Its interval holds 0, so it does not support the claimed {claimed}{ends_below}"
     return f"{text}."
 
 
-def _excluded(claim: Claim, best: Row) -> str:
-    return "; it ends below what is claimed" if best["ci_high"] < (claim.claimed or 0) else "; it lies above the range"
+def _reaching(claim: Claim, best: Row, claimed: str) -> str:
+    if claim.claimed_to is not None and best["ci_low"] > claim.claimed_to:
+        return f"It is more than the claimed {claimed}: the whole interval lies above"
+    if best["ci_low"] >= (claim.claimed or 0):
+        return f"It reaches the claimed {claimed}, and so does the whole interval"
+    return f"It reaches the claimed {claimed}, and its interval excludes 0"
 
 
 def _beside(beside: Found) -> str:
     figure, best, cells = FIGURES[beside.wanted.figure], beside.best, beside.counts["n_cells"]
     if best is None:
-        return f"Beside it there is no estimate of the {figure}."
+        return f"Beside it, {figure}: no estimate."
     first = f"best of {cells:,} cells" if cells > 1 else "the one cell"
     spread = f" {_spread(beside.counts)}." if cells > 1 and best["ci_low"] is not None else ""
     return f"Beside it, {figure}: {_figure(beside.wanted, best)}, {first} ({beside.place}).{spread}"
@@ -157,7 +162,7 @@ def _plain(wanted: Evidence, value: float) -> str:
             return f"{value:,.0f}"
         case "standard deviations":
             return f"{value:.2f}"
-        case "share of the distance":
+        case "of the distance":
             return f"{100 * value:.1f}"
         case _:
             return f"{value:.1f}"

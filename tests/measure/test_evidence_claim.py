@@ -135,8 +135,8 @@ def test_what_is_said_has_the_figures_and_what_the_data_could_have_shown(lake: S
         "The one cell (achievement, mentee, LA, mathematics, all_teachers): 2.4 percentile points (95 percent"
         " interval -0.7 to 5.5), effect converted to a rank of the median comparison student, not measured; n 2,000."
         " Its interval holds 0, so it does not support the claimed 2.0 to 3.0. From 4.5 percentile points on it would"
-        " have been found with a probability of 0.8. Beside it there is no estimate of the measured gain in percentile"
-        " rank less that of students of other teachers."
+        " have been found with a probability of 0.8. Beside it, measured gain in percentile rank less that of students"
+        " of other teachers: no estimate."
     )
 
 
@@ -208,11 +208,12 @@ def test_measured_and_converted_gains_are_told_apart_side_by_side(lake: Scenario
     assert "Beside it, effect converted to a rank of the median comparison student, not measured: 4.0" in found["says"]
 
 
-def test_beside_the_best_specification_stands_the_most_conservative_one(lake: Scenario) -> None:
+def test_what_the_most_conservative_specification_does_not_show_is_supported_in_part(lake: Scenario) -> None:
     rows = (effect(0.09, 0.01), effect(0.02, 0.02, specification="applicants", is_most_conservative=True))
     found = impact(lake, *rows)
 
-    assert found["verdict"] == "supported"
+    assert (found["verdict"], found["n_cells"], found["n_cells_supporting"]) == ("partly_supported", 2, 1)
+    assert "though not by the most conservative specification." in found["says"]
     low, high = (100 * (stats.norm.cdf(d) - 0.5) for d in (0.02 - 0.0392, 0.02 + 0.0392))
     assert found["most_conservative_estimate"] == pytest.approx(100 * (stats.norm.cdf(0.02) - 0.5))
     assert (found["most_conservative_ci_low"], found["most_conservative_ci_high"]) == pytest.approx((low, high))
@@ -307,6 +308,15 @@ def test_an_effect_with_equivalent_groups_carries_tier_2_which_is_the_ceiling(la
 
     assert (found["essa_tier"], found["why_not_higher"]) == (2, "who takes part was not drawn by lot")
     assert (found["baseline_equivalence"], found["n_sites"], found["is_cluster_corrected"]) == ("satisfied", 9, True)
+
+
+def test_the_tier_is_that_of_the_most_conservative_specification(lake: Scenario) -> None:
+    cautious = {"specification": "applicants", "is_most_conservative": True, "n": 90, "baseline_equivalence": None}
+
+    found = impact(lake, effect(0.09, 0.01), effect(0.06, 0.02, **cautious))
+
+    assert (found["verdict"], found["essa_tier"]) == ("supported", 3)
+    assert found["why_not_higher"] == "baseline equivalence is not known; the sample has 90 people, under 350"
 
 
 def test_a_significant_negative_effect_elsewhere_overrides_a_tier(lake: Scenario) -> None:
@@ -425,16 +435,17 @@ def test_the_command_tells_a_claim_its_figures_and_its_tier_in_a_hundred_columns
     rows = (effect(0.09, 0.01), effect(0.02, 0.02, specification="applicants", is_most_conservative=True))
     said = le_evidence(warehouse(lake.write("program_impact", *rows)), "--claim", "mentee_mathematics").stdout
 
-    assert said.splitlines()[:10] == [
-        "mentee_mathematics" + " " * 73 + "SUPPORTED",
+    assert said.splitlines()[:11] == [
+        "mentee_mathematics" + " " * 66 + "PARTLY SUPPORTED",
         "  “Students of mentored teachers gain 2 or 3 percentiles in mathematics in a year”",
         "  claimed     2 to 3 percentile points (causal)",
         "  found       3.59 percentile points, 95 percent interval 2.81 to 4.36; n 2,000, 9 schools",
         "  rests on    marts.program_impact, improvement_index: outcome achievement, population mentee, state",
         "              LA, region all, subject mathematics, period all, specification all_teachers",
-        "  cells       2 in all; 1 support the claim; intervals: 1 above 0, 0 below, 1 hold it",
+        "  cells       2 in all; would support the claim: 1; above 0: 1, below: 0, holding 0: 1",
         "  cautious    0.798 percentile points, 95 percent interval -0.766 to 2.36",
-        "  ESSA tier   2; no higher, since who takes part was not drawn by lot",
+        "  ESSA tier   none: the effect is not significant and positive; the claim names no rationale (a",
+        "              logic model)",
         "  Best of 2 cells (achievement, mentee, LA, mathematics, all_teachers): 3.6 percentile points (95",
     ]
     assert max(map(len, said.splitlines())) <= 100
