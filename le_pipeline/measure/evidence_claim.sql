@@ -128,13 +128,20 @@ impact as (  -- with few clusters an effect is significant where both tests say 
         case when wild_bootstrap_p_value > p_value then wild_bootstrap_p_value else p_value end as p_value,
         n, n_treated_schools as n_sites, comparison_mean as comparison, effect_size, baseline_equivalence, covariates
     from marts.program_impact
+),
+gathered as (
+    select * from reach
+    union all
+    select * from retention
+    union all
+    select * from growth
+    union all
+    select * from closure
+    union all
+    select * from impact
 )
-select * from reach
-union all
-select * from retention
-union all
-select * from growth
-union all
-select * from closure
-union all
-select * from impact
+select
+    source, figure, state, region, role, subject, school_year, definition, level, cohort, poverty_band, grade_band,
+    benchmark, outcome, specification, is_most_conservative, estimate, standard_error, ci_low, ci_high,
+    degrees_of_freedom, p_value, n, n_sites, comparison, effect_size, baseline_equivalence, covariates
+from gathered
