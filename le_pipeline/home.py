@@ -127,6 +127,16 @@ class Home:
         return self.root / "evaluation.yaml"
 
     @property
+    def analysis_plan(self) -> Path:
+        """Specifications that are estimated besides the shipped ones, where any."""
+        return self.root / "analysis_plan.yaml"
+
+    @property
+    def plan_ledger(self) -> Path:
+        """When each specification was declared, and what had been estimated by then."""
+        return self.root / "analysis_plan.jsonl"
+
+    @property
     def evidence_claims(self) -> Path:
         """Public claims that are judged beside the shipped ones, where there are any."""
         return self.root / "evidence_claims.yaml"

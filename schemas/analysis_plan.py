@@ -35,8 +35,8 @@ class AchievementSpecification(_Specification):
 
     `comparison`: teachers without a part in the programme, or applicants who were not selected. `matching`: only
     teachers who were matched on their propensity. `effects`: what students are compared within, besides grade and year.
-    `roster`: each student once, treated to the share of the teachers' responsibility (partial credit), or once with each
-    teacher, weighing the time spent together (full roster).
+    `roster`: each student once, treated to the share of the teachers' responsibility (partial credit), or once with
+    each teacher, weighing the time spent together (full roster).
     """
 
     design: Literal["achievement"]
@@ -72,6 +72,12 @@ class SchoolSpecification(_Specification):
     design: Literal["school"]
     estimator: Literal["event_study", "dosage"] = "event_study"
     comparison: Literal["never_treated", "not_yet_treated"] = "never_treated"
+
+    @model_validator(mode="after")
+    def _has_no_covariates(self) -> SchoolSpecification:
+        if self.covariates:
+            raise ValueError("a specification of design school takes no covariates: take them out of it")
+        return self
 
 
 Specification = Annotated[

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from scenario import Row
 
 Floats = NDArray[np.float64]
 Cohorts = dict[int | None, int]  # schools by first year of treatment, None where never
@@ -47,3 +50,18 @@ def lasting(n: int, t: int, random: np.random.Generator) -> Floats:
     for year in range(1, t):
         noise[:, year] += noise[:, year - 1] / 2
     return noise
+
+
+def outcomes(rows: pl.DataFrame, **said: Any) -> list[Row]:
+    """The panel as rows of linked.school_outcome; columns students and dosage are taken where it has them."""
+    columns = {"year": "school_year", "first": "first_treated", "z": "mean_z_score"}
+    columns |= {"students": "n", "dosage": "trained_share"}
+    state = said.get("state", "LA")
+    told = [{to: row[name] for name, to in columns.items() if name in row} | row for row in rows.to_dicts()]
+    return [
+        {"subject": "ela", "n": 20, "n_teachers": 10}
+        | {name: value for name, value in row.items() if name in columns.values()}
+        | {"school_id": f"{row['school']:03}", "school": f"{state} {row['school']:03}"}
+        | said
+        for row in told
+    ]

@@ -64,7 +64,8 @@ reach as (
         end as n,
         c.n_schools as n_sites,
         cast(null as double) as comparison, cast(null as double) as effect_size,
-        cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates
+        cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates,
+        cast(null as varchar) as plan_status
     from counted as c
     cross join figure as f
 ),
@@ -79,7 +80,8 @@ retention as (
         risk_difference_ci_low as ci_low, risk_difference_ci_high as ci_high,
         cast(n_clusters - 1 as double) as degrees_of_freedom, cast(null as double) as p_value,
         n + coalesce(comparison_n, 0) as n, n_schools as n_sites, 100 * comparison_share as comparison,
-        cox_index as effect_size, cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates
+        cox_index as effect_size, cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates,
+        cast(null as varchar) as plan_status
     from marts.teacher_retention
 ),
 growth as (  -- the comparison's own row has the error of its gain
@@ -98,7 +100,8 @@ growth as (  -- the comparison's own row has the error of its gain
         cast(least(g.n_teachers, c.n_teachers) - 1 as double) as degrees_of_freedom, cast(null as double) as p_value,
         g.n + coalesce(g.comparison_n, 0) as n, cast(null as bigint) as n_sites,
         g.comparison_percentile_rank_gain as comparison, cast(null as double) as effect_size,
-        cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates
+        cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates,
+        cast(null as varchar) as plan_status
     from marts.student_growth as g
     left join marts.student_growth as c
         on c.state = g.state and c.region = g.region and c.subject = g.subject and c.school_year = g.school_year
@@ -114,7 +117,8 @@ closure as (
         closed_share as estimate, standard_error, ci_low, ci_high, cast(null as double) as degrees_of_freedom,
         cast(null as double) as p_value, n, cast(null as bigint) as n_sites, comparison_closed_share as comparison,
         cast(null as double) as effect_size, cast(null as varchar) as baseline_equivalence,
-        cast(null as varchar) as covariates
+        cast(null as varchar) as covariates,
+        cast(null as varchar) as plan_status
     from marts.benchmark_gap
 ),
 impact as (  -- with few clusters an effect is significant where both tests say so
@@ -126,7 +130,8 @@ impact as (  -- with few clusters an effect is significant where both tests say 
         case when is_most_conservative then 'true' else 'false' end as is_most_conservative,
         estimate, standard_error, ci_low, ci_high, degrees_of_freedom,
         case when wild_bootstrap_p_value > p_value then wild_bootstrap_p_value else p_value end as p_value,
-        n, n_treated_schools as n_sites, comparison_mean as comparison, effect_size, baseline_equivalence, covariates
+        n, n_treated_schools as n_sites, comparison_mean as comparison, effect_size, baseline_equivalence, covariates,
+        plan_status
     from marts.program_impact
 ),
 gathered as (
@@ -143,5 +148,5 @@ gathered as (
 select
     source, figure, state, region, role, subject, school_year, definition, level, cohort, poverty_band, grade_band,
     benchmark, outcome, specification, is_most_conservative, estimate, standard_error, ci_low, ci_high,
-    degrees_of_freedom, p_value, n, n_sites, comparison, effect_size, baseline_equivalence, covariates
+    degrees_of_freedom, p_value, n, n_sites, comparison, effect_size, baseline_equivalence, covariates, plan_status
 from gathered

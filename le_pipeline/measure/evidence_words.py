@@ -78,6 +78,8 @@ def _about(claim: Claim, found: Found) -> Iterator[str]:
     lead = "" if claim.kind == "count" else f"{first} ({found.place}): "
     yield f"{lead}{_figure(found.wanted, best)}, {FIGURES[found.wanted.figure]}; n {best['n']:,}."
     yield _verdict(claim, found.wanted, best, cells)
+    if best["plan_status"] == "exploratory":
+        yield "Its specification was declared after estimates had been seen (exploratory)."
     if cells > 1:
         yield f"{_spread(found.counts)}. Chance alone would put {cells * ALPHA / 2:.3g} above 0."
     if found.wanted.table == "benchmark_gap" and best["comparison"] is not None:

@@ -40,8 +40,8 @@ class Step:
 
     `partitioned` says that the table is kept by state and school year. `is_wanted` belongs to a table that the home's
     settings ask for; where they do not, it is empty. `estimate` stands in the place of `finish` where figures are made
-    of more than the SQL's rows: it is given the home and a connection to the tables that the SQL reads. `settings` is what
-    else of the home the table is made from, as JSON holds it.
+    of more than the SQL's rows: it is given the home and a connection to the tables that the SQL reads. `settings` is
+    what else of the home the table is made from, as JSON holds it.
     """
 
     table: Table

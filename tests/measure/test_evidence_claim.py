@@ -121,6 +121,13 @@ def test_an_effect_is_told_as_the_rank_of_the_median_student_with_its_interval(l
     )
 
 
+def test_a_specification_that_was_declared_afterwards_is_told_as_such(lake: Scenario) -> None:
+    late = impact(lake, effect(0.06, 0.01, plan_status="exploratory"))
+
+    assert "Its specification was declared after estimates had been seen (exploratory)." in late["says"]
+    assert "exploratory" not in impact(lake, effect(0.06, 0.01))["says"]
+
+
 def test_retention_is_told_against_that_of_the_comparison_group(lake: Scenario) -> None:
     found = claim(lake.write("program_impact", retention(12, 2)), "high_poverty_retention")
 

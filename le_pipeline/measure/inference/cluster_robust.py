@@ -11,7 +11,7 @@ from scipy import linalg, sparse
 
 from le_pipeline.errors import EstimationError
 from le_pipeline.measure.inference.fixed_effects import FixedEffects, by_code
-from le_pipeline.measure.inference.solved import Solved, gram_within, refit
+from le_pipeline.measure.inference.solved import Solved, gram_within, refit, solve
 from le_pipeline.measure.inference.sums import Codes, Floats
 
 MOST_ENUMERATED = 12  # clusters whose signs are all tried, 4,096 at most, where that is fewer than the replicates
@@ -56,7 +56,7 @@ def cr3(solved: Solved) -> Floats:
             raise EstimationError(
                 "a covariate lives in one cluster alone, so that leaving it out leaves nothing to estimate; use CR2"
             )
-        change = linalg.solve(left, gram[:-1, -1], assume_a="pos") - solved.coefficients
+        change = solve(left, gram[:-1, -1]) - solved.coefficients
         covariance += np.outer(change, change)
     return solved.small_sample_factor * covariance
 
@@ -127,17 +127,19 @@ def wild_bootstrap(solved: Solved, place: int, replicates: int, seed: int) -> fl
     inner = solved.gram[np.ix_(solved.kept, solved.columns)]
     restricted = np.zeros(len(solved.kept))
     if len(rest):
-        restricted[rest] = linalg.solve(inner[np.ix_(rest, rest)], inner[rest, -1], assume_a="pos")
+        restricted[rest] = solve(inner[np.ix_(rest, rest)], inner[rest, -1])
     parts = list(_parts(solved))
     residual = solved.residual(restricted)
     scores = np.array([part.cross[:-1] @ residual for part in parts])
     row = solved.inverse[place]
+    order = np.argsort(scores @ row)  # signs are drawn in an order of what clusters hold, not of their names
     # how a sign on the residuals of one cluster (column) moves the score of another (row)
     moved = np.diag(scores @ row) - _through_effects(solved, residual, row)
     spread = np.array([row @ part.cross[:-1, :-1] @ solved.inverse for part in parts])
     moved -= spread @ scores.T
     # with every sign left as it is, the replicate is the sample itself
-    signs = np.vstack([np.ones(len(parts)), _signs(len(parts), replicates, seed)])
+    signs = np.ones((1, len(parts)))
+    signs = np.vstack([signs, _signs(len(parts), replicates, seed)[:, np.argsort(order)]])
     t = np.abs(signs @ (scores @ row)) / np.sqrt(((signs @ moved.T) ** 2).sum(axis=1))
     return float(np.mean(t[1:] >= t[0] * (1 - 1e-12)))
 

@@ -35,6 +35,18 @@ TWO_AND_TWO = Window()
 
 
 @dataclass(frozen=True)
+class Dosage:
+    """`effect`, one row, has the columns of `EventStudy.overall`, and n_cohorts and n_cohorts_left_out.
+
+    Left out are cohorts whose window the panel does not hold, or with fewer than two schools on a side. `members` are
+    the schools of the estimate, as `SchoolPanel.members` has them.
+    """
+
+    effect: pl.DataFrame
+    members: pl.DataFrame
+
+
+@dataclass(frozen=True)
 class _Stack:
     """One cohort's experiment: s schools (their places in the panel), and outcome and dose in its years (s x years)."""
 
@@ -44,10 +56,8 @@ class _Stack:
     dose: Floats
 
 
-def dosage_effect(
-    panel: pl.DataFrame, design: EventStudyDesign, dosage: str, window: Window = TWO_AND_TWO
-) -> pl.DataFrame:
-    """The change of the outcome per 10 percentage points of educators trained, in one row.
+def dosage_effect(panel: pl.DataFrame, design: EventStudyDesign, dosage: str, window: Window = TWO_AND_TWO) -> Dosage:
+    """The change of the outcome per 10 percentage points of educators trained.
 
     The dose of a treated school is its dosage from the first treated year on; it is 0 before, and in the other schools.
     So the line goes through 0: an effect in proportion to the dose, and the same for schools of high and of low dosage.
@@ -64,9 +74,8 @@ def dosage_effect(
         window: the years of a stack.
 
     Returns:
-        The columns of `EventStudy.overall`, and n_cohorts and n_cohorts_left_out: those whose window the panel does not
-        hold, or with fewer than two schools on a side. Errors are clustered by school, over all stacks, without a
-        small-sample factor; t has the degrees of freedom that `freedom` gives.
+        The estimate and its schools. Errors are clustered by school, over all stacks, without a small-sample factor; t
+        has the degrees of freedom that `freedom` gives.
 
     Raises:
         PanelError: a school stands twice in a year, or has two first years.
@@ -76,8 +85,9 @@ def dosage_effect(
     stacks = [stack for stack in found if stack is not None]
     left_out = len(found) - len(stacks) + len(np.unique(schools.without_base))
     label = pl.DataFrame({"n_cohorts": [len(stacks)], "n_cohorts_left_out": [left_out]})
-    effects = Effects.of(label, [_line(stacks, schools.weight)], len(schools.cohort))
-    return effects.table(FEWEST_SCHOOLS).drop("band_low", "band_high")
+    line = _line(stacks, schools.weight)
+    effect = Effects.of(label, [line], len(schools.cohort)).table(FEWEST_SCHOOLS).drop("band_low", "band_high")
+    return Dosage(effect, schools.members(line.treated, line.comparison))
 
 
 def _stack(schools: SchoolPanel, cohort: float, design: EventStudyDesign, window: Window) -> _Stack | None:

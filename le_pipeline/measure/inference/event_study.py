@@ -50,6 +50,8 @@ class EventStudy:
     n_comparison (schools), null_reason: why there is no estimate (`too_few_treated_schools`,
     `too_few_comparison_schools`) or no error (`no_variation`).
 
+    `members`: the schools that the `overall` estimate by event time rests on, as `SchoolPanel.members` has them.
+
     `pre_trend`: one row for the effects of `group_time` before treatment, one for those of `event_time`. wald is a
     chi-squared of n_effects degrees of freedom (p_value_chi_squared, as in `did`) where schools are many; f_statistic
     and p_value are Hotelling's, with n_effects and f_degrees_of_freedom, and hold where they are few, too. null_reason:
@@ -60,6 +62,7 @@ class EventStudy:
     event_time: pl.DataFrame
     by_cohort: pl.DataFrame
     overall: pl.DataFrame
+    members: pl.DataFrame
     pre_trend: pl.DataFrame
     n_cohorts_without_base: int
     n_schools_without_base: int
@@ -98,6 +101,7 @@ def event_study(panel: pl.DataFrame, design: EventStudyDesign) -> EventStudy:
         event_time=by_event.table(FEWEST_SCHOOLS),
         by_cohort=by_cohort.table(FEWEST_SCHOOLS),
         overall=overall.table(FEWEST_SCHOOLS).drop("band_low", "band_high"),
+        members=schools.members(overall.treated[:, -1], overall.comparison[:, -1]),
         pre_trend=pl.DataFrame([_pre_trend(effects) | {"effects": of} for of, effects in before.items()], PRE_TREND),
         n_cohorts_without_base=len(np.unique(schools.without_base)),
         n_schools_without_base=len(schools.without_base),

@@ -1,8 +1,8 @@
 """Cross products of many columns without any error, so that they do not depend on how rows come in.
 
 Ozaki, Ogita, Oishi and Rump (2012, Numerical Algorithms 59, 95-118): each number is cut into slices of few bits, so
-that products of slices, and their sums over a batch, are whole numbers that a double holds; sums over batches are kept as
-whole numbers of 64 bits.
+that products of slices, and their sums over a batch, are whole numbers that a double holds; sums over batches are
+kept as whole numbers of 64 bits.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ class CrossProducts:
         starts = [0] if groups is None else [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist()]
         for start, end in zip(starts, [*starts[1:], len(left)], strict=True):
             group = 0 if groups is None else groups[start]
-            for i in range(SLICES):
-                for j in range(SLICES - i):
-                    product = cut_left[i][start:end].T @ cut_right[j][start:end]
-                    self._sums[i + j, group] += np.rint(product * 2.0 ** LEVELS[i + j]).astype(np.int64)
+            for i, (in_left, of_left) in enumerate(cut_left):
+                for j, (in_right, of_right) in enumerate(cut_right[: SLICES - i]):
+                    product = of_left[start:end].T @ of_right[start:end]
+                    whole = np.rint(product * 2.0 ** LEVELS[i + j]).astype(np.int64)
+                    self._sums[i + j, group][np.ix_(in_left, in_right)] += whole
 
     def total(self) -> Floats:
         """The sums, groups by left columns by right columns."""
@@ -56,13 +57,18 @@ def _power_above(bound: Floats) -> Floats:
     return np.asarray(2.0 ** np.ceil(np.log2(np.where(bound > 0, bound, 1.0))))
 
 
-def _slices(values: Floats) -> list[Floats]:
-    """Numbers between -1 and 1 in slices of `BITS` bits each, the rest of the last one dropped."""
+def _slices(values: Floats) -> list[tuple[Codes, Floats]]:
+    """Numbers between -1 and 1 in slices of `BITS` bits each, the rest of the last one dropped.
+
+    Returns:
+        Of each slice the columns that have anything in it, and these; zeros and ones are all in the first.
+    """
     found = []
     for place in range(1, SLICES + 1):
         # adding and taking away a number of this size rounds to the slice's last bit
         size = 1.5 * 2.0 ** (52 - place * BITS)
         part = (values + size) - size
-        found.append(part)
+        filled = np.flatnonzero(part.any(axis=0))
+        found.append((filled, part[:, filled]))
         values = values - part
     return found

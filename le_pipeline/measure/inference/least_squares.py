@@ -22,7 +22,7 @@ from le_pipeline.errors import EstimationError
 from le_pipeline.measure.inference import cluster_robust
 from le_pipeline.measure.inference.collinear import collinear
 from le_pipeline.measure.inference.fixed_effects import FixedEffects, not_singleton
-from le_pipeline.measure.inference.solved import Solved
+from le_pipeline.measure.inference.solved import Solved, solve
 from le_pipeline.measure.inference.sums import Floats, Rows, Sums, quoted
 
 INTERCEPT = "(intercept)"
@@ -148,7 +148,7 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
     inner = gram[np.ix_(kept, kept)]
     scale = 1 / np.sqrt(np.diag(inner))
     inverse = linalg.inv(inner * np.outer(scale, scale)) * np.outer(scale, scale)
-    coefficients = linalg.solve(inner * np.outer(scale, scale), gram[kept, -1] * scale, assume_a="pos") * scale
+    coefficients = solve(inner, gram[kept, -1])
     n_clusters, nested = _clusters(sums, model)
     n_parameters = len(kept) + effects.count(nested)
     solved = Solved(

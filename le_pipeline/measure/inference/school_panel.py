@@ -32,7 +32,7 @@ class EventStudyDesign:
 
 @dataclass(frozen=True)
 class SchoolPanel:
-    """T years; of n schools the cohort, the weight, and each column of values (n x T).
+    """T years; of n schools the name, the cohort, the weight, and each column of values (n x T).
 
     The cohort is the first year of treatment, infinite where that does not come by the last year. The weight is that of
     a school's first observed year, so that no change of enrollment looks like an effect. Values are NaN in the years in
@@ -41,6 +41,7 @@ class SchoolPanel:
     """
 
     years: NDArray[np.int64]
+    unit: pl.Series
     cohort: Floats
     weight: Floats
     values: tuple[Floats, ...]
@@ -61,7 +62,8 @@ class SchoolPanel:
         """
         rows = _observed(panel, design, beside)
         years, year = np.unique(rows["time"].to_numpy(), return_inverse=True)
-        _, first_row, unit = np.unique(rows["unit"].to_numpy(), return_index=True, return_inverse=True)
+        ranks, first_row, unit = np.unique(rows["unit"].to_numpy(), return_index=True, return_inverse=True)
+        names = panel[design.unit].unique().sort().gather(ranks - 1)
         wide = np.full((2 + len(beside), len(first_row), len(years)), np.nan)
         for place, column in enumerate(rows.drop("unit", "time", "cohort")):
             wide[place, unit, year] = column.fill_null(np.nan).to_numpy()
@@ -72,12 +74,22 @@ class SchoolPanel:
         based = cohort > (years[0] if len(years) else 0)
         keys = [column for block in values for column in block[based].T]
         order = np.flatnonzero(based)[np.lexsort([*keys, weight[based], cohort[based]])]
-        return cls(years, cohort[order], weight[order], tuple(block[order] for block in values), cohort[~based])
+        inside = tuple(block[order] for block in values)
+        return cls(years, names.gather(order), cohort[order], weight[order], inside, cohort[~based])
 
     @property
     def cohorts(self) -> list[float]:
         """The first years of treatment, in order."""
         return [float(cohort) for cohort in np.unique(self.cohort) if np.isfinite(cohort)]
+
+    def members(self, treated: Floats, comparison: Floats) -> pl.DataFrame:
+        """The schools that have a share (n) in an estimate, by name: unit, is_treated.
+
+        A school stands twice where it is compared with those treated before it, and treated later.
+        """
+        sides = [(treated, True), (comparison, False)]
+        found = [self.unit.filter(share > 0).to_frame("unit").with_columns(is_treated=side) for share, side in sides]
+        return pl.concat(found).sort("unit", "is_treated")
 
     def first_place(self, cohort: float) -> int:
         """Where the cohort's first treated year stands among the years; the base year is the one before.

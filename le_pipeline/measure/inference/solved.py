@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import linalg
 
 from le_pipeline.measure.inference.fixed_effects import FixedEffects
 from le_pipeline.measure.inference.sums import Cells, Floats, Sums
@@ -72,3 +73,9 @@ def refit(cross: Floats, cells: Cells, n_effects: int) -> Floats:
         tuple(np.unique(codes, return_inverse=True)[1] for codes in cells.codes[:n_effects]), cells.weight
     )
     return gram_within(cross, cells, effects.fitted(cells.means))
+
+
+def solve(gram: Floats, right: Floats) -> Floats:
+    """Solve normal equations, columns scaled to one length so that their units do not count."""
+    scale = 1 / np.sqrt(np.diag(gram))
+    return np.asarray(linalg.solve(gram * np.outer(scale, scale), right * scale, assume_a="pos") * scale)

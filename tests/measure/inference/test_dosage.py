@@ -70,7 +70,7 @@ def test_the_effect_is_that_of_a_stacked_weighted_regression_of_another_package(
         ssc=pyfixest.ssc(k_adj=False, G_adj=False),
     )
 
-    effect = dosage_effect(rows, design, "dosage").row(0, named=True)
+    effect = dosage_effect(rows, design, "dosage").effect.row(0, named=True)
 
     assert effect["estimate"] == pytest.approx(fit.coef()["dose"], abs=1e-8)
     assert effect["standard_error"] == pytest.approx(fit.se()["dose"], abs=1e-8)
@@ -102,7 +102,7 @@ def test_equal_doses_give_the_average_effect_on_the_treated_by_size(design: Even
         differences.append(side["change"][1] - side["change"][0])
         students.append(side["n"][1])
 
-    effect = dosage_effect(rows, design, "dosage")
+    effect = dosage_effect(rows, design, "dosage").effect
 
     assert effect["estimate"].item() == pytest.approx(np.average(differences, weights=students))
 
@@ -114,7 +114,7 @@ def test_a_known_effect_is_found_exactly_where_plain_two_way_fixed_effects_fail(
     )
     plain = pyfixest.feols("z ~ dose | school + year", rows.with_columns(dose=pl.col("dosage") * 10).to_pandas())
 
-    effect = dosage_effect(rows, NOT_YET, "dosage").row(0, named=True)
+    effect = dosage_effect(rows, NOT_YET, "dosage").effect.row(0, named=True)
 
     assert effect["estimate"] == pytest.approx(0.2)
     assert (effect["standard_error"], effect["null_reason"]) == (None, "no_variation")
@@ -127,7 +127,9 @@ def test_dosage_before_treatment_and_of_comparison_schools_does_not_count() -> N
 
     for odd in (0.5, None):
         changed = rows.with_columns(dosage=pl.when(~before).then("dosage").otherwise(odd))
-        assert_frame_equal(dosage_effect(changed, NEVER, "dosage"), dosage_effect(rows, NEVER, "dosage"), abs_tol=1e-12)
+        assert_frame_equal(
+            dosage_effect(changed, NEVER, "dosage").effect, dosage_effect(rows, NEVER, "dosage").effect, abs_tol=1e-12
+        )
 
 
 def test_neither_order_of_rows_nor_names_of_schools_change_a_digit() -> None:
@@ -137,19 +139,23 @@ def test_neither_order_of_rows_nor_names_of_schools_change_a_digit() -> None:
     )
 
     assert_frame_equal(
-        dosage_effect(renamed, NOT_YET, "dosage"), dosage_effect(rows, NOT_YET, "dosage"), check_exact=True
+        dosage_effect(renamed, NOT_YET, "dosage").effect,
+        dosage_effect(rows, NOT_YET, "dosage").effect,
+        check_exact=True,
     )
 
 
 def test_cohorts_whose_window_the_panel_does_not_hold_are_left_out_and_counted() -> None:
     rows = schools(6, 0.2, cohorts={2012: 3, 2013: 6, 2016: 6, 2019: 6, None: 8})
 
-    assert dosage_effect(rows, NEVER, "dosage").select("n_cohorts", "n_cohorts_left_out", "n_treated").row(0) == (
+    assert dosage_effect(rows, NEVER, "dosage").effect.select("n_cohorts", "n_cohorts_left_out", "n_treated").row(
+        0
+    ) == (
         1,
         3,
         6,
     )
-    short = dosage_effect(rows, NEVER, "dosage", Window(before=1, after=1))
+    short = dosage_effect(rows, NEVER, "dosage", Window(before=1, after=1)).effect
     assert short.select("n_cohorts", "n_cohorts_left_out", "n_treated").row(0) == (3, 1, 18)
 
 
@@ -160,11 +166,11 @@ def test_schools_not_observed_in_the_whole_window_are_not_in_the_stack() -> None
     other = (pl.col("school") == 8) & (pl.col("year") == 2014)
     holes = rows.with_columns(dosage=pl.when(~unknown).then("dosage")).filter(~(gone | other))
 
-    effect = dosage_effect(holes, NEVER, "dosage")
+    effect = dosage_effect(holes, NEVER, "dosage").effect
 
     assert effect.select("n_treated", "n_comparison").row(0) == (6, 7)
     assert_frame_equal(
-        effect, dosage_effect(rows.filter(~pl.col("school").is_in([0, 1, 8])), NEVER, "dosage"), check_exact=True
+        effect, dosage_effect(rows.filter(~pl.col("school").is_in([0, 1, 8])), NEVER, "dosage").effect, check_exact=True
     )
 
 
@@ -178,14 +184,14 @@ def test_schools_not_observed_in_the_whole_window_are_not_in_the_stack() -> None
     ],
 )
 def test_too_few_schools_give_a_reason_and_no_estimate(cohorts: Cohorts, reason: str) -> None:
-    effect = dosage_effect(schools(8, 0.2, cohorts=cohorts), NEVER, "dosage").row(0, named=True)
+    effect = dosage_effect(schools(8, 0.2, cohorts=cohorts), NEVER, "dosage").effect.row(0, named=True)
 
     assert effect["null_reason"] == reason
     assert [effect[name] for name in ("estimate", "standard_error", "p_value", "ci_low", "ci_high")] == [None] * 5
 
 
 def test_nobody_trained_gives_no_estimate() -> None:
-    effect = dosage_effect(schools(9, 0.2).with_columns(dosage=pl.lit(0.0)), NEVER, "dosage").row(0, named=True)
+    effect = dosage_effect(schools(9, 0.2).with_columns(dosage=pl.lit(0.0)), NEVER, "dosage").effect.row(0, named=True)
 
     assert (effect["estimate"], effect["n_treated"], effect["null_reason"]) == (None, 0, "too_few_treated_schools")
 
@@ -193,7 +199,7 @@ def test_nobody_trained_gives_no_estimate() -> None:
 def test_the_interval_holds_the_truth_about_as_often_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     held = []
     for seed in range(200):
-        effect = dosage_effect(schools(seed, 0.2), NOT_YET, "dosage").row(0, named=True)
+        effect = dosage_effect(schools(seed, 0.2), NOT_YET, "dosage").effect.row(0, named=True)
         held.append(effect["ci_low"] <= 0.2 <= effect["ci_high"])
 
     with capsys.disabled():

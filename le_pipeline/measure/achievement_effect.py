@@ -1,0 +1,250 @@
+"""The effect of fellows and mentees on their students' achievement, by every declared specification.
+
+One fit per specification, population and cell, over linked.achievement_sample in the engine. A student is treated to
+the share of the responsibility that fellows (or mentees) have for the subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from le_pipeline.errors import EstimationError
+from le_pipeline.measure.impact import FEW, Cell, Row, cells
+from le_pipeline.measure.inference.least_squares import LinearFit, LinearModel, least_squares
+from le_pipeline.measure.inference.sums import Rows
+from schemas.analysis_plan import AchievementSpecification, AnalysisPlan, Population
+
+OUTCOME, EFFECT_WITHIN = "achievement", "grade_year"
+CLUSTER = {"fellow": "teacher_key", "mentee": "school"}  # mentees are chosen in the fellow's school
+EFFECTS = {"school": "school", "teacher": "teacher_key"}
+# held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
+OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"
+SHARES = ("fellow_share", "mentee_share")
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One population under one specification, in one cell."""
+
+    name: str
+    specification: AchievementSpecification
+    covariates: tuple[str, ...]
+    population: Population
+    cell: Cell
+
+    @property
+    def treatment(self) -> str:
+        """The column with how far a row is treated."""
+        return f"{self.population}_share"
+
+    @property
+    def cluster(self) -> str:
+        """The column that errors are clustered by."""
+        return CLUSTER[self.population]
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether rows are weighted by a match."""
+        return self.specification.matching is not None
+
+    @property
+    def weight(self) -> str | None:
+        """The column with the rows' weights."""
+        if self.is_matched:
+            return "match_weight"
+        return "dosage" if self.specification.roster == "full_roster" else None
+
+    @property
+    def rows(self) -> str:
+        """The rows that are compared, as a query; those without a prior score are among them.
+
+        In the full roster a row is a student with one teacher, and treated where that teacher is.
+        """
+        each = self.specification.roster == "full_roster"
+        shares = (
+            ", ".join(
+                f"case when s.part = '{share.removesuffix('_share')}' then 1 else 0 end as {share}" for share in SHARES
+            )
+            if each
+            else ", ".join(f"s.{share}" for share in SHARES)
+        )
+        kept = ["dosage > 0"] if each else ["is_main_teacher"]
+        if self.specification.comparison == "applicant":
+            kept += ["mentee_share = 0", "(fellow_share > 0 or applicant_share > 0)"]
+        source = f"(select * from {OF_CELL} where {' and '.join(kept)}) as s"
+        if not self.is_matched:
+            return f"select s.* exclude ({', '.join(SHARES)}), {shares} from {source}"
+        return (
+            f"select s.* exclude ({', '.join(SHARES)}), {shares}, m.match_weight from {source}"
+            " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
+            " and m.school_year = s.school_year and m.staff_key = s.teacher_key"
+            f" where m.match_weight > 0 and m.population = '{self.population}'"
+            f" and m.matching = '{self.specification.matching}'"
+        )
+
+
+def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]:
+    """A row of marts.program_impact for every specification of achievement, population, and cell with any treated."""
+    declared = {name: one for name, one in plan.specifications.items() if isinstance(one, AchievementSpecification)}
+    treated = {
+        population: list(cells(con, f"from linked.achievement_sample where {population}_share > 0 and is_main_teacher"))
+        for population in CLUSTER
+    }
+    for population, of_population in treated.items():
+        for cell in of_population:
+            con.execute(
+                f"create or replace temp table {OF_CELL} as select * from linked.achievement_sample"
+                f" where {cell.where} and former_share = 0 and linked_share > 0"
+            )
+            for name, specification in declared.items():
+                if population in specification.populations:
+                    contrast = Contrast(name, specification, plan.columns(specification), population, cell)
+                    con.execute(f"create or replace temp table {COMPARED} as {contrast.rows}")
+                    yield _row(con, contrast)
+
+
+def _row(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
+    counts = _counted(con, contrast)
+    n_comparison, groups = counts.pop("n_comparison_clusters"), counts.pop("groups")
+    row = counts | {
+        "outcome": OUTCOME,
+        "population": contrast.population,
+        "specification": contrast.name,
+        "estimate_unit": "student_sd",
+        **contrast.cell.row,
+    }
+    if counts["n_treated_clusters"] < 2:  # noqa: PLR2004
+        return row | {"null_reason": "too_few_treated"}
+    if n_comparison < 2:  # noqa: PLR2004
+        return row | {"null_reason": "too_few_comparison"}
+    described = _standardised(groups)
+    pooled = described.pop("pooled_sd")
+    row |= described
+    is_few = min(counts["n_treated_clusters"], n_comparison) < FEW
+    try:
+        fit = _fit(con, contrast, is_few=is_few)
+    except EstimationError:
+        return row | {"null_reason": "not_estimable"}
+    if contrast.treatment not in fit.names:
+        return row | {"null_reason": "not_estimable"}
+    told = _told(fit, contrast, is_few=is_few)
+    omega = 1 - 3 / (4 * counts["n"] - 9)
+    return row | told | {"effect_size": omega * told["estimate"] / pooled if pooled else None}
+
+
+def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) -> LinearFit:
+    source, effects, dummies = COMPARED, [EFFECT_WITHIN], []
+    if contrast.specification.effects:
+        # errors for few clusters take one absorbed effect; the others are columns
+        effects = [EFFECTS[contrast.specification.effects]]
+        found = con.sql(f"select distinct {EFFECT_WITHIN} from {source} order by all").fetchall()
+        dummies = [f"{EFFECT_WITHIN}_{place}" for place in range(len(found) - 1)]
+        said = ", ".join(
+            f"case when {EFFECT_WITHIN} = '{str(value).replace(chr(39), chr(39) * 2)}' then 1 else 0 end as {name}"
+            for name, (value,) in zip(dummies, found[1:], strict=True)
+        )
+        source = f"(select *{', ' if dummies else ''}{said} from {source})"
+    model = LinearModel(
+        outcome="z_score",
+        covariates=(contrast.treatment, *(set(SHARES) - {contrast.treatment}), *contrast.covariates, *dummies),
+        clusters=(contrast.cluster,),
+        fixed_effects=tuple(effects),
+        weight=contrast.weight,
+        errors="CR2" if is_few else "CR1",
+        tested=(contrast.treatment,),
+    )
+    return least_squares(Rows(con, source), model)
+
+
+def _told(fit: LinearFit, contrast: Contrast, *, is_few: bool) -> Row:
+    told = fit.table().row(fit.names.index(contrast.treatment), named=True)
+    return {
+        "estimate": told["estimate"],
+        "standard_error": told["standard_error"],
+        "ci_low": told["ci_low"],
+        "ci_high": told["ci_high"],
+        "p_value": told["p_value"],
+        "degrees_of_freedom": told["degrees_of_freedom"],
+        "error_kind": "CR2" if is_few else "CR1",
+        "wild_bootstrap_p_value": fit.wild_bootstrap(contrast.treatment) if is_few else None,
+    }
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Rows of one group, with sums of the outcome and of the prior score; `weighted` ones by the rows' weights."""
+
+    rows: int
+    weight: float
+    weighted_after: float
+    weighted_before: float
+    after: float
+    after_squares: float
+    before: float
+    before_squares: float
+
+
+def _counted(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
+    """Counts of a contrast's rows; sums of its two groups, under `groups`."""
+    treatment, cluster, weight = contrast.treatment, contrast.cluster, contrast.weight or "1"
+    compared = f"""
+        (select
+            student_key || subject || cast(school_year as varchar) as student, teacher_key, school,
+            {cluster} as cluster, {treatment} > 0 as is_treated, greatest(fellow_share, mentee_share) > 0 as is_any,
+            {weight} as weight, prior_z_score as before, z_score as after
+        from {COMPARED})
+    """
+    (counts,) = (
+        con.sql(
+            f"""
+        select
+            count(distinct student) as n,
+            count(distinct student) filter (is_treated) as n_treated,
+            count(distinct teacher_key) as n_teachers,
+            count(distinct teacher_key) filter (is_treated) as n_treated_teachers,
+            count(distinct school) as n_schools,
+            count(distinct school) filter (is_treated) as n_treated_schools,
+            count(distinct cluster) as n_clusters,
+            count(distinct cluster) filter (is_treated) as n_treated_clusters,
+            count(distinct cluster) filter (not is_any) as n_comparison_clusters,
+            (select count(distinct student) from {compared} where before is null) as n_without_prior
+        from {compared} where before is not null
+        """
+        )
+        .pl()
+        .iter_rows(named=True)
+    )
+    terms = ("weight", "weight * after", "weight * before", "after", "after * after", "before", "before * before")
+    sums = ", ".join(f"cast(sum(cast({term} as decimal(28, 12))) as double)" for term in terms)
+    found = con.sql(
+        f"select is_treated, count(*), {sums} from {compared} where before is not null and (is_treated or not is_any)"
+        " group by is_treated"
+    ).fetchall()
+    return counts | {"groups": {is_treated: _Group(*rest) for is_treated, *rest in found}}
+
+
+def _spread(rows: int, total: float, squares: float) -> float:
+    return (squares - total * total / rows) if rows else 0.0
+
+
+def _standardised(groups: dict[bool, _Group]) -> Row:
+    """Mean of the comparison group, Hedges g of the two groups' prior scores, and their pooled standard deviation."""
+    treated, other = groups[True], groups[False]
+    freedom = treated.rows + other.rows - 2
+    omega = 1 - 3 / (4 * (treated.rows + other.rows) - 9)
+    pooled = {
+        name: max(
+            sum(_spread(g.rows, getattr(g, name), getattr(g, f"{name}_squares")) for g in (treated, other)) / freedom, 0
+        )
+        ** 0.5
+        for name in ("after", "before")
+    }
+    apart = treated.weighted_before / treated.weight - other.weighted_before / other.weight
+    return {
+        "comparison_mean": other.weighted_after / other.weight,
+        "baseline_difference": omega * apart / pooled["before"] if pooled["before"] else None,
+        "pooled_sd": pooled["after"],
+    }
