@@ -26,7 +26,7 @@ BEST_FIRST = pl.Enum(["supported", "partly_supported", "unsupported", "contradic
 CELL = ("state", "region", "role", "subject", "school_year", "outcome")  # of program_impact, whatever the specification
 KEPT = (  # columns that the best cell gives as they are
     *("verdict", "is_claimed_in_interval", "estimate", "standard_error", "ci_low", "ci_high", "p_value"),
-    *("adjusted_p_value", "n", "n_sites", "effect_size", "baseline_equivalence"),
+    *("adjusted_p_value", "n", "n_sites", "effect_size", "baseline_equivalence", "minimum_detectable_effect"),
 )
 Row = dict[str, Any]
 
@@ -135,17 +135,11 @@ def _standards(claim: Claim, found: Found, conservative: Row | None, gathered: p
     best = found.best
     if best is None or claim.kind == "count":
         return {"rests_on": found.key}
-    has_error = best["standard_error"] is not None
     tier = _tier(claim, best, conservative or best, gathered) if claim.kind == "causal" else Tier(None, "")
     return {
         "rests_on": found.key,
         # every error of these marts is by cluster: teachers or schools
-        "is_cluster_corrected": True if has_error else None,
-        "minimum_detectable_effect": evidence.minimum_detectable_effect(
-            best["standard_error"], best["degrees_of_freedom"]
-        )
-        if has_error
-        else None,
+        "is_cluster_corrected": True if best["standard_error"] is not None else None,
         "essa_tier": tier.tier,
         "why_not_higher": tier.why_not_higher or None,
     }

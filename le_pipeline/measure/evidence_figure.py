@@ -11,6 +11,7 @@ from schemas.evidence_claim import Evidence
 
 NAMES = {"population": "role", "period": "school_year"}  # of program_impact, as the SQL calls them
 ENDS = ("estimate", "ci_low", "ci_high")
+ERRORS = ("standard_error", "minimum_detectable_effect")
 
 
 def chosen(wanted: Evidence, gathered: pl.DataFrame) -> pl.DataFrame:
@@ -35,12 +36,20 @@ def adjusted(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_interval(rows: pl.DataFrame) -> pl.DataFrame:
-    """Interval and p-value by Student's t where the mart gives none, by the normal distribution without freedom."""
+    """Interval and p-value by Student's t where the mart gives none, by the normal distribution without freedom.
+
+    Also the minimum detectable effect, in the mart's unit.
+    """
     half = pl.col("standard_error") * statistics.t_quantile(rows["degrees_of_freedom"])
     freedom = rows["degrees_of_freedom"].fill_null(np.inf).to_numpy()
     t = (rows["estimate"] / rows["standard_error"]).abs().to_numpy()
     p = pl.Series(2 * stats.t.sf(t, freedom), dtype=pl.Float64).fill_nan(None)
+    detectable = [
+        None if error is None else evidence.minimum_detectable_effect(error, df)
+        for error, df in rows.select("standard_error", "degrees_of_freedom").iter_rows()
+    ]
     return rows.with_columns(
+        pl.Series("minimum_detectable_effect", detectable, dtype=pl.Float64),
         ci_low=pl.col("ci_low").fill_null(pl.col("estimate") - half),
         ci_high=pl.col("ci_high").fill_null(pl.col("estimate") + half),
         p_value=pl.col("p_value").fill_null(p),
@@ -61,13 +70,13 @@ def _in_unit(rows: pl.DataFrame, figure: str) -> pl.DataFrame:
 
 
 def _scaled(rows: pl.DataFrame, factor: pl.Expr) -> pl.DataFrame:
-    return rows.with_columns((pl.col(*ENDS) * factor), standard_error=pl.col("standard_error") * factor.abs())
+    return rows.with_columns(pl.col(*ENDS) * factor, pl.col(*ERRORS) * factor.abs())
 
 
 def _as_improvement(sizes: pl.DataFrame) -> pl.DataFrame:
-    """Ends as they are converted, the error by the delta method: 100 x phi(d) x error of d."""
+    """Ends and detectable effect are converted alike, the error by the delta method: 100 x phi(d) x error of d."""
     density = pl.Series(stats.norm.pdf(sizes["estimate"].to_numpy()), dtype=pl.Float64).fill_nan(None)
     return sizes.with_columns(
-        *(statistics.improvement_index(sizes[name]) for name in ENDS),
+        *(statistics.improvement_index(sizes[name]) for name in (*ENDS, "minimum_detectable_effect")),
         standard_error=100 * density * sizes["standard_error"],
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from le_pipeline.measure.evidence import ALPHA, POWER, minimum_detectable_effect
+from le_pipeline.measure.evidence import ALPHA, POWER
 from le_pipeline.measure.evidence_figure import NAMES
 from schemas import registry
 from schemas.evidence_claim import Claim, Evidence
@@ -84,9 +84,9 @@ def _about(claim: Claim, found: Found) -> Iterator[str]:
         yield f"{_spread(found.counts)}. Chance alone would put {cells * ALPHA / 2:.3g} above 0."
     if found.wanted.table == "benchmark_gap" and best["comparison"] is not None:
         yield f"Students of other teachers closed {_number(found.wanted, best['comparison'])}."
-    if best["verdict"] == "unsupported" and best["standard_error"] is not None:
-        smallest = minimum_detectable_effect(best["standard_error"], best["degrees_of_freedom"])
-        yield f"From {_number(found.wanted, smallest)} on it would have been found with a probability of {POWER}."
+    if best["verdict"] == "unsupported" and best["minimum_detectable_effect"] is not None:
+        smallest = _number(found.wanted, best["minimum_detectable_effect"])
+        yield f"From {smallest} on it would have been found with a probability of {POWER}."
 
 
 def _verdict(claim: Claim, wanted: Evidence, best: Row, cells: int) -> str:

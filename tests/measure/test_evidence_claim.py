@@ -113,7 +113,7 @@ def test_an_effect_is_told_as_the_rank_of_the_median_student_with_its_interval(l
     expected = [100 * (stats.norm.cdf(d) - 0.5) for d in (0.3, 0.3 - 0.098, 0.3 + 0.098)]
     assert [found[name] for name in ("estimate", "ci_low", "ci_high")] == pytest.approx(expected)
     assert found["standard_error"] == pytest.approx(100 * stats.norm.pdf(0.3) * 0.05)
-    assert found["minimum_detectable_effect"] == pytest.approx(2.8016 * found["standard_error"], rel=1e-4)
+    assert found["minimum_detectable_effect"] == pytest.approx(100 * (stats.norm.cdf(2.80159 * 0.05) - 0.5), rel=1e-4)
     assert (found["unit"], found["effect_size"]) == ("percentile points", 0.3)
     assert found["rests_on"] == (
         "marts.program_impact, improvement_index: outcome achievement, population mentee, state LA, region all,"
