@@ -54,9 +54,9 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
 
     Raises:
         PipelineError: a named trouble; what was done before it stays.
-        ContractError: a layout, the warehouse profile or the settings of the evaluation are wrong.
+        ContractError: a layout, the warehouse profile, the settings of the evaluation or a claim are wrong.
     """
-    build.kept(home)  # a mistake in the profile or the settings is told before the work, not after it
+    build.kept(home)  # a mistake in what a home declares is told before the work, not after it
     load_settings(home.evaluation_settings)
     load_claims(home.evidence_claims)
     yield agreements.keep(home, keys)

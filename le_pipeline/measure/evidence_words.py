@@ -107,8 +107,8 @@ def _verdict(claim: Claim, wanted: Evidence, best: Row, cells: int) -> str:
         case _ if best["ci_low"] is None:
             text = f"It has no interval, so it does not support the claimed {claimed}"
         case _ if best["ci_low"] > 0:
-            p = best["adjusted_p_value"]
-            text = f"Its own interval excludes 0; among {cells:,} cells chance gives such a one (adjusted p {p:.2g})"
+            among = f" among all {cells:,} cells" if cells > 1 else ""
+            text = f"Its own interval excludes 0; its test{among} does not (p {best['adjusted_p_value']:.2g})"
         case _:
             text = f"Its interval holds 0, so it does not support the claimed {claimed}{ends_below}"
     return f"{text}."

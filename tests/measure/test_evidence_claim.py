@@ -11,8 +11,10 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner, Result
 
+from le_pipeline import line
 from le_pipeline.cli import app
 from le_pipeline.errors import QueryError
+from le_pipeline.privacy.keys import Keys
 from le_pipeline.warehouse import ddl
 from scenario import Row, Scenario
 from schemas import registry
@@ -183,7 +185,8 @@ def test_one_in_twenty_that_excludes_0_is_what_chance_gives(lake: Scenario) -> N
 
     assert (alone["verdict"], among["verdict"]) == ("supported", "unsupported")
     assert alone["p_value"] == among["p_value"] < 0.05 < among["adjusted_p_value"]
-    assert "among 20 cells chance gives such a one" in among["says"]
+    p = among["adjusted_p_value"]
+    assert f"Its own interval excludes 0; its test among all 20 cells does not (p {p:.2g})." in among["says"]
     assert (among["n_cells_supporting"], among["n_cells_positive"]) == (1, 1)
 
 
@@ -340,6 +343,7 @@ def test_with_few_clusters_an_effect_is_significant_where_the_bootstrap_says_so_
     found = impact(lake, effect(0.06, 0.01, wild_bootstrap_p_value=0.2))
 
     assert (found["verdict"], found["p_value"], found["essa_tier"]) == ("unsupported", 0.2, None)
+    assert "Its own interval excludes 0; its test does not (p 0.2)." in found["says"]
 
 
 def test_a_claim_that_names_its_rationale_carries_tier_4_without_an_effect(lake: Scenario) -> None:
@@ -404,6 +408,13 @@ def test_a_mistake_in_a_claim_is_told_with_file_line_and_key(lake: Scenario, ins
     with pytest.raises(ContractError, match=r"evidence_claims\.yaml, line") as told_so:
         lake.run(CLAIM)
     assert said in str(told_so.value)
+
+
+def test_a_mistake_is_told_before_a_run_does_any_work(lake: Scenario, keys: Keys) -> None:
+    own(lake, MINE.replace("kind: causal", "kind: count"))
+
+    with pytest.raises(ContractError, match="a count claim cannot rest on program_impact"):
+        next(line.run(lake.home, keys, []))
 
 
 # -- the same in every run -----------------------------------------------------------------------------------------
