@@ -8,9 +8,10 @@ import duckdb
 import numpy as np
 import polars as pl
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from le_pipeline.home import Home
-from le_pipeline.measure import achievement_effect, statistics
+from le_pipeline.measure import achievement_effect, school_effect, statistics
 from le_pipeline.measure.impact import Row
 from le_pipeline.measure.inference import balance
 from le_pipeline.measure.plan_ledger import PlanLedger
@@ -19,7 +20,7 @@ from schemas import registry
 from schemas.analysis_plan import AnalysisPlan, load_plan
 
 TABLE = registry.tables()["program_impact"]
-DESIGNS = (achievement_effect,)
+DESIGNS = (achievement_effect, school_effect)
 CELL = ["outcome", "population", "state", "region", "subject", "period"]
 SIGNIFICANCE, POWER = 0.05, 0.8
 DIGITS = 10  # that are kept: what is beyond them may differ between machines
@@ -52,7 +53,8 @@ def estimate(home: Home, con: duckdb.DuckDBPyConnection, years: pl.DataFrame) ->
     plan = load_plan(home.analysis_plan)
     ledger = PlanLedger(home)
     ledger.declare(plan)
-    rows: list[Row] = list(chain.from_iterable(design.effects(con, plan) for design in DESIGNS))
+    with threadpool_limits(limits=1, user_api="blas"):
+        rows: list[Row] = list(chain.from_iterable(design.effects(con, plan) for design in DESIGNS))
     schema = {name: type_ for name, type_ in polars_schema(TABLE).items() if any(name in row for row in rows)}
     found = pl.DataFrame(rows, schema=schema, orient="row") if rows else pl.DataFrame(schema=polars_schema(TABLE))
     found = found.with_columns(

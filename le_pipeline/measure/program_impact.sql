@@ -5,3 +5,7 @@ left join linked.matched_teacher as m
     on m.state = a.state and m.subject = a.subject and m.school_year = a.school_year and m.staff_key = a.teacher_key
     and m.population = 'fellow' and m.matching = 'nearest'
 group by a.state, a.school_year
+union all
+select 'school' as design, state, school_year, count(*) as n, count(*) as n_matched
+from linked.school_outcome
+group by state, school_year
