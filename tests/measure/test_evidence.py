@@ -133,3 +133,32 @@ NO_RATIONALE = "the claim names no rationale (a logic model)"
 )
 def test_a_tier_is_the_highest_whose_conditions_hold_and_says_why_not_a_higher(study: Study, tier: Tier) -> None:
     assert essa_tier(study) == tier
+
+
+studies = st.builds(
+    Study,
+    design=st.sampled_from(["randomised", "quasi_experiment"]),
+    baseline_equivalence=st.sampled_from([None, "satisfied", "satisfied_with_adjustment", "not_satisfied"]),
+    is_adjusted=st.booleans(),
+    estimate=st.floats(-1, 1),
+    p_value=st.none() | st.floats(0, 1),
+    n=st.integers(0, 1000),
+    n_sites=st.integers(0, 5),
+    n_negative=st.integers(0, 2),
+    has_rationale=st.booleans(),
+)
+
+
+@given(studies)
+def test_no_study_carries_more_than_it_shows(study: Study) -> None:
+    found = essa_tier(study)
+
+    assert (found.why_not_higher == "") == (found.tier == 1)
+    if found.tier is not None:
+        assert study.n_negative == 0
+    if found.tier in (1, 2, 3):
+        assert study.estimate > 0 and study.p_value is not None and study.p_value < 0.05
+    if found.tier in (1, 2):
+        assert study.n >= 350 and study.n_sites >= 2
+    if study.design == "quasi_experiment":
+        assert found.tier != 1
