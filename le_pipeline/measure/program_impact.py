@@ -11,7 +11,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from le_pipeline.home import Home
-from le_pipeline.measure import achievement_effect, school_effect, statistics
+from le_pipeline.measure import achievement_effect, retention_effect, school_effect, statistics
 from le_pipeline.measure.impact import Row
 from le_pipeline.measure.inference import balance
 from le_pipeline.measure.plan_ledger import PlanLedger
@@ -20,7 +20,7 @@ from schemas import registry
 from schemas.analysis_plan import AnalysisPlan, load_plan
 
 TABLE = registry.tables()["program_impact"]
-DESIGNS = (achievement_effect, school_effect)
+DESIGNS = (achievement_effect, retention_effect, school_effect)
 CELL = ["outcome", "population", "state", "region", "subject", "period"]
 SIGNIFICANCE, POWER = 0.05, 0.8
 DIGITS = 10  # that are kept: what is beyond them may differ between machines
