@@ -65,10 +65,10 @@ def _row(name: str, claim: Claim, gathered: pl.DataFrame) -> Row:
 def _found(claim: Claim, wanted: Evidence, gathered: pl.DataFrame) -> Found:
     cells = _judged(chosen(wanted, gathered).join(_cautious(gathered), on=CELL, how="left"), claim)
     key = [name for name in cells.columns if cells[name].dtype == pl.String]
+    # nearest to support is the highest lower bound: the largest estimate would be the noisiest;
     # ties are broken by what the cells are, so that the order in which they come is of no effect
-    ordered = cells.sort(
-        pl.col("verdict").cast(BEST_FIRST), pl.col("estimate") * -1, *key, nulls_last=True, maintain_order=True
-    )
+    nearest = [pl.col("ci_low") * -1, pl.col("estimate") * -1]
+    ordered = cells.sort(pl.col("verdict").cast(BEST_FIRST), *nearest, *key, nulls_last=True, maintain_order=True)
     best = next((row for row in ordered.head(1).iter_rows(named=True) if row["estimate"] is not None), None)
     return Found(wanted, best, _counts(cells, claim))
 
