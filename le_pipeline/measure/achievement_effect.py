@@ -43,6 +43,11 @@ class Contrast:
         return f"{self.population}_share"
 
     @property
+    def other(self) -> str:
+        """The column with how far a row is treated by the other population."""
+        return next(share for share in SHARES if share != self.treatment)
+
+    @property
     def cluster(self) -> str:
         """The column that errors are clustered by."""
         return CLUSTER[self.population]
@@ -63,29 +68,45 @@ class Contrast:
     def rows(self) -> str:
         """The rows that are compared, as a query; those without a prior score are among them.
 
-        In the full roster a row is a student with one teacher, and treated where that teacher is.
+        In the full roster a row is a student with one teacher, who is its `teacher_key`, and treated where that teacher
+        is. Beside a teacher's own students of before, treated are those whose main teacher had any then.
         """
         each = self.specification.roster == "full_roster"
-        shares = (
-            ", ".join(
-                f"case when s.part = '{share.removesuffix('_share')}' then 1 else 0 end as {share}" for share in SHARES
+        teacher = "s.staff_key" if each else "s.teacher_key"
+        shares = [
+            f"case when s.part = '{share.removesuffix('_share')}' then 1 else 0 end" if each else f"s.{share}"
+            for share in SHARES
+        ]
+        told = ", ".join(f"{share} as {name}" for share, name in zip(shares, SHARES, strict=True))
+        rows = f"select s.* exclude ({', '.join(SHARES)}, teacher_key), {told}, {teacher} as teacher_key"
+        source = f"from (select * from {OF_CELL} where {' and '.join(self._kept)}) as s"
+        if self.is_matched:
+            rows += f", m.match_weight{' * s.dosage' if each else ''} as match_weight"
+            source += (
+                " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
+                f" and m.school_year = s.school_year and m.staff_key = {teacher}"
+                f" where m.match_weight > 0 and m.population = '{self.population}'"
+                f" and m.matching = '{self.specification.matching}'"
             )
-            if each
-            else ", ".join(f"s.{share}" for share in SHARES)
+        if self.specification.effects != "teacher":
+            return f"{rows} {source}"
+        untreated = f"case when {self.treatment} = 0 and prior_z_score is not null then school_year end"
+        return (
+            f"select * from ({rows} {source})"
+            f" qualify {self.treatment} = 0 or min({untreated}) over (partition by teacher_key) < school_year"
         )
+
+    @property
+    def _kept(self) -> list[str]:
+        each = self.specification.roster == "full_roster"
         kept = ["dosage > 0"] if each else ["is_main_teacher"]
         if self.specification.comparison == "applicant":
-            kept += ["mentee_share = 0", "(fellow_share > 0 or applicant_share > 0)"]
-        source = f"(select * from {OF_CELL} where {' and '.join(kept)}) as s"
-        if not self.is_matched:
-            return f"select s.* exclude ({', '.join(SHARES)}), {shares} from {source}"
-        return (
-            f"select s.* exclude ({', '.join(SHARES)}), {shares}, m.match_weight from {source}"
-            " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
-            " and m.school_year = s.school_year and m.staff_key = s.teacher_key"
-            f" where m.match_weight > 0 and m.population = '{self.population}'"
-            f" and m.matching = '{self.specification.matching}'"
-        )
+            kept.append(
+                f"part in ('{self.population}', 'applicant')"
+                if each
+                else f"{self.other} = 0 and ({self.treatment} > 0 or applicant_share > 0)"
+            )
+        return kept
 
 
 def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]:
@@ -140,7 +161,8 @@ def _row(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
 
 
 def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) -> LinearFit:
-    source, effects, dummies = COMPARED, [EFFECT_WITHIN], []
+    source = f"(select * from {COMPARED} where prior_z_score is not null)"
+    effects, dummies = [EFFECT_WITHIN], []
     if contrast.specification.effects:
         # errors for few clusters take one absorbed effect; the others are columns
         effects = [EFFECTS[contrast.specification.effects]]
@@ -153,7 +175,7 @@ def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) ->
         source = f"(select *{', ' if dummies else ''}{said} from {source})"
     model = LinearModel(
         outcome="z_score",
-        covariates=(contrast.treatment, *(set(SHARES) - {contrast.treatment}), *contrast.covariates, *dummies),
+        covariates=(contrast.treatment, contrast.other, *contrast.covariates, *dummies),
         clusters=(contrast.cluster,),
         fixed_effects=tuple(effects),
         weight=contrast.weight,
