@@ -41,7 +41,13 @@ def with_prior(prior: float | None) -> Row:
 
 
 def classes(  # noqa: PLR0913
-    seed: int, parts: dict[str, int], *, size: int = 8, effect: float = 0.3, years: tuple[int, ...] = (2015,), schools: int = 20
+    seed: int,
+    parts: dict[str, int],
+    *,
+    size: int = 8,
+    effect: float = 0.3,
+    years: tuple[int, ...] = (2015,),
+    schools: int = 20,
 ) -> list[Row]:
     """Classes of teachers by part, `effect` of a fellow or mentee; prior scores move both part and score."""
     random = np.random.default_rng(seed)

@@ -22,6 +22,7 @@ CLUSTER = {"fellow": "teacher_key", "mentee": "school"}  # mentees are chosen in
 EFFECTS = {"school": "school", "teacher": "teacher_key"}
 # held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
 OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"
+NOTHING = 1e-9  # a standard error below it is rounding
 LARGEST = 3.0  # standard deviations: beyond them, covariates nearly make up the treatment
 FEWEST_DEGREES = 2.0  # of freedom: with fewer an interval is wider than four standard errors either way, and unstable
 SHARES = ("fellow_share", "mentee_share")
@@ -144,20 +145,28 @@ def _row(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
     if n_comparison < 2:  # noqa: PLR2004
         return row | {"null_reason": "too_few_comparison"}
     described = _standardised(groups)
-    pooled = described.pop("pooled_sd")
+    pooled, omega = described.pop("pooled_sd"), described.pop("omega")
     row |= described
-    is_few = min(counts["n_treated_clusters"], n_comparison) < FEW
+    told = _estimated(con, contrast, is_few=min(counts["n_treated_clusters"], n_comparison) < FEW)
+    if "estimate" in told and pooled:
+        told |= {"effect_size": omega * told["estimate"] / pooled}
+    return row | told
+
+
+def _estimated(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) -> Row:
+    """The estimate with all that belongs to it, or why there is none."""
     try:
         fit = _fit(con, contrast, is_few=is_few)
     except EstimationError:
-        return row | {"null_reason": "not_estimable"}
+        return {"null_reason": "not_estimable"}
     if contrast.treatment not in fit.names:
-        return row | {"null_reason": "not_estimable"}
+        return {"null_reason": "not_estimable"}
     told = _told(fit, contrast, is_few=is_few)
-    if abs(told["estimate"]) > LARGEST or not told["degrees_of_freedom"] >= FEWEST_DEGREES:
-        return row | {"null_reason": "not_estimable"}
-    omega = 1 - 3 / (4 * counts["n"] - 9)
-    return row | told | {"effect_size": omega * told["estimate"] / pooled if pooled else None}
+    if not (told["standard_error"] or 0) > NOTHING:
+        return {"null_reason": "no_variation"}
+    if abs(told["estimate"]) > LARGEST or not (told["degrees_of_freedom"] or 0) >= FEWEST_DEGREES:
+        return {"null_reason": "not_estimable"}
+    return told
 
 
 def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) -> LinearFit:
@@ -175,7 +184,8 @@ def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) ->
         source = f"(select *{', ' if dummies else ''}{said} from {source})"
     model = LinearModel(
         outcome="z_score",
-        covariates=(contrast.treatment, contrast.other, *contrast.covariates, *dummies),
+        # the treatment last: where the others make it up, it is the one that goes
+        covariates=(contrast.other, *contrast.covariates, *dummies, contrast.treatment),
         clusters=(contrast.cluster,),
         fixed_effects=tuple(effects),
         weight=contrast.weight,
@@ -257,7 +267,7 @@ def _spread(rows: int, total: float, squares: float) -> float:
 
 
 def _standardised(groups: dict[bool, _Group]) -> Row:
-    """Mean of the comparison group, Hedges g of the two groups' prior scores, and their pooled standard deviation."""
+    """Mean of the comparison group, Hedges g of the groups' prior scores; what a g of scores is made with."""
     treated, other = groups[True], groups[False]
     freedom = treated.rows + other.rows - 2
     omega = 1 - 3 / (4 * (treated.rows + other.rows) - 9)
@@ -273,4 +283,5 @@ def _standardised(groups: dict[bool, _Group]) -> Row:
         "comparison_mean": other.weighted_after / other.weight,
         "baseline_difference": omega * apart / pooled["before"] if pooled["before"] else None,
         "pooled_sd": pooled["after"],
+        "omega": omega,
     }

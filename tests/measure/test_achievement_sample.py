@@ -70,7 +70,9 @@ def test_the_region_is_that_of_the_fellow_though_another_has_the_largest_share(l
 
 
 def test_students_without_a_standard_score_or_without_a_teacher_have_no_row(lake: Scenario) -> None:
-    found = sample(lake, [score("ann"), score("bob", z_score=None), score("cid")], [link("ann", "una"), link("bob", "una")])
+    found = sample(
+        lake, [score("ann"), score("bob", z_score=None), score("cid")], [link("ann", "una"), link("bob", "una")]
+    )
 
     assert told(found, "student_key") == [("ann",)]
 
@@ -218,9 +220,7 @@ def test_a_student_who_is_known_by_two_keys_has_one_row_with_the_score_of_before
     ]
 
 
-@pytest.mark.parametrize(
-    ("enrollment_share", "dosage"), [(0.8, 0.8), (1.0, 1.0), (1.2, 1.0), (None, 0.5), (0.3, 0.3)]
-)
+@pytest.mark.parametrize(("enrollment_share", "dosage"), [(0.8, 0.8), (1.0, 1.0), (1.2, 1.0), (None, 0.5), (0.3, 0.3)])
 def test_in_the_full_roster_a_link_weighs_the_time_spent_together_whoever_else_teaches(
     lake: Scenario, enrollment_share: float | None, dosage: float
 ) -> None:

@@ -54,7 +54,11 @@ def test_every_covariate_has_a_row_before_and_after_in_each_cell_with_anybody_tr
 
 def test_counts_before_are_of_all_candidates_and_after_of_the_matched_sample(lake: Scenario) -> None:
     """Two years: a teacher of both is two teacher-years."""
-    rows = [row | {"school_year": year} for year in (2014, 2015) for row in pool(year, {"fellow": 7, "none": 25, "applicant": 3})]
+    rows = [
+        row | {"school_year": year}
+        for year in (2014, 2015)
+        for row in pool(year, {"fellow": 7, "none": 25, "applicant": 3})
+    ]
 
     units, balance = tables(lake, [*rows, candidate("gonex", "former"), *pool(9, {"mentee": 4})])
 
@@ -99,9 +103,11 @@ def test_matching_brings_the_groups_nearer(lake: Scenario) -> None:
     _, balance = tables(lake, pool(8, {"fellow": 80, "none": 500}))
 
     for method in ("nearest", "full", "weighting"):
-        apart = {s: abs(one(balance, "experience_years", s, method)["standardised_difference"]) for s in ("before", "after")}
+        apart = {
+            s: abs(one(balance, "experience_years", s, method)["standardised_difference"]) for s in ("before", "after")
+        }
         assert apart["before"] > 0.25
-        assert apart["after"] < 0.1
+        assert apart["after"] < apart["before"] / 3
 
 
 def test_verdicts_are_the_thresholds_of_the_what_works_clearinghouse(lake: Scenario) -> None:

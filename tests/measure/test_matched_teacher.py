@@ -121,13 +121,18 @@ def test_other_keys_of_the_home_and_another_order_of_rows_change_nobodys_match(l
 
     assert first["is_tied"].any() is False
     assert first.select(said).sort(said).equals(second.select(said).sort(said))
-    keys = {row["staff_key"].ljust(32, "0"): again["staff_key"].ljust(32, "0") for row, again in zip(rows, renamed(rows)[::-1], strict=True)}
+    keys = {
+        row["staff_key"].ljust(32, "0"): again["staff_key"].ljust(32, "0")
+        for row, again in zip(rows, renamed(rows)[::-1], strict=True)
+    }
     who = pl.col("staff_key").replace_strict(keys)
     together = ("population", "matching", "staff_key", "match_set", "match_weight")
     assert first.with_columns(who).select(together).sort(together).equals(second.select(together).sort(together))
 
 
-def test_of_equals_the_one_with_fewer_students_is_taken_and_of_such_who_are_equal_too_it_is_said(lake: Scenario) -> None:
+def test_of_equals_the_one_with_fewer_students_is_taken_and_of_such_who_are_equal_too_it_is_said(
+    lake: Scenario,
+) -> None:
     equals = {"experience_years": 5.0}
     rows = [candidate("fayx", "fellow", **equals), candidate("sam", "fellow", experience_years=9.0)]
     rows += [candidate(name, n_students=n, **equals) for name, n in (("big", 50), ("low", 10), ("mid", 30))]

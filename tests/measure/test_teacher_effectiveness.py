@@ -40,7 +40,9 @@ def test_what_a_teacher_adds_is_found_and_shrunken_by_how_far_it_can_be_told(lak
     sizes = [5 + 5 * (i % 8) for i in range(120)]
     rows, truth = planted(1, sizes, spread=0.3)
 
-    found = effectiveness(lake, rows).with_columns(truth=pl.col("staff_key").replace_strict({k.ljust(32, "0"): v for k, v in truth.items()}))
+    found = effectiveness(lake, rows).with_columns(
+        truth=pl.col("staff_key").replace_strict({k.ljust(32, "0"): v for k, v in truth.items()})
+    )
 
     assert found["n_students"].to_list() == sizes
     assert found.select(pl.corr("value_added", "truth")).item() > 0.9
@@ -114,8 +116,7 @@ def test_neither_the_order_of_rows_nor_keys_of_teachers_and_students_move_a_figu
     rows, _ = planted(5, [4 + i % 5 for i in range(30)], spread=0.3)
     figures = ("n_students", "mean_residual", "reliability", "value_added")
     renamed = [
-        row
-        | {name: row[name][::-1].strip("x") + "y" for name in ("student_key", "staff_key", "teacher_key")}
+        row | {name: row[name][::-1].strip("x") + "y" for name in ("student_key", "staff_key", "teacher_key")}
         for row in reversed(rows)
     ]
 
@@ -127,7 +128,8 @@ def test_neither_the_order_of_rows_nor_keys_of_teachers_and_students_move_a_figu
 def test_states_and_subjects_are_estimated_apart(lake: Scenario) -> None:
     rows, _ = planted(6, [8] * 20, spread=0.3)
     other = [
-        row | {"state": "MO", "grade_year": "MO", "z_score": 100 - row["z_score"]}
+        row
+        | {"state": "MO", "grade_year": "MO", "z_score": 100 - row["z_score"]}
         | {name: f"m{row[name]}" for name in ("student_key", "staff_key", "teacher_key")}
         for row in rows
     ]
