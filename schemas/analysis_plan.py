@@ -132,9 +132,9 @@ def load_plan(own: Path) -> AnalysisPlan:
     plan = plan.extended(added)
     for name, specification in plan.specifications.items():
         if fault := _fault(plan, specification):
-            loc, said = fault
-            place = loc if loc in lines else ("specifications", name, "covariates")
-            line = yaml_file.line_of(place, lines)
+            group, said = fault
+            declared: Loc = ("covariates", group)
+            line = yaml_file.line_of(declared if declared in lines else ("specifications", name, "covariates"), lines)
             raise ContractError(f"{own.name}, line {line}: specification {name} {said}")
     return plan
 
@@ -146,11 +146,11 @@ def covariates_of(design: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in numbers if name not in NOT_HELD_EQUAL and not name.startswith("retained_")))
 
 
-def _fault(plan: AnalysisPlan, specification: Specification) -> tuple[Loc, str] | None:
-    """What is wrong with the covariates of a specification, and where."""
+def _fault(plan: AnalysisPlan, specification: Specification) -> tuple[str | None, str] | None:
+    """What is wrong with the covariates of a specification, and in which group."""
     unknown = [group for group in specification.covariates if group not in plan.covariates]
     if unknown:
-        return (), (
+        return None, (
             f"names {', '.join(unknown)} among its covariates; the plan has the groups {', '.join(plan.covariates)},"
             " and more can be declared under `covariates`"
         )
@@ -160,10 +160,10 @@ def _fault(plan: AnalysisPlan, specification: Specification) -> tuple[Loc, str] 
     for group in specification.covariates:
         wrong = [name for name in plan.covariates[group] if name not in known]
         if wrong:
-            return ("covariates", group), (
+            return group, (
                 f"has the covariates {', '.join(wrong)}, by its group {group};"
                 f" linked.{SAMPLES[specification.design]} has {', '.join(known)}"
             )
     if specification.design == "retention" and specification.matching and not plan.columns(specification):
-        return (), "matches teachers on nothing; name groups under `covariates`"
+        return None, "matches teachers on nothing; name groups under `covariates`"
     return None
