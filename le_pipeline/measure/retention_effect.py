@@ -13,17 +13,13 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from le_pipeline.errors import EstimationError
 from le_pipeline.measure import impact, statistics
 from le_pipeline.measure.impact import Row
 from le_pipeline.measure.inference.balance import balance
 from le_pipeline.measure.inference.matching import Options, match
 from le_pipeline.measure.retention_model import MODELS, TREATED
-from schemas import registry
 from schemas.analysis_plan import AnalysisPlan, Matching, Population, RetentionSpecification
 
-TABLE = registry.tables()["retention_sample"]
-COVARIATES = frozenset(c.name for c in TABLE.columns if c.required and c.field.type in ("integer", "number"))
 LEAST = 2  # clusters, and people, of either group
 
 
@@ -37,13 +33,8 @@ def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]
     Args:
         con: a connection that has linked.retention_sample.
         plan: what to estimate.
-
-    Raises:
-        EstimationError: a specification names covariates that the sample does not have, or none to match on.
     """
     declared = {name: of for name, of in plan.specifications.items() if isinstance(of, RetentionSpecification)}
-    for name, specification in declared.items():
-        _check(name, specification, plan.columns(specification))
     for population in get_args(Population):
         known = f"part in ('{population}', 'none', 'applicant') and retained_in_school is not null"
         treated = f"select * from linked.retention_sample where {known} and part = '{population}'"
@@ -55,17 +46,6 @@ def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]
                 if population in specification.populations:
                     told = {"population": population, "specification": name} | cell.row
                     yield told | _effect(teachers, specification, plan.columns(specification))
-
-
-def _check(name: str, specification: RetentionSpecification, covariates: tuple[str, ...]) -> None:
-    unknown = [column for column in covariates if column not in COVARIATES]
-    if unknown:
-        raise EstimationError(
-            f"specification {name} has the covariates {', '.join(unknown)}; linked.retention_sample has"
-            f" {', '.join(sorted(COVARIATES))}"
-        )
-    if specification.matching and not covariates:
-        raise EstimationError(f"specification {name} matches teachers on nothing; name groups under `covariates`")
 
 
 def _in_order(teachers: pl.DataFrame, population: str) -> pl.DataFrame:
