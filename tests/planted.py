@@ -1,0 +1,267 @@
+"""A synthetic state in the linked tables, with the effects that the generator plants and once more without them.
+
+It is what `deliver` writes without faults, short of the files: the generator's people, rosters and scores go to the
+tables that linking would make of them, and the pipeline's own steps do the rest, from linked.standard_score on.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from generator.careers import primary_job
+from generator.delivery import Options, draw_rosters, draw_staff
+from generator.programme import Programme
+from generator.pupils import Pupils
+from generator.rosters import Roster
+from generator.scores import Tests, draw_tests, teaching_effects
+from generator.settings import (
+    LOUISIANA,
+    RACES,
+    SCHOOL_YEARS,
+    SCORES,
+    TAUGHT_SUBJECTS,
+)
+from generator.workforce import TEACHER, Workforce
+from le_pipeline.home import Home
+from le_pipeline.measure import achievement_effect
+from le_pipeline.measure.impact import ALL, Cell, Row
+from le_pipeline.warehouse.lake import polars_schema
+from schemas import registry
+from schemas.analysis_plan import AnalysisPlan, load_plan
+from steps import STEP
+
+STATE = LOUISIANA
+PLANTED, NOTHING = "planted", "nothing"
+NONE = dict.fromkeys(TAUGHT_SUBJECTS, 0.0)
+# the two arms are one state, with the same draws: their difference is what was planted, and hardly any noise
+MODELS = {PLANTED: SCORES, NOTHING: replace(SCORES, fellow_effect=NONE, mentee_effect=NONE)}
+MADE = ("score_teacher", "student_exposure", "achievement_sample")
+POSITIONS = {"Teacher": "teacher", "Instructional Coach": "instructional_coach", "Principal": "principal"}
+POSITIONS |= {"Assistant Principal": "assistant_principal", "Counselor": "counselor"}
+
+
+@dataclass(frozen=True)
+class State:
+    """One draw: tables by name that both arms share, and the assessments of each arm."""
+
+    tables: dict[str, pl.DataFrame]
+    assessments: dict[str, pl.DataFrame]
+
+
+def draw(students: int, seed: int) -> State:
+    """Draw Louisiana, of a world with so many students."""
+    options = Options(students, seed, dirt=False)
+    workforce, programme = draw_staff(STATE, round(students * STATE.student_share), options)
+    assessments: dict[str, list[pl.DataFrame]] = {arm: [] for arm in MODELS}
+    links, enrolments = [], []
+    for district in workforce.districts:
+        rng = options.random(0, 3, district.index)
+        for roster, pupils in draw_rosters(workforce, district, rng):
+            links.append(_links(pupils, roster, workforce))
+            enrolments.append(_enrolments(pupils, roster))
+            here = rng
+            for arm, model in MODELS.items():
+                rng_of_arm = deepcopy(here)
+                teaching = teaching_effects(STATE, pupils, roster, workforce.people, programme, model)
+                assessments[arm].append(_scores(pupils, roster, draw_tests(STATE, pupils, roster, teaching, rng_of_arm)))
+            rng.bit_generator.state = rng_of_arm.bit_generator.state
+    return State(
+        {
+            "teacher_student_link": pl.concat(links),
+            "student_school_association": pl.concat(enrolments),
+            "staff_year": _staff(workforce),
+            "program_role": _roles(workforce, programme),
+            "person_alias": pl.DataFrame(),
+        },
+        {arm: pl.concat(parts) for arm, parts in assessments.items()},
+    )
+
+
+def connected(state: State) -> duckdb.DuckDBPyConnection:
+    """The tables that both arms share, in a database in memory."""
+    con = duckdb.connect(config={"threads": 1})
+    con.execute("create schema canonical; create schema linked; create schema reference")
+    family = str(registry.HERE / "reference" / "subject_family.csv")
+    con.execute(f"create view reference.subject_family as from read_csv('{family}', header = true, all_varchar = true)")
+    for name, rows in state.tables.items():
+        _put(con, name, rows)
+    return con
+
+
+def measure(con: duckdb.DuckDBPyConnection, assessments: pl.DataFrame) -> None:
+    """Run the steps from assessments to matched teachers."""
+    _put(con, "student_assessment", assessments)
+    for name in ("standard_score", *MADE):
+        con.execute(f"create or replace table linked.{name} as {STEP[name].sql}")
+    effectiveness = STEP["teacher_effectiveness"]
+    assert effectiveness.estimate
+    _put(con, effectiveness.table.name, effectiveness.estimate(Home.at(Path()), con, con.sql(effectiveness.sql).pl()))
+    con.execute(f"create or replace table linked.matching_candidate as {STEP['matching_candidate'].sql}")
+    matched = STEP["matched_teacher"]
+    assert matched.finish
+    _put(con, matched.table.name, matched.finish(con.sql(matched.sql).pl()))
+
+
+def plan() -> AnalysisPlan:
+    """The plan as it is shipped."""
+    return load_plan(Path("none of its own"))
+
+
+def estimates(con: duckdb.DuckDBPyConnection, declared: AnalysisPlan) -> list[Row]:
+    """Effects over all years of the state: rows of marts.program_impact with, as `planted`, what should be found.
+
+    Standard scores are in units of the state's standard deviation, which is not the generator's: `planted` is in them.
+    """
+    found = []
+    for population, subject in ((population, subject) for population in ("fellow", "mentee") for subject in TAUGHT_SUBJECTS):
+        effect = getattr(SCORES, f"{population}_effect")[subject]
+        row = con.execute(
+            f"""
+            select sum(a.{population}_share / s.reference_sd) / sum(a.{population}_share)
+            from linked.achievement_sample as a
+            join linked.standard_score as s using (student_key, subject, school_year)
+            where a.is_main_teacher and a.prior_z_score is not null and a.subject = $1
+            """,
+            [subject],
+        ).fetchone()
+        assert row
+        planted = effect * STATE.points_per_sd * row[0]
+        cell = Cell(STATE.code, ALL, subject, ALL)
+        found += [
+            one | {"planted": planted} for one in achievement_effect.effects_in(con, declared, population, cell)
+        ]
+    return found
+
+
+def _put(con: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:
+    """Replace a table by the rows; columns that they do not have are null."""
+    table = registry.tables()[name]
+    typed = pl.DataFrame(
+        {c: rows[c].cast(t) if c in rows.columns else pl.Series([None] * rows.height, dtype=t) for c, t in polars_schema(table).items()}
+    )
+    con.register("put", typed.to_arrow())
+    con.execute(f"create or replace table {table.qualified_name} as from put")
+    con.unregister("put")
+
+
+def _links(pupils: Pupils, roster: Roster, workforce: Workforce) -> pl.DataFrame:
+    staff = pl.Series([person.staff_id for person in workforce.people], dtype=pl.String)
+    return roster.links.select(
+        state=pl.lit(STATE.code),
+        school_year=pl.lit(roster.year),
+        student_key=pupils.people["student_id"].gather(roster.links["pupil"]),
+        staff_key=staff.gather(roster.links["staff_number"] - 1),
+        subject="subject",
+        enrollment_share="enrollment_share",
+        weight="weight",
+        is_under_claimed=pl.lit(value=False),
+        is_over_claimed=pl.lit(value=False),
+        is_disputed=pl.lit(value=False),
+    )
+
+
+def _enrolments(pupils: Pupils, roster: Roster) -> pl.DataFrame:
+    schools = pl.Series([school.school_id for school in roster.district.schools])
+    places = roster.enrollments.select("pupil", "school").unique(maintain_order=True)
+    return pl.DataFrame(
+        {
+            "state": [STATE.code] * places.height,
+            "school_year": [roster.year] * places.height,
+            "student_key": pupils.people["student_id"].gather(places["pupil"]),
+            "school_id": schools.gather(places["school"]),
+        }
+    )
+
+
+def _scores(pupils: Pupils, roster: Roster, tests: Tests) -> pl.DataFrame:
+    people = pupils.people[tests.rows]
+    schools = np.array([school.school_id for school in roster.district.schools])
+    described = people.select(
+        pl.lit(STATE.code).alias("state"),
+        pl.lit(roster.year).alias("school_year"),
+        pl.col("student_id").alias("student_key"),
+        pl.lit("LEAP").alias("assessment"),
+        pl.Series("grade", np.char.zfill(tests.grade.astype(str), 2)),
+        pl.Series("school_id", schools[tests.school]),
+        pl.when("is_female").then(pl.lit("female")).otherwise(pl.lit("male")).alias("sex"),
+        pl.Series("race_ethnicity", list(RACES)).gather(people["race"]),
+        *(
+            pl.when(flag).then(pl.lit("yes")).otherwise(pl.lit("no")).alias(name)
+            for flag, name in (
+                ("is_disadvantaged", "economically_disadvantaged"),
+                ("is_english_learner", "english_learner"),
+                ("has_disability", "disability"),
+            )
+        ),
+    )
+    counts = tests.is_tested & ~tests.is_void
+    return pl.concat(
+        described.with_columns(subject=pl.lit(subject), scale_score=pl.Series(tests.score[:, column])).filter(
+            pl.Series(counts[:, column])
+        )
+        for column, subject in enumerate(STATE.subjects)
+        if subject in TAUGHT_SUBJECTS
+    )
+
+
+def _staff(workforce: Workforce) -> pl.DataFrame:
+    rows = []
+    for year in SCHOOL_YEARS:
+        second = {job.person: job for job in workforce.second_jobs[year]}
+        for job in workforce.jobs[year]:
+            person = job.person
+            primary = primary_job([job, second[person]] if person in second else [job])
+            rows.append(
+                {
+                    "state": STATE.code,
+                    "school_year": year,
+                    "staff_key": person.staff_id,
+                    "school_id": primary.school.school_id,
+                    "lea_id": workforce.districts[primary.school.district].code,
+                    "position": POSITIONS[job.position],
+                    "is_teacher": "yes" if job.position == TEACHER else "no",
+                    "fte": primary.fte,
+                    "frpl_share": primary.school.frpl_share[year],
+                    "experience_years": float(person.experience_when_hired + year - person.hired),
+                    "sex": person.sex.lower(),
+                    "race_ethnicity": person.race,
+                    "source": "staff_file",
+                }
+            )
+    return pl.DataFrame(rows)
+
+
+def _roles(workforce: Workforce, programme: Programme) -> pl.DataFrame:
+    mentored = {
+        person: min(year for year, mentees in programme.mentored.items() if person in mentees)
+        for person in set().union(*programme.mentored.values())
+    }
+    rows = []
+    for year in SCHOOL_YEARS:
+        for job in workforce.jobs[year]:
+            person, role = job.person, programme.role(job.person, year)
+            fellowship, turned_down = programme.fellowships.get(person), programme.turned_down.get(person)
+            since = (fellowship.cohort if fellowship else None), mentored.get(person), turned_down
+            rows.append(
+                {
+                    "state": STATE.code,
+                    "school_year": year,
+                    "staff_key": person.staff_id,
+                    "role": role.name,
+                    "is_active": role.is_active,
+                    "cohort": role.cohort,
+                    "region": role.region or workforce.districts[job.school.district].region,
+                    "fellow_since": since[0],
+                    "mentee_since": since[1],
+                    "applied_since": since[2],
+                    "application_decision": "not_selected" if turned_down and turned_down <= year else None,
+                    "is_pre_program": role.name == "none" and any(since),
+                }
+            )
+    return pl.DataFrame(rows, infer_schema_length=None)
