@@ -24,10 +24,9 @@ def cr1(solved: Solved) -> Floats:
 
     With two, the covariance by each is added and that by both together taken away (Cameron, Gelbach and Miller 2011).
     """
-    effects = dict(zip(solved.effects, zip(solved.levels, solved.parts, strict=True), strict=True))
     full = np.zeros(len(solved.gram) - 1)
     full[solved.kept] = solved.coefficients
-    clusters, scores = solved.sums.scores(full, effects, solved.clusters)
+    clusters, scores = solved.sums.scores(full, solved.added(), solved.clusters)
     scores = scores[:, solved.kept]
     meat = np.zeros_like(solved.inverse)
     for codes in clusters:
@@ -50,7 +49,7 @@ def cr3(solved: Solved) -> Floats:
     whole, cluster = solved.cross_by_cluster.sum(axis=0), solved.cells.codes[-1]
     covariance = np.zeros_like(solved.inverse)
     for code, own in enumerate(solved.cross_by_cluster):
-        gram = refit(whole - own, solved.cells.take(cluster != code), len(solved.effects))
+        gram = refit(whole - own, solved.cells.take(cluster != code), len(solved.effect_names))
         left = gram[:-1, :-1]
         if np.linalg.matrix_rank(left, tol=LEAST_SHARE * np.trace(solved.gram)) < len(left):
             raise EstimationError(
@@ -78,7 +77,7 @@ def cr2(solved: Solved, contrasts: Floats) -> tuple[Floats, Floats]:
     root = linalg.cholesky(solved.inverse, lower=True)
     directions = contrasts @ solved.inverse
     residual = solved.residual(solved.coefficients)
-    levels = np.bincount(solved.cells.codes[0], solved.cells.weight) if solved.effects else np.ones(0)
+    levels = np.bincount(solved.cells.codes[0], solved.cells.weight) if solved.effect_names else np.ones(0)
     parts = list(_parts(solved))
     meat = np.zeros_like(solved.inverse)
     told = []
@@ -154,7 +153,7 @@ def _through_effects(solved: Solved, residual: Floats, row: Floats) -> Floats:
     """How a sign on the residuals of one cluster (column) moves another's (row) by way of the fixed effects."""
     cluster = solved.cells.codes[-1]
     size = cluster.max() + 1
-    if not solved.effects:
+    if not solved.effect_names:
         return np.zeros((size, size))
     effects = FixedEffects(solved.cells.codes[:-1], solved.cells.weight)
     within = solved.cells.means - solved.taken
@@ -183,7 +182,7 @@ def _parts(solved: Solved) -> Iterator[_Part]:
     for code, places in enumerate(np.split(order, np.flatnonzero(np.diff(cluster[order])) + 1)):
         own = cells.take(places)
         cross = gram_within(solved.cross_by_cluster[code], own, solved.taken[places])
-        if not solved.effects:
+        if not solved.effect_names:
             yield _Part(cross, np.zeros(0, dtype=np.intp), np.zeros(0), np.zeros((0, len(cross))))
             continue
         levels, place = np.unique(own.codes[0], return_inverse=True)

@@ -129,16 +129,13 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
     terms = [*(["1"] if has_intercept else []), *(quoted(name) for name in (*model.covariates, model.outcome))]
     sums = Sums(_rows(rows), terms, (*model.fixed_effects, *model.clusters), model.weight)
     n_complete = sums.n
+    if not n_complete:
+        raise EstimationError("no row has every variable of the model; look at what its columns leave empty")
     effects = _effects(sums, model.fixed_effects)
     if not sums.n:
-        raise EstimationError("no row has every variable of the model; look at what its columns leave empty")
-    levels, by_level = [], []
-    for name in model.fixed_effects:
-        of_level, (found,) = sums.cells((name,))
-        levels.append(found)
-        by_level.append(of_level.sums)
+        raise EstimationError("every row is alone in a fixed effect, so that nothing is left to compare")
+    levels, by_level, cross = _by_level(sums, model.fixed_effects, effects)
     parts = effects.fit(by_level)
-    cross = sums.cross_products()
     gram = cross - sum((total.T @ part for total, part in zip(by_level, parts, strict=True)), np.zeros_like(cross))
     gram = (gram + gram.T) / 2
     dropped = collinear(gram[:-1, :-1], np.diag(cross)[:-1])
@@ -149,13 +146,14 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
     scale = 1 / np.sqrt(np.diag(inner))
     inverse = linalg.inv(inner * np.outer(scale, scale)) * np.outer(scale, scale)
     coefficients = solve(inner, gram[kept, -1])
-    n_clusters, nested = _clusters(sums, model)
+    n_clusters, nested = _clusters(sums, model, effects)
     n_parameters = len(kept) + effects.count(nested)
     solved = Solved(
         sums=sums,
         clusters=model.clusters,
-        effects=model.fixed_effects,
-        levels=tuple(levels),
+        effect_names=model.fixed_effects,
+        effects=effects,
+        levels=levels,
         parts=tuple(parts),
         kept=kept,
         gram=gram,
@@ -207,12 +205,34 @@ def _effects(sums: Sums, names: tuple[str, ...]) -> FixedEffects:
     return FixedEffects(tuple(np.unique(codes, return_inverse=True)[1] for codes in left.codes), left.weight)
 
 
-def _clusters(sums: Sums, model: LinearModel) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+def _by_level(
+    sums: Sums, names: tuple[str, ...], effects: FixedEffects
+) -> tuple[tuple[pl.Series, ...], list[Floats], Floats]:
+    """The levels of each fixed effect, the variables' sums by them, and the cross products over all rows."""
+    sizes = [len(total) for total in effects.totals]
+    found = [
+        # cross products come along where there are fewest levels to keep them apart by
+        sums.cells((name,), with_products=sums.is_narrow and place == int(np.argmin(sizes)))
+        for place, name in enumerate(names)
+    ]
+    products = [cells.products for cells, _ in found if cells.products is not None]
+    cross = products[0] if products else sums.cross_products()
+    return tuple(levels for _, (levels,) in found), [cells.sums for cells, _ in found], cross
+
+
+def _clusters(sums: Sums, model: LinearModel, effects: FixedEffects) -> tuple[tuple[int, ...], tuple[bool, ...]]:
     """How many clusters there are, by each; and whether each fixed effect is nested in one of them."""
     counted = [len(sums.cells((name,), with_sums=False)[0].n) for name in model.clusters]
     if min(counted) < 2:  # noqa: PLR2004
         raise EstimationError("the model has fewer than two clusters, so that no error can be told")
-    nested = tuple(any(sums.is_nested(effect, cluster) for cluster in model.clusters) for effect in model.fixed_effects)
+    nested = tuple(
+        # with fewer levels than clusters some level lies in several
+        any(
+            len(total) >= count and sums.is_nested(effect, cluster)
+            for cluster, count in zip(model.clusters, counted, strict=True)
+        )
+        for effect, total in zip(model.fixed_effects, effects.totals, strict=True)
+    )
     return tuple(counted), nested
 
 

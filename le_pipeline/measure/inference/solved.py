@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from le_pipeline.measure.inference.fixed_effects import FixedEffects
-from le_pipeline.measure.inference.sums import Cells, Floats, Sums
+from le_pipeline.measure.inference.sums import Cells, Effect, Floats, Sums
+
+FEW_ROWS = 20  # per combination of fixed effects: with fewer, one table of all combinations is no smaller than the rows
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,14 @@ class Solved:
     """The sums, the fixed effects, the cross products that are left, and the coefficients.
 
     Variables are the covariates and last the outcome, each less its `sums.centre`; `kept` are the covariates' places
-    that were not dropped. `levels` and `parts` say by fixed effect what its levels are, and what they
-    add to each variable; `gram` are the cross products within fixed effects, `inverse` that of its kept covariates.
+    that were not dropped. `levels` and `parts` say by fixed effect what its levels are, and what they add to each
+    variable; `gram` are the cross products within fixed effects, `inverse` that of its kept covariates.
     """
 
     sums: Sums = field(repr=False)
     clusters: tuple[str, ...]
-    effects: tuple[str, ...]
+    effect_names: tuple[str, ...]
+    effects: FixedEffects
     levels: tuple[pl.Series, ...]
     parts: tuple[Floats, ...]
     kept: NDArray[np.intp]
@@ -43,10 +46,19 @@ class Solved:
         """Weights of the variables of `columns` in a residual: outcome less covariates x coefficients."""
         return np.append(-coefficients, 1.0)
 
+    def added(self) -> list[Effect]:
+        """What the fixed effects add to the variables: all together, where not many combinations of levels occur."""
+        names, codes = self.effect_names, self.effects.codes
+        if len(names) > 1 and len(self.effects.weight) * FEW_ROWS <= self.sums.n:
+            levels = tuple(of[code] for of, code in zip(self.levels, codes, strict=True))
+            parts = sum((part[code] for part, code in zip(self.parts, codes, strict=True)), np.zeros(1))
+            return [Effect(names, levels, np.asarray(parts))]
+        return [Effect((name,), (of,), part) for name, of, part in zip(names, self.levels, self.parts, strict=True)]
+
     @cached_property
     def cells(self) -> Cells:
         """Rows that share every fixed effect and the one cluster; the cluster's codes come last."""
-        cells, _ = self.sums.cells((*self.effects, *self.clusters))
+        cells, _ = self.sums.cells((*self.effect_names, *self.clusters))
         return Cells(cells.n, cells.weight, cells.sums[:, self.columns], cells.codes)
 
     @cached_property

@@ -43,13 +43,15 @@ class Rows:
 class Cells:
     """Rows that share the levels of some groups: their number, their weight, and sums of the variables by weight.
 
-    `codes` has one array per group: the place of the level among its levels in order of value.
+    `codes` has one array per group: the place of the level among its levels in order of value. `products` has the cross
+    products of the variables over all cells, where they were asked for.
     """
 
     n: NDArray[np.int64]
     weight: Floats
     sums: Floats
     codes: tuple[Codes, ...]
+    products: Floats | None = None
 
     def take(self, kept: Flags | Codes) -> Cells:
         """Those cells only."""
@@ -59,6 +61,15 @@ class Cells:
     def means(self) -> Floats:
         """Weighted means of the variables."""
         return self.sums / self.weight[:, None]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a fixed effect, or all of them together, add to each variable: one row per combination of levels."""
+
+    groups: tuple[str, ...]
+    levels: tuple[pl.Series, ...]
+    parts: Floats
 
 
 class Sums:
@@ -91,19 +102,23 @@ class Sums:
         self._rows.con.register(name, pl.DataFrame({"level": levels}).to_arrow())
         self._from = f"(select * from {self._from} where {quoted(group)} not in (select level from {name}))"
 
-    def cells(self, groups: tuple[str, ...], *, with_sums: bool = True) -> tuple[Cells, tuple[pl.Series, ...]]:
+    def cells(
+        self, groups: tuple[str, ...], *, with_sums: bool = True, with_products: bool = False
+    ) -> tuple[Cells, tuple[pl.Series, ...]]:
         """One per combination of levels that occurs, in order of value; and the levels of each group."""
         terms = dict(zip((f"s{place}" for place in range(len(self._terms))), self._weighed(self._terms), strict=True))
         sums = [
             f"{self._sum(term, bound)} as {name}"
             for (name, term), bound in zip(terms.items(), self.bound * self.heaviest, strict=True)
         ]
+        products = [f"{term} as p{place}" for place, term in enumerate(self._products())] if with_products else []
         weight = (
             f"{self._sum('w', self.heaviest)} as weight" if self._is_weighted else "cast(count(*) as double) as weight"
         )
         named = {f"g{place}": quoted(group) for place, group in enumerate(groups)}
         selected = [*(f"{column} as {name}" for name, column in named.items()), "count(*) as n", weight]
-        frame = self._query(f"{', '.join(selected + (sums if with_sums else []))}", by=", ".join(named.values())).pl()
+        selected += [*(sums if with_sums else []), *products]
+        frame = self._query(", ".join(selected), by=", ".join(named.values())).pl()
         coded = frame.select(pl.col(name).rank("dense").cast(pl.Int64) - 1 for name in named)
         order = coded.select(pl.arg_sort_by(*named)).to_series() if named else pl.Series([0])
         levels = tuple(frame[name].unique().sort() for name in named)
@@ -113,6 +128,9 @@ class Sums:
             weight=frame["weight"].to_numpy(),
             sums=frame.select(list(terms)).to_numpy() if with_sums else np.zeros((len(frame), 0)),
             codes=tuple(coded[name].to_numpy() for name in named),
+            products=self._square(frame.select(f"p{place}" for place in range(len(products))).sum().row(0))
+            if products
+            else None,
         )
         return cells, levels
 
@@ -127,13 +145,25 @@ class Sums:
 
     def cross_products(self) -> Floats:
         """Sum over rows of weight x variable x variable, all variables by all variables."""
-        if len(self._terms) > MOST_NARROW:
+        if not self.is_narrow:
             return np.asarray(self._in_batches()[0])
-        pairs = list(combinations_with_replacement(range(len(self._terms)), 2))
+        return self._square(self._query(", ".join(self._products())).fetchone() or ())
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the variables are few enough for the engine to add up their cross products itself."""
+        return len(self._terms) <= MOST_NARROW
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        return list(combinations_with_replacement(range(len(self._terms)), 2))
+
+    def _products(self) -> list[str]:
         weighed, bound = self._weighed(self._terms), self.bound * self.heaviest
-        terms = [self._sum(f"{weighed[i]} * {self._terms[j]}", bound[i] * self.bound[j]) for i, j in pairs]
+        return [self._sum(f"{weighed[i]} * {self._terms[j]}", bound[i] * self.bound[j]) for i, j in self._pairs()]
+
+    def _square(self, sums: tuple[float, ...]) -> Floats:
         found = np.empty((len(self._terms), len(self._terms)))
-        for (i, j), value in zip(pairs, self._query(", ".join(terms)).fetchone() or (), strict=True):
+        for (i, j), value in zip(self._pairs(), sums, strict=True):
             found[i, j] = found[j, i] = value
         return found
 
@@ -158,19 +188,19 @@ class Sums:
         return found.total()
 
     def scores(
-        self, coefficients: Floats, effects: dict[str, tuple[pl.Series, Floats]], groups: tuple[str, ...]
+        self, coefficients: Floats, effects: list[Effect], groups: tuple[str, ...]
     ) -> tuple[NDArray[np.int64], Floats]:
         """Sum of weight x covariate x residual, both within fixed effects, by combination of groups.
 
         Args:
             coefficients: one per covariate.
-            effects: by fixed effect its levels, and what it adds to each variable at each level.
+            effects: what the fixed effects add to the variables.
             groups: the clusters.
 
         Returns:
             The codes of each combination, one row per group; and the sums, one row per combination.
         """
-        reach = self.bound + sum((np.abs(part).max(axis=0) for _, part in effects.values()), start=np.zeros(1))
+        reach = self.bound + sum((np.abs(effect.parts).max(axis=0) for effect in effects), start=np.zeros(1))
         beyond = float(reach[:-1] @ np.abs(coefficients) + reach[-1])
         with self._joined(effects) as (joined, within):
             left = " - ".join(
@@ -197,13 +227,15 @@ class Sums:
         return codes.to_numpy().T, frame.select(f"s{place}" for place in range(len(coefficients))).to_numpy()
 
     @contextmanager
-    def _joined(self, effects: dict[str, tuple[pl.Series, Floats]]) -> Iterator[tuple[str, list[str]]]:
+    def _joined(self, effects: list[Effect]) -> Iterator[tuple[str, list[str]]]:
         joined, within = f"{self._from} as r", list(self._terms)
         names = [f"{EFFECT}_{place}" for place in range(len(effects))]
-        for name, (group, (levels, parts)) in zip(names, effects.items(), strict=True):
-            columns = {f"{name}_{place}": parts[:, place] for place in range(parts.shape[1])}
-            self._rows.con.register(name, pl.DataFrame({f"{name}_level": levels, **columns}).to_arrow())
-            joined += f" join {name} on {name}_level = r.{quoted(group)}"
+        for name, effect in zip(names, effects, strict=True):
+            columns = {f"{name}_{place}": effect.parts[:, place] for place in range(effect.parts.shape[1])}
+            levels = {f"{name}_of_{place}": levels for place, levels in enumerate(effect.levels)}
+            self._rows.con.register(name, pl.DataFrame({**levels, **columns}).to_arrow())
+            same = [f"{of} = r.{quoted(group)}" for of, group in zip(levels, effect.groups, strict=True)]
+            joined += f" join {name} on {' and '.join(same)}"
             within = [f"{term} - {column}" for term, column in zip(within, columns, strict=True)]
         try:
             yield joined, [f"({term})" for term in within]
@@ -214,14 +246,12 @@ class Sums:
     def _ranges(self, numbers: list[str], groups: list[str]) -> tuple[Floats, Floats, int]:
         """Least and greatest value of each number over the rows that have everything, and how many rows these are."""
         told = ", ".join([*(f"min({name}), max({name})" for name in numbers), "count(*)"])
-        known = ", ".join(f"count({name})" for name in [*numbers, *groups])
-        *found, n = self._query(f"{known}, {told}").fetchone() or ()
-        counts, ends = found[: len(numbers) + len(groups)], found[len(numbers) + len(groups) :]
-        is_whole = all(count == n for count in counts) and np.isfinite(np.array(ends, dtype=float)).all()
-        if not is_whole or (self._is_weighted and ends[-2] <= 0):
-            usable = [f"isfinite({name})" for name in numbers] + [f"{group} is not null" for group in groups]
-            positive = ["w > 0"] if self._is_weighted else []
-            self._from = f"(select * from {self._from} where {' and '.join([*usable, *positive])})"
+        # a sum is missing or infinite as soon as one of its terms is
+        usable = [f"isfinite({' + '.join(numbers)})", *(f"{group} is not null" for group in groups)]
+        usable += ["w > 0"] if self._is_weighted else []
+        *ends, n, n_usable = self._query(f"{told}, count(*) filter ({' and '.join(usable)})").fetchone() or ()
+        if n_usable < n:
+            self._from = f"(select * from {self._from} where {' and '.join(usable)})"
             *ends, n = self._query(told).fetchone() or ()
         if not n:
             return np.zeros(len(numbers)), np.zeros(len(numbers)), 0
