@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import duckdb
@@ -20,20 +21,14 @@ from generator.programme import Programme
 from generator.pupils import Pupils
 from generator.rosters import Roster
 from generator.scores import Tests, draw_tests, teaching_effects
-from generator.settings import (
-    LOUISIANA,
-    RACES,
-    SCHOOL_YEARS,
-    SCORES,
-    TAUGHT_SUBJECTS,
-)
+from generator.settings import LOUISIANA, RACES, SCHOOL_YEARS, SCORES, TAUGHT_SUBJECTS
 from generator.workforce import TEACHER, Workforce
 from le_pipeline.home import Home
 from le_pipeline.measure import achievement_effect
 from le_pipeline.measure.impact import ALL, Cell, Row
 from le_pipeline.warehouse.lake import polars_schema
 from schemas import registry
-from schemas.analysis_plan import AnalysisPlan, load_plan
+from schemas.analysis_plan import AnalysisPlan
 from steps import STEP
 
 STATE = LOUISIANA
@@ -41,7 +36,6 @@ PLANTED, NOTHING = "planted", "nothing"
 NONE = dict.fromkeys(TAUGHT_SUBJECTS, 0.0)
 # the two arms are one state, with the same draws: their difference is what was planted, and hardly any noise
 MODELS = {PLANTED: SCORES, NOTHING: replace(SCORES, fellow_effect=NONE, mentee_effect=NONE)}
-MADE = ("score_teacher", "student_exposure", "achievement_sample")
 POSITIONS = {"Teacher": "teacher", "Instructional Coach": "instructional_coach", "Principal": "principal"}
 POSITIONS |= {"Assistant Principal": "assistant_principal", "Counselor": "counselor"}
 
@@ -65,12 +59,17 @@ def draw(students: int, seed: int) -> State:
         for roster, pupils in draw_rosters(workforce, district, rng):
             links.append(_links(pupils, roster, workforce))
             enrolments.append(_enrolments(pupils, roster))
-            here = rng
-            for arm, model in MODELS.items():
-                rng_of_arm = deepcopy(here)
-                teaching = teaching_effects(STATE, pupils, roster, workforce.people, programme, model)
-                assessments[arm].append(_scores(pupils, roster, draw_tests(STATE, pupils, roster, teaching, rng_of_arm)))
-            rng.bit_generator.state = rng_of_arm.bit_generator.state
+            teaching = {
+                arm: teaching_effects(STATE, pupils, roster, workforce.people, programme, model=model)
+                for arm, model in MODELS.items()
+            }
+            same = deepcopy(rng)  # both arms are tested with the very same draws
+            tests = {
+                PLANTED: draw_tests(STATE, pupils, roster, teaching[PLANTED], rng),
+                NOTHING: draw_tests(STATE, pupils, roster, teaching[NOTHING], same),
+            }
+            for arm, taken in tests.items():
+                assessments[arm].append(_scores(pupils, roster, taken))
     return State(
         {
             "teacher_student_link": pl.concat(links),
@@ -94,56 +93,51 @@ def connected(state: State) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def measure(con: duckdb.DuckDBPyConnection, assessments: pl.DataFrame) -> None:
-    """Run the steps from assessments to matched teachers."""
+def put_scores(con: duckdb.DuckDBPyConnection, assessments: pl.DataFrame) -> None:
+    """Make everything up to linked.achievement_sample from the assessments of one arm."""
     _put(con, "student_assessment", assessments)
-    for name in ("standard_score", *MADE):
+    for name in ("standard_score", "score_teacher", "student_exposure", "achievement_sample"):
         con.execute(f"create or replace table linked.{name} as {STEP[name].sql}")
-    effectiveness = STEP["teacher_effectiveness"]
-    assert effectiveness.estimate
+
+
+def put_matches(con: duckdb.DuckDBPyConnection) -> None:
+    """Make what follows on the sample, up to linked.matched_teacher."""
+    effectiveness, matched = STEP["teacher_effectiveness"], STEP["matched_teacher"]
+    assert effectiveness.estimate and matched.finish
     _put(con, effectiveness.table.name, effectiveness.estimate(Home.at(Path()), con, con.sql(effectiveness.sql).pl()))
     con.execute(f"create or replace table linked.matching_candidate as {STEP['matching_candidate'].sql}")
-    matched = STEP["matched_teacher"]
-    assert matched.finish
     _put(con, matched.table.name, matched.finish(con.sql(matched.sql).pl()))
 
 
-def plan() -> AnalysisPlan:
-    """The plan as it is shipped."""
-    return load_plan(Path("none of its own"))
-
-
-def estimates(con: duckdb.DuckDBPyConnection, declared: AnalysisPlan) -> list[Row]:
+def estimates(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> list[Row]:
     """Effects over all years of the state: rows of marts.program_impact with, as `planted`, what should be found.
 
     Standard scores are in units of the state's standard deviation, which is not the generator's: `planted` is in them.
     """
+    rows = con.sql(
+        """
+        select a.subject, a.fellow_share, a.mentee_share, s.reference_sd
+        from linked.achievement_sample as a
+        join linked.standard_score as s using (student_key, subject, school_year)
+        where a.is_main_teacher and a.prior_z_score is not null
+        """
+    ).pl()
     found = []
-    for population, subject in ((population, subject) for population in ("fellow", "mentee") for subject in TAUGHT_SUBJECTS):
-        effect = getattr(SCORES, f"{population}_effect")[subject]
-        row = con.execute(
-            f"""
-            select sum(a.{population}_share / s.reference_sd) / sum(a.{population}_share)
-            from linked.achievement_sample as a
-            join linked.standard_score as s using (student_key, subject, school_year)
-            where a.is_main_teacher and a.prior_z_score is not null and a.subject = $1
-            """,
-            [subject],
-        ).fetchone()
-        assert row
-        planted = effect * STATE.points_per_sd * row[0]
+    for population, subject in product(achievement_effect.CLUSTER, TAUGHT_SUBJECTS):
+        share, scale = pl.col(f"{population}_share"), STATE.points_per_sd / pl.col("reference_sd")
+        mean_scale = rows.filter(subject=subject).select((share * scale).sum() / share.sum()).item()
+        planted = {"planted": getattr(SCORES, f"{population}_effect")[subject] * mean_scale}
         cell = Cell(STATE.code, ALL, subject, ALL)
-        found += [
-            one | {"planted": planted} for one in achievement_effect.effects_in(con, declared, population, cell)
-        ]
+        found += [row | planted for row in achievement_effect.effects_in(con, plan, population, cell)]
     return found
 
 
 def _put(con: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:
     """Replace a table by the rows; columns that they do not have are null."""
     table = registry.tables()[name]
-    typed = pl.DataFrame(
-        {c: rows[c].cast(t) if c in rows.columns else pl.Series([None] * rows.height, dtype=t) for c, t in polars_schema(table).items()}
+    typed = rows.select(
+        (pl.col(column) if column in rows.columns else pl.lit(None)).cast(type_).alias(column)
+        for column, type_ in polars_schema(table).items()
     )
     con.register("put", typed.to_arrow())
     con.execute(f"create or replace table {table.qualified_name} as from put")

@@ -65,11 +65,13 @@ def teaching_effects(
     roster: Roster,
     people: list[Person],
     programme: Programme,
+    *,
     model: ScoreModel = SCORES,
 ) -> np.ndarray:
     """Per student and subject, the effects of the teachers linked, each by its weight.
 
-    Another `model` plants another effect of the programme. Summed in row order: a sum whose order varied could tip a rounded score.
+    Another `model` plants other effects of the programme. Summed in row order: a sum whose order varied could tip a
+    rounded score.
     """
     effects = np.zeros((len(pupils.people), len(profile.subjects)))
     for column, subject in enumerate(TAUGHT_SUBJECTS):

@@ -18,7 +18,10 @@ from le_pipeline.measure.inference.sums import Rows
 from schemas.analysis_plan import AchievementSpecification, AnalysisPlan, Population
 
 OUTCOME, EFFECT_WITHIN = "achievement", "grade_year"
-CLUSTER: dict[Population, str] = {"fellow": "teacher_key", "mentee": "school"}  # mentees are chosen in the fellow's school
+CLUSTER: dict[Population, str] = {
+    "fellow": "teacher_key",
+    "mentee": "school",
+}  # mentees are chosen in the fellow's school
 EFFECTS = {"school": "school", "teacher": "teacher_key"}
 # held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
 OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"

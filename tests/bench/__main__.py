@@ -22,6 +22,7 @@ from rich.table import Table
 from bench.beside import beside_a_copy, beside_earthmover, linked, with_bad_rows
 from bench.leaks import PEOPLE, scanned
 from bench.people import matched
+from bench.planted import planted
 from bench.rotation import rotation_and_rate
 from bench.suppression import suppression
 from end_to_end.test_public_data import DATA, LINKS, SCORES
@@ -133,6 +134,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         out.print(rotation_and_rate(Path(scratch)))
     out.print(suppression())
+    out.print(planted())
 
 
 if __name__ == "__main__":
