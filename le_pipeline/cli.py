@@ -594,6 +594,19 @@ def sql(
 
 
 @app.command()
+def evidence(
+    claim: Annotated[str | None, typer.Option(help="Only this claim")] = None,
+    home: Annotated[Path | None, typer.Option("--home", help="LE_HOME, or the DuckDB file itself")] = None,
+) -> None:
+    """What is claimed in public, what the warehouse holds that would support it, and what tier that can carry."""
+    from le_pipeline import evidence as claims
+    from le_pipeline.warehouse import reader
+
+    with reader.connect(home) as warehouse:
+        out.print(claims.told(warehouse, claim), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def request(
     state: Annotated[str, typer.Option(help="State of the partner, such as LA")],
     folder: Annotated[Path, typer.Option("--out", help="Where to write")] = Path(),

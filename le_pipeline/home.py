@@ -137,6 +137,11 @@ class Home:
         return self.root / "analysis_plan.jsonl"
 
     @property
+    def evidence_claims(self) -> Path:
+        """Public claims that are judged beside the shipped ones, where there are any."""
+        return self.root / "evidence_claims.yaml"
+
+    @property
     def extracts(self) -> Path:
         """Research extracts as they were handed out, and the register of who received them."""
         return self.root / "extracts"

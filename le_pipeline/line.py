@@ -28,6 +28,7 @@ from le_pipeline.warehouse.engine import Engine, Step, TableReport
 from le_pipeline.warehouse.gate import Expectation
 from schemas import registry
 from schemas.evaluation import load_settings
+from schemas.evidence_claim import load_claims
 
 WAREHOUSE = "warehouse"  # the lock of whoever builds, checks or promotes it
 STEPS: tuple[Step, ...] = (*link.STEPS, *measure.STEPS)
@@ -53,10 +54,11 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
 
     Raises:
         PipelineError: a named trouble; what was done before it stays.
-        ContractError: a layout, the warehouse profile or the settings of the evaluation are wrong.
+        ContractError: a layout, the warehouse profile, the settings of the evaluation or a claim are wrong.
     """
-    build.kept(home)  # a mistake in the profile or the settings is told before the work, not after it
+    build.kept(home)  # a mistake in what a home declares is told before the work, not after it
     load_settings(home.evaluation_settings)
+    load_claims(home.evidence_claims)
     yield agreements.keep(home, keys)
     for landed in partitions:
         yield from ingest(home, keys, landed)

@@ -25,6 +25,8 @@ CLUSTER: dict[Population, str] = {
 EFFECTS = {"school": "school", "teacher": "teacher_key"}
 # held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
 OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"
+LARGEST = 3.0  # standard deviations: beyond them, covariates nearly make up the treatment
+FEWEST_DEGREES = 2.0  # of freedom: with fewer an interval is wider than four standard errors either way, and unstable
 SHARES = ("fellow_share", "mentee_share")
 
 
@@ -138,6 +140,8 @@ def _row(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
     if contrast.treatment not in fit.names:
         return row | {"null_reason": "not_estimable"}
     told = _told(fit, contrast, is_few=is_few)
+    if abs(told["estimate"]) > LARGEST or not told["degrees_of_freedom"] >= FEWEST_DEGREES:
+        return row | {"null_reason": "not_estimable"}
     omega = 1 - 3 / (4 * counts["n"] - 9)
     return row | told | {"effect_size": omega * told["estimate"] / pooled if pooled else None}
 

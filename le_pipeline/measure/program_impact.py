@@ -5,13 +5,11 @@ from __future__ import annotations
 from itertools import chain
 
 import duckdb
-import numpy as np
 import polars as pl
-from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from le_pipeline.home import Home
-from le_pipeline.measure import achievement_effect, school_effect, statistics
+from le_pipeline.measure import achievement_effect, evidence, retention_effect, school_effect, statistics
 from le_pipeline.measure.impact import Row
 from le_pipeline.measure.inference import balance
 from le_pipeline.measure.plan_ledger import PlanLedger
@@ -20,9 +18,8 @@ from schemas import registry
 from schemas.analysis_plan import AnalysisPlan, load_plan
 
 TABLE = registry.tables()["program_impact"]
-DESIGNS = (achievement_effect, school_effect)
+DESIGNS = (achievement_effect, retention_effect, school_effect)
 CELL = ["outcome", "population", "state", "region", "subject", "period"]
-SIGNIFICANCE, POWER = 0.05, 0.8
 DIGITS = 10  # that are kept: what is beyond them may differ between machines
 PRIOR = "prior_z_score"
 MEASURED = ["estimate", "standard_error", "ci_low", "ci_high", "p_value", "degrees_of_freedom", "comparison_mean"]
@@ -92,7 +89,13 @@ def _judged(found: pl.DataFrame, plan: AnalysisPlan) -> pl.DataFrame:
         .then(pl.lit("satisfied_with_adjustment"))
         .when(apart.is_not_null())
         .then(pl.lit("not_satisfied")),
-        minimum_detectable_effect=_detectable(found["standard_error"], found["degrees_of_freedom"]),
+        minimum_detectable_effect=pl.Series(
+            [
+                None if error is None else evidence.minimum_detectable_effect(error, df)
+                for error, df in found.select("standard_error", "degrees_of_freedom").iter_rows()
+            ],
+            dtype=pl.Float64,
+        ),
         improvement_index=statistics.improvement_index(size),
         mean_percentile_gain=statistics.mean_percentile_gain(size),
     ).with_columns(pl.col(MEASURED).round_sig_figs(DIGITS))
@@ -103,14 +106,3 @@ def _judged(found: pl.DataFrame, plan: AnalysisPlan) -> pl.DataFrame:
             value=False
         )
     )
-
-
-def _detectable(error: pl.Series, freedom: pl.Series) -> pl.Series:
-    """Smallest effect found with a probability of 0.8 at a two-sided level of 0.05: (t_0.975 + t_0.8) x standard error.
-
-    Bloom 1995, Evaluation Review 19, 547-556, with Student's t.
-    """
-    df = freedom.cast(pl.Float64).to_numpy()
-    with np.errstate(invalid="ignore"):
-        reach = stats.t.ppf(1 - SIGNIFICANCE / 2, df) + stats.t.ppf(POWER, df)
-    return (pl.Series(reach) * error).fill_nan(None)

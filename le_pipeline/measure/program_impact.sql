@@ -6,6 +6,11 @@ left join linked.matched_teacher as m
     and m.population = 'fellow' and m.matching = 'nearest'
 group by a.state, a.school_year
 union all
+select 'retention' as design, state, school_year, count(*) as n, count(*) as n_matched
+from linked.retention_sample
+where retained_in_school is not null
+group by state, school_year
+union all
 select 'school' as design, state, school_year, count(*) as n, count(*) as n_matched
 from linked.school_outcome
 group by state, school_year

@@ -10,8 +10,12 @@ definition_of as (
 observed as (
     select
         r.*, p.fellow_since, p.mentee_since, p.applied_since, y.experience_years,
+        s.retained_in_school, s.retained_in_lea, s.retained_in_state, s.retained_in_high_poverty_school,
+        s.retained_in_school_or_promoted, s.retained_in_lea_or_promoted,
+        s.retained_in_state_or_promoted, s.retained_in_high_poverty_school_or_promoted,
         r.state || ' ' || coalesce(r.school_id, '') as school
     from linked.retention_outcome as r
+    join linked.retention_sample as s on s.staff_key = r.staff_key and s.school_year = r.school_year
     left join linked.program_role as p on p.staff_key = r.staff_key and p.school_year = r.school_year
     left join linked.staff_year as y on y.staff_key = r.staff_key and y.school_year = r.school_year
     where r.outcome is not null
@@ -29,7 +33,10 @@ part as (  -- a part counts from its first year on, whatever follows; none and a
 ),
 spell as (  -- people stay where they came under observation: their state, region, cohort, school and poverty
     select
-        clock as role, staff_key, school_year, outcome, next_in_high_poverty_school,
+        clock as role, staff_key, school_year,
+        retained_in_school, retained_in_lea, retained_in_state, retained_in_high_poverty_school,
+        retained_in_school_or_promoted, retained_in_lea_or_promoted,
+        retained_in_state_or_promoted, retained_in_high_poverty_school_or_promoted,
         first_value(school_year) over person as entry_year,
         coalesce(since, first_value(school_year) over person) as start_year,
         first_value(state) over person as state,
@@ -44,14 +51,16 @@ spell as (  -- people stay where they came under observation: their state, regio
 flagged as (
     select
         d.definition, l.level, s.*,
-        case
-            when s.outcome = 'promoted_within' then d.definition = 'inclusive'
-            when l.level = 'school' then s.outcome = 'stayer'
-            when l.level = 'lea' then s.outcome in ('stayer', 'mover_within_lea')
-            when l.level = 'state' or s.outcome in ('role_change', 'leaver')
-                then s.outcome in ('stayer', 'mover_within_lea', 'mover_out_of_lea')
-            else s.next_in_high_poverty_school
-        end as is_retained
+        case l.level || ' ' || d.definition
+            when 'school strict' then s.retained_in_school
+            when 'school inclusive' then s.retained_in_school_or_promoted
+            when 'lea strict' then s.retained_in_lea
+            when 'lea inclusive' then s.retained_in_lea_or_promoted
+            when 'state strict' then s.retained_in_state
+            when 'state inclusive' then s.retained_in_state_or_promoted
+            when 'high_poverty_school strict' then s.retained_in_high_poverty_school
+            when 'high_poverty_school inclusive' then s.retained_in_high_poverty_school_or_promoted
+        end = 1 as is_retained
     from spell as s
     cross join level_of as l
     cross join definition_of as d

@@ -5,6 +5,7 @@ from __future__ import annotations
 from le_pipeline.measure import (
     achievement_gap,
     benchmark_gap,
+    evidence_claim,
     link_coverage,
     match_balance,
     match_rate,
@@ -21,6 +22,7 @@ from le_pipeline.warehouse.engine import estimated, step
 
 STEPS = (
     step("retention_outcome", __file__, partitioned=True),
+    step("retention_sample", __file__, partitioned=True),
     step("standard_score", __file__, partitioned=True),
     step("score_teacher", __file__, partitioned=True),
     step("student_exposure", __file__, partitioned=True),
@@ -47,4 +49,5 @@ STEPS = (
     step("match_rate", __file__, match_rate.finish),
     step("link_coverage", __file__, link_coverage.finish),
     step("unresolved_record", __file__),
+    estimated("evidence_claim", __file__, evidence_claim.estimate, evidence_claim.settings),
 )

@@ -10,16 +10,18 @@ flagged as (  -- one row per teacher, definition and level; who starts outside h
     select
         d.definition, l.level, r.state, r.role, r.region, r.cohort, r.poverty_band, r.school_year,
         r.state || ' ' || coalesce(r.school_id, '') as school,
-        case
-            when r.outcome is null then null
-            when r.outcome = 'promoted_within' then d.definition = 'inclusive'
-            when l.level = 'school' then r.outcome = 'stayer'
-            when l.level = 'lea' then r.outcome in ('stayer', 'mover_within_lea')
-            when l.level = 'state' or r.outcome in ('role_change', 'leaver')
-                then r.outcome in ('stayer', 'mover_within_lea', 'mover_out_of_lea')
-            else r.next_in_high_poverty_school
-        end as is_retained
+        case l.level || ' ' || d.definition
+            when 'school strict' then s.retained_in_school
+            when 'school inclusive' then s.retained_in_school_or_promoted
+            when 'lea strict' then s.retained_in_lea
+            when 'lea inclusive' then s.retained_in_lea_or_promoted
+            when 'state strict' then s.retained_in_state
+            when 'state inclusive' then s.retained_in_state_or_promoted
+            when 'high_poverty_school strict' then s.retained_in_high_poverty_school
+            when 'high_poverty_school inclusive' then s.retained_in_high_poverty_school_or_promoted
+        end = 1 as is_retained
     from linked.retention_outcome as r
+    join linked.retention_sample as s on s.staff_key = r.staff_key and s.school_year = r.school_year
     cross join level_of as l
     cross join definition_of as d
     where l.level <> 'high_poverty_school' or r.in_high_poverty_school

@@ -86,7 +86,9 @@ def _expectations(gx: Any, table: Table, frame: pd.DataFrame) -> list[Any]:
     expect = gx.expectations
     suite = [
         expect.ExpectTableColumnsToMatchOrderedList(column_list=list(table.column_names)),
-        expect.ExpectCompoundColumnsToBeUnique(column_list=list(table.key)),
+        expect.ExpectCompoundColumnsToBeUnique(column_list=list(table.key))
+        if len(table.key) > 1
+        else expect.ExpectColumnValuesToBeUnique(column=table.key[0]),
     ]
     for column in table.columns:
         suite += _of_column(expect, column, has_values=bool(frame[column.name].notna().any()))

@@ -47,6 +47,7 @@ def life_tables(lake: Scenario, *careers: list[Row]) -> pl.DataFrame:
     lake.write("program_role", *(part | {k: row[k] for k in (*person, *SINCE) if k in row} for row in rows))
     post = {"position": "teacher", "is_teacher": "yes", "source": "staff_file"}
     lake.write("staff_year", *(post | {k: row[k] for k in (*person, "experience_years") if k in row} for row in rows))
+    lake.run(STEP["retention_sample"])
     return lake.run(STEP["retention_survival"])
 
 

@@ -132,6 +132,13 @@ def test_cox_index_and_odds_ratio_are_not_defined_at_0_and_1(p1: float, p0: floa
     assert value(statistics.cox_index(*lit(p1, 10, p0, 10))) is None
 
 
+def test_v_is_what_a_published_example_makes_of_its_probability() -> None:
+    # gapr (R), README: Ashland Middle School, grade 6, 2014-15, auc 0.4490952 and v -0.1809452
+    found = statistics.v_statistic(pl.Series("ahead", [0.4490952]))
+
+    assert found.to_list() == [pytest.approx(-0.1809452, abs=5e-7)]
+
+
 def test_v_is_the_shift_between_two_normal_groups_and_not_defined_without_overlap() -> None:
     # for normal groups a shift apart, P(a > b) = Phi(shift / sqrt 2); Phi(1 / sqrt 2) = 0.7602499389065233
     found = statistics.v_statistic(pl.Series("ahead", [0.7602499389065233, 0.5, 0.0, 1.0, None]))

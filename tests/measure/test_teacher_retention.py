@@ -40,7 +40,8 @@ def high_poverty(outcome: str | None, next_in_high_poverty_school: bool | None, 
 
 def retention(lake: Scenario, *teachers: Row) -> pl.DataFrame:
     named = [{"staff_key": f"t{i}x"} | row for i, row in enumerate(teachers)]
-    return lake.write("retention_outcome", *named).run(STEP["teacher_retention"])
+    lake.write("retention_outcome", *named).run(STEP["retention_sample"])
+    return lake.run(STEP["teacher_retention"])
 
 
 def cell(found: pl.DataFrame, **where: Any) -> Row:

@@ -52,8 +52,8 @@ def _logit_of_zero(eta: Array) -> tuple[Array, Array, Array]:
 
 
 def _rate(eta: Array) -> Array:
-    """exp(eta), below what exp(rate) can hold."""
-    return np.asarray(np.exp(np.minimum(eta, 6.5)))
+    """exp(eta), above zero and below what exp(rate) can hold."""
+    return np.asarray(np.exp(np.clip(eta, -700, 6.5)))
 
 
 def _cloglog_of_one(eta: Array) -> tuple[Array, Array, Array]:

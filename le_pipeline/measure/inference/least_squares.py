@@ -183,7 +183,7 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
 def _rows(rows: Rows | pl.DataFrame) -> Rows:
     if isinstance(rows, Rows):
         return rows
-    con = duckdb.connect()
+    con = duckdb.connect(config={"threads": 1})  # what fits into a frame is not worth starting others
     con.register("frame", rows.to_arrow())
     return Rows(con, "frame")
 

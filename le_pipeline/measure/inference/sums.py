@@ -27,7 +27,8 @@ Flags = NDArray[np.bool_]
 
 FARTHEST = 4.0  # a variable whose values are farther from zero than so many half ranges is counted from its centre
 MOST_FINE = 1_000_000  # rows whose rounding is added up too; with more, errors of rounding cancel out well enough
-MOST_NARROW = 20  # variables whose cross products the engine adds up itself
+MOST_NARROW = 20  # variables whose cross products the engine adds up itself,
+FEWEST_LONG = 20_000  # of no fewer rows: of fewer it takes longer to read the SQL than to run it
 EFFECT = "fixed_effect_of_linear_model"
 
 
@@ -151,8 +152,8 @@ class Sums:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether the variables are few enough for the engine to add up their cross products itself."""
-        return len(self._terms) <= MOST_NARROW
+        """Whether the variables are few enough, and the rows enough, for the engine to add up cross products itself."""
+        return len(self._terms) <= MOST_NARROW and self.n >= FEWEST_LONG
 
     def _pairs(self) -> list[tuple[int, int]]:
         return list(combinations_with_replacement(range(len(self._terms)), 2))
@@ -172,7 +173,7 @@ class Sums:
         return self._in_batches(group)
 
     def _in_batches(self, group: str | None = None) -> Floats:
-        """Cross products by way of memory, a batch of rows at a time: SQL of a thousand sums takes longer to read."""
+        """Cross products by way of memory, a batch of rows at a time: SQL of many sums takes longer to read."""
         by = f"dense_rank() over (order by {quoted(group)}) - 1" if group else "0"
         weight = ["w"] if self._is_weighted else []
         selected = f"{', '.join([*self._terms, *weight])}, {by} as g"
