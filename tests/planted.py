@@ -15,16 +15,16 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from generator.careers import primary_job
+from generator.careers import outcome_chances, primary_job
 from generator.delivery import Options, draw_rosters, draw_staff
 from generator.programme import Programme
 from generator.pupils import Pupils
 from generator.rosters import Roster
 from generator.scores import Tests, draw_tests, teaching_effects
-from generator.settings import LOUISIANA, RACES, SCHOOL_YEARS, SCORES, TAUGHT_SUBJECTS
+from generator.settings import LOUISIANA, RACES, RETENTION, SCHOOL_YEARS, SCORES, TAUGHT_SUBJECTS
 from generator.workforce import TEACHER, Workforce
 from le_pipeline.home import Home
-from le_pipeline.measure import achievement_effect
+from le_pipeline.measure import achievement_effect, retention_effect
 from le_pipeline.measure.impact import ALL, Cell, Row
 from le_pipeline.warehouse.lake import polars_schema
 from schemas import registry
@@ -36,6 +36,7 @@ PLANTED, NOTHING = "planted", "nothing"
 NONE = dict.fromkeys(TAUGHT_SUBJECTS, 0.0)
 # the two arms are one state, with the same draws: their difference is what was planted, and hardly any noise
 MODELS = {PLANTED: SCORES, NOTHING: replace(SCORES, fellow_effect=NONE, mentee_effect=NONE)}
+RETENTION_MODELS = {PLANTED: RETENTION, NOTHING: replace(RETENTION, fellow_stayer_bonus_in_high_poverty=0.0)}
 POSITIONS = {"Teacher": "teacher", "Instructional Coach": "instructional_coach", "Principal": "principal"}
 POSITIONS |= {"Assistant Principal": "assistant_principal", "Counselor": "counselor"}
 
@@ -76,19 +77,42 @@ def draw(students: int, seed: int) -> State:
             "student_school_association": pl.concat(enrolments),
             "staff_year": _staff(workforce),
             "program_role": _roles(workforce, programme),
-            "person_alias": pl.DataFrame(),
         },
         {arm: pl.concat(parts) for arm, parts in assessments.items()},
     )
 
 
-def connected(state: State) -> duckdb.DuckDBPyConnection:
-    """The tables that both arms share, in a database in memory."""
+@dataclass(frozen=True)
+class Careers:
+    """The teachers of one draw: tables by name, and the chance that was drawn from, of each to stay in the school."""
+
+    tables: dict[str, pl.DataFrame]
+    chances: pl.DataFrame
+
+
+def draw_careers(students: int, seed: int, arm: str) -> Careers:
+    """Draw the teachers of such a state alone. The arms have no draw in common: who stays has another life."""
+    options, model = Options(students, seed, dirt=False), RETENTION_MODELS[arm]
+    workforce, programme = draw_staff(STATE, round(students * STATE.student_share), options, model)
+    chances = [
+        (job.person.staff_id, year, outcome_chances(model, job.school.frpl_share[year], is_fellow=is_fellow)["stayer"])
+        for year, jobs in workforce.jobs.items()
+        for job in jobs
+        for is_fellow in [programme.role(job.person, year).name == "fellow"]
+    ]
+    return Careers(
+        {"staff_year": _staff(workforce), "program_role": _roles(workforce, programme)},
+        pl.DataFrame(chances, schema=["staff_key", "school_year", "chance"], orient="row"),
+    )
+
+
+def connected(tables: dict[str, pl.DataFrame]) -> duckdb.DuckDBPyConnection:
+    """The tables in a database in memory."""
     con = duckdb.connect(config={"threads": 1})
     con.execute("create schema canonical; create schema linked; create schema reference")
     family = str(registry.HERE / "reference" / "subject_family.csv")
     con.execute(f"create view reference.subject_family as from read_csv('{family}', header = true, all_varchar = true)")
-    for name, rows in state.tables.items():
+    for name, rows in (tables | {"person_alias": pl.DataFrame()}).items():
         _put(con, name, rows)
     return con
 
@@ -130,6 +154,40 @@ def estimates(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> list[Row]:
         cell = Cell(STATE.code, ALL, subject, ALL)
         found += [row | planted for row in achievement_effect.effects_in(con, plan, population, cell)]
     return found
+
+
+def put_careers(con: duckdb.DuckDBPyConnection) -> None:
+    """Make everything up to linked.retention_sample."""
+    for name in ("retention_outcome", "retention_sample"):
+        con.execute(f"create or replace table linked.{name} as {STEP[name].sql}")
+
+
+def put_chances(con: duckdb.DuckDBPyConnection, chances: pl.DataFrame) -> None:
+    """Put the chance to stay in the place of whether somebody stayed: a linear model then gives what it expects."""
+    con.register("chances", chances.to_arrow())
+    con.execute(
+        """
+        create or replace table linked.retention_sample as
+        select r.* replace (case when r.retained_in_school is not null then c.chance end as retained_in_school)
+        from linked.retention_sample as r
+        join chances as c using (staff_key, school_year)
+        """
+    )
+
+
+def retention_estimates(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> list[Row]:
+    """Effects on being retained in the school, in percentage points, as `estimates` gives those on achievement.
+
+    What is planted for a fellow of a high-poverty school is spread over all fellows; for mentees it is nothing.
+    """
+    fellows = con.sql("select * from linked.retention_sample where part = 'fellow' and retained_in_school is not null")
+    share = fellows.pl()["is_high_poverty"].mean()
+    planted = {"fellow": 100 * RETENTION.fellow_stayer_bonus_in_high_poverty * share, "mentee": 0.0}
+    return [
+        row | {"planted": effect, "subject": ALL}
+        for population, effect in planted.items()
+        for row in retention_effect.effects_in(con, plan, population, Cell(STATE.code, ALL, ALL, ALL))
+    ]
 
 
 def _put(con: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:

@@ -20,7 +20,7 @@ from .pupils import Pupils, draw_pupils
 from .roster_files import write_oneroster
 from .rosters import Roster, build_roster
 from .scores import draw_tests, teaching_effects
-from .settings import SCHOOL_YEARS, STATES, StateProfile
+from .settings import RETENTION, SCHOOL_YEARS, STATES, RetentionModel, StateProfile
 from .staff_files import add_staff_truth, write_directory, write_staff
 from .truth import Truth
 from .workforce import Workforce
@@ -80,13 +80,15 @@ def _deliver_state(folder: Path, profile: StateProfile, students: int, options: 
                 tests[roster.year].append(district, pupils, taken, rng)
 
 
-def draw_staff(profile: StateProfile, students: int, options: Options) -> tuple[Workforce, Programme]:
+def draw_staff(
+    profile: StateProfile, students: int, options: Options, model: RetentionModel = RETENTION
+) -> tuple[Workforce, Programme]:
     """A state's districts for so many students, and the careers of its adults in and out of the programme."""
     state = STATES.index(profile)
     districts = build_districts(profile, students, options.random(state, 0))
     workforce = Workforce(profile, districts, options.random(state, 1))
     programme = Programme(profile, districts, options.students, options.random(state, 2))
-    simulate(workforce, programme)
+    simulate(workforce, programme, model)
     return workforce, programme
 
 

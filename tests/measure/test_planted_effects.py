@@ -10,23 +10,39 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from planted import MODELS, NOTHING, PLANTED, connected, draw, estimates, put_scores
+from planted import (
+    MODELS,
+    NOTHING,
+    PLANTED,
+    connected,
+    draw,
+    draw_careers,
+    estimates,
+    put_careers,
+    put_chances,
+    put_scores,
+    retention_estimates,
+)
 from schemas.analysis_plan import AnalysisPlan, load_plan
 
+pytestmark = pytest.mark.slow
 SEEDS = (1, 2, 3, 4)
 CELL = ["seed", "subject", "population"]
+
+
+def plan_of(name: str) -> AnalysisPlan:
+    """One specification of the shipped plan."""
+    shipped = load_plan(Path("none of its own"))
+    return AnalysisPlan(covariates=shipped.covariates, specifications={name: shipped.specifications[name]})
 
 
 @pytest.fixture(scope="module")
 def found() -> pl.DataFrame:
     """Estimates of the model of all teachers, one row per state, arm, subject and population."""
-    shipped = load_plan(Path("none of its own"))
-    name = "all_teachers"
-    plan = AnalysisPlan(covariates=shipped.covariates, specifications={name: shipped.specifications[name]})
-    rows = []
+    plan, rows = plan_of("all_teachers"), []
     for seed in SEEDS:
         state = draw(4_000, seed)
-        with connected(state) as con:
+        with connected(state.tables) as con:
             for arm in MODELS:
                 put_scores(con, state.assessments[arm])
                 rows += [row | {"seed": seed, "arm": arm} for row in estimates(con, plan)]
@@ -52,3 +68,17 @@ def test_estimates_lie_about_what_is_planted_as_far_as_their_errors_say(found: p
 
     assert t.abs().max() < 5
     assert 0.3 < t.std() < 2
+
+
+def test_what_is_planted_in_the_chance_to_stay_is_what_is_expected_of_fellows() -> None:
+    apart = []
+    for seed in SEEDS:
+        careers = draw_careers(12_000, seed, PLANTED)
+        with connected(careers.tables) as con:
+            put_careers(con)
+            put_chances(con, careers.chances)
+            fellow = retention_estimates(con, plan_of("retained_in_school"))[0]
+        apart.append(fellow["estimate"] / fellow["planted"] - 1)
+
+    assert max(apart) < 0.1
+    assert min(apart) > -0.1
