@@ -36,8 +36,8 @@ lint: .venv/.test ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.test ## time the line on data of its real size, and check its answers
-	PYTHONPATH=tests:data_samples $(BIN)/python -m bench
+bench: .venv/.test ## time the line on data of its real size, and check its answers; PART=estimator runs one part
+	PYTHONPATH=tests:data_samples $(BIN)/python -m bench $(PART)
 
 samples: .venv/.test ## write data_samples/ anew from its seed
 	$(BIN)/python data_samples/generate.py

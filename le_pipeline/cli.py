@@ -594,6 +594,22 @@ def sql(
 
 
 @app.command()
+def plan(
+    home: HomeOption = None,
+    declare: Annotated[bool, typer.Option("--declare", help="Put on record what is not on it yet")] = False,
+) -> None:
+    """The analysis plan: what is estimated, and what of it was declared before anybody could look."""
+    from le_pipeline import plan as plans
+    from le_pipeline.home import Home
+
+    place = Home.at(home)
+    if declare:
+        for name in plans.declare(place):
+            out.print(f"on record now: {name}")
+    out.print(plans.declared(place))
+
+
+@app.command()
 def evidence(
     claim: Annotated[str | None, typer.Option(help="Only this claim")] = None,
     home: Annotated[Path | None, typer.Option("--home", help="LE_HOME, or the DuckDB file itself")] = None,

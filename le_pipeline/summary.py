@@ -45,6 +45,12 @@ HEADLINES = {
           and state <> 'all' and subject in ('mathematics', 'ela', 'reading')
         qualify school_year = max(school_year) over (partition by state)
         order by state, subject""",
+    "Did students gain? (standard deviations, by the most conservative specification, all years)": """
+        select state, population as role, subject, n, round(estimate, 3) as effect, round(ci_low, 3) as ci_low,
+               round(ci_high, 3) as ci_high, specification
+        from marts.program_impact
+        where outcome = 'achievement' and is_most_conservative and period = 'all' and region = 'all' and state <> 'all'
+        order by state, population, subject""",
     "Whom did the programme reach? (last year)": """
         select state, school_year as year, n_fellows as fellows, n_mentees as mentees, n_students as students,
                n_schools as schools

@@ -87,7 +87,7 @@ class Contrast:
             " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
             " and m.school_year = s.school_year and m.staff_key = s.teacher_key"
             f" where m.match_weight > 0 and m.population = '{self.population}'"
-            f" and m.matching = '{self.specification.matching}'"
+            f" and m.comparison = '{self.specification.comparison}' and m.matching = '{self.specification.matching}'"
         )
 
 

@@ -10,7 +10,7 @@ from le_pipeline.measure.matched_teacher import COVARIATES
 from schemas import registry
 
 TABLE = registry.tables()["match_balance"]
-CELL = ["population", "matching", "state", "subject"]
+CELL = ["population", "comparison", "matching", "state", "subject"]
 
 
 def finish(units: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,7 @@ class PlanLedger:
         self._path = home.plan_ledger
         self._home = home
         self._seen: dict[str, set[Year]] = {}
+        self._since: dict[str, str] = {}
         self._estimated: set[Year] = set()
         self._read()
 
@@ -35,6 +36,7 @@ class PlanLedger:
             if "declared" in entry:
                 for name in entry["declared"].values():
                     self._seen.setdefault(name, set(self._estimated))
+                    self._since.setdefault(name, str(entry["at"]))
             self._estimated |= {(state, int(year)) for state, year in entry.get("estimated", ())}
 
     def declare(self, plan: AnalysisPlan) -> dict[str, str]:
@@ -54,8 +56,16 @@ class PlanLedger:
                 chain.append(self._path, {"estimated": new})
                 self._estimated |= set(new)
 
+    def estimated_before(self, declared: str) -> set[Year]:
+        """The states and years that had been estimated when that was declared, or by now where it was not."""
+        return self._seen.get(declared, self._estimated)
+
+    def since(self, declared: str) -> str | None:
+        """When that was declared; nothing where it was not."""
+        return self._since.get(declared)
+
     def status(self, declared: str, state: str, period: str) -> str:
         """Whether that was declared before any of the row's states and years had been estimated."""
-        before = self._seen.get(declared, self._estimated)
+        before = self.estimated_before(declared)
         is_known = any(state in (ALL, of_state) and period in (ALL, str(year)) for of_state, year in before)
         return EXPLORATORY if is_known else PLANNED

@@ -3,7 +3,7 @@ select 'achievement' as design, a.state, a.school_year, count(*) as n, count(m.s
 from linked.achievement_sample as a
 left join linked.matched_teacher as m
     on m.state = a.state and m.subject = a.subject and m.school_year = a.school_year and m.staff_key = a.teacher_key
-    and m.population = 'fellow' and m.matching = 'nearest'
+    and m.population = 'fellow' and m.comparison = 'none' and m.matching = 'nearest'
 group by a.state, a.school_year
 union all
 select 'retention' as design, state, school_year, count(*) as n, count(*) as n_matched

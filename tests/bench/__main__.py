@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.beside import beside_a_copy, beside_earthmover, linked, with_bad_rows
+from bench.estimator import estimator
 from bench.leaks import PEOPLE, scanned
 from bench.people import matched
 from bench.planted import planted
@@ -96,9 +98,8 @@ def synthetic_state(scratch: Path) -> list[Timed]:
     return [timed, run(f"{STUDENTS:,} synthetic students, nothing new", scores + links, home, "seconds")]
 
 
-def main() -> None:
-    """Run what can be run here and print one table."""
-    out = Console()
+def line(out: Console) -> None:
+    """The whole line, the scan, and one file beside others' tools."""
     found: list[Timed] = []
     with tempfile.TemporaryDirectory() as scratch:
         if DATA.exists():
@@ -108,7 +109,7 @@ def main() -> None:
         found += synthetic_state(Path(scratch))
         cases = (linked, beside_a_copy, with_bad_rows, beside_earthmover)
         searched = scanned(Path(scratch))
-        compared = [line for case in cases for line in case(Path(scratch))]
+        compared = [told for case in cases for told in case(Path(scratch))]
     table = Table("run", "rows", "seconds", "peak MB", "promised")
     for row in found:
         table.add_row(row.what, f"{row.rows:,}", f"{row.seconds:.1f}", f"{row.megabytes:,.0f}", row.promise)
@@ -120,21 +121,50 @@ def main() -> None:
         )
     out.print(table)
     table = Table("one file, in turns", "rows", "seconds", "peak MB", "rows/s", "ratio", "of cores", "promised")
-    for line in compared:
+    for told in compared:
         figures = (
-            f"{line.rows:,}",
-            f"{line.seconds:.1f}",
-            f"{line.megabytes:,.0f}",
-            f"{line.rows / line.seconds:,.0f}",
+            f"{told.rows:,}",
+            f"{told.seconds:.1f}",
+            f"{told.megabytes:,.0f}",
+            f"{told.rows / told.seconds:,.0f}",
         )
-        ratios = (f"{ratio:.2f}" if ratio else "" for ratio in (line.ratio, line.core_ratio))
-        table.add_row(line.what, *figures, *ratios, line.promise)
+        ratios = (f"{ratio:.2f}" if ratio else "" for ratio in (told.ratio, told.core_ratio))
+        table.add_row(told.what, *figures, *ratios, told.promise)
     out.print(table)
-    out.print(matched())
-    with tempfile.TemporaryDirectory() as scratch:
-        out.print(rotation_and_rate(Path(scratch)))
-    out.print(suppression())
-    out.print(planted())
+
+
+def in_scratch(of: Callable[[Path], Table]) -> Callable[[Console], None]:
+    """A part that needs a folder."""
+
+    def part(out: Console) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            out.print(of(Path(scratch)))
+
+    return part
+
+
+PARTS: dict[str, Callable[[Console], None]] = {
+    "line": line,
+    "people": lambda out: out.print(matched()),
+    "rotation": in_scratch(rotation_and_rate),
+    "suppression": lambda out: out.print(suppression()),
+    "estimator": in_scratch(estimator),
+    "planted": lambda out: out.print(planted()),
+}
+
+
+def main() -> None:
+    """Run the parts that are named, or all of them.
+
+    Raises:
+        SystemExit: there is no such part, or an answer is wrong.
+    """
+    unknown = set(sys.argv[1:]) - set(PARTS)
+    if unknown:
+        raise SystemExit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    out = Console()
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name](out)
 
 
 if __name__ == "__main__":

@@ -80,12 +80,14 @@ class Sums:
         self._rows = rows
         self._names = [f"v{place}" for place in range(len(variables))]
         self._is_weighted = weight is not None
-        columns = {quoted(group): None for group in groups}
+        # names of our own, since a column may be called anything
+        self._column = {group: f"k{place}" for place, group in enumerate(dict.fromkeys(groups))}
+        columns = [f"{quoted(group)} as {name}" for group, name in self._column.items()]
         selected = [f"cast({term} as double) as {name}" for term, name in zip(variables, self._names, strict=True)]
         weighed = [f"cast({quoted(weight)} as double) as w"] if weight else []
         self._from = f"(select {', '.join([*selected, *weighed, *columns])} from {rows.source})"
         numbers = [*self._names, *(["w"] if weight else [])]
-        low, high, self.n = self._ranges(numbers, list(columns))
+        low, high, self.n = self._ranges(numbers, list(self._column.values()))
         self.heaviest = float(high[-1]) if weight and self.n else 1.0
         low, high = low[: len(variables)], high[: len(variables)]
         middle, half = (low + high) / 2, (high - low) / 2
@@ -101,7 +103,7 @@ class Sums:
         place = self._from.count(EFFECT)
         name = f"{EFFECT}_left_out_{place}"
         self._rows.con.register(name, pl.DataFrame({"level": levels}).to_arrow())
-        self._from = f"(select * from {self._from} where {quoted(group)} not in (select level from {name}))"
+        self._from = f"(select * from {self._from} where {self._column[group]} not in (select level from {name}))"
 
     def cells(
         self, groups: tuple[str, ...], *, with_sums: bool = True, with_products: bool = False
@@ -116,7 +118,7 @@ class Sums:
         weight = (
             f"{self._sum('w', self.heaviest)} as weight" if self._is_weighted else "cast(count(*) as double) as weight"
         )
-        named = {f"g{place}": quoted(group) for place, group in enumerate(groups)}
+        named = {f"g{place}": self._column[group] for place, group in enumerate(groups)}
         selected = [*(f"{column} as {name}" for name, column in named.items()), "count(*) as n", weight]
         selected += [*(sums if with_sums else []), *products]
         frame = self._query(", ".join(selected), by=", ".join(named.values())).pl()
@@ -139,9 +141,8 @@ class Sums:
         """Whether every level of one group lies in one level of another."""
         if inner == outer:
             return True
-        spread = (
-            f"select min({quoted(outer)}) < max({quoted(outer)}) as spread from {self._from} group by {quoted(inner)}"
-        )
+        within, around = self._column[inner], self._column[outer]
+        spread = f"select min({around}) < max({around}) as spread from {self._from} group by {within}"
         return not (self._rows.con.sql(f"select bool_or(spread) from ({spread})").fetchone() or (False,))[0]
 
     def cross_products(self) -> Floats:
@@ -174,7 +175,7 @@ class Sums:
 
     def _in_batches(self, group: str | None = None) -> Floats:
         """Cross products by way of memory, a batch of rows at a time: SQL of many sums takes longer to read."""
-        by = f"dense_rank() over (order by {quoted(group)}) - 1" if group else "0"
+        by = f"dense_rank() over (order by {self._column[group]}) - 1" if group else "0"
         weight = ["w"] if self._is_weighted else []
         selected = f"{', '.join([*self._terms, *weight])}, {by} as g"
         n_groups = len(self.cells((group,), with_sums=False)[0].n) if group else 1
@@ -210,7 +211,7 @@ class Sums:
             residual = f"w * ({left})" if self._is_weighted else left
             inner = ", ".join(
                 [
-                    *(f"{quoted(group)} as g{place}" for place, group in enumerate(groups)),
+                    *(f"{self._column[group]} as g{place}" for place, group in enumerate(groups)),
                     *(f"{term} as x{place}" for place, term in enumerate(within[:-1])),
                     f"{residual} as r",
                 ]
@@ -235,7 +236,7 @@ class Sums:
             columns = {f"{name}_{place}": effect.parts[:, place] for place in range(effect.parts.shape[1])}
             levels = {f"{name}_of_{place}": levels for place, levels in enumerate(effect.levels)}
             self._rows.con.register(name, pl.DataFrame({**levels, **columns}).to_arrow())
-            same = [f"{of} = r.{quoted(group)}" for of, group in zip(levels, effect.groups, strict=True)]
+            same = [f"{of} = r.{self._column[group]}" for of, group in zip(levels, effect.groups, strict=True)]
             joined += f" join {name} on {' and '.join(same)}"
             within = [f"{term} - {column}" for term, column in zip(within, columns, strict=True)]
         try:

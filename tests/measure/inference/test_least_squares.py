@@ -139,6 +139,25 @@ def test_names_may_hold_blanks_and_quotes() -> None:
     assert fit.estimate.tolist() == plain.estimate.tolist()
 
 
+def test_columns_may_be_called_as_those_inside_and_be_of_any_type() -> None:
+    frame = (
+        design(1)
+        .with_columns(
+            pl.col("f1").cast(pl.String).cast(pl.Categorical),
+            pl.col("f2").cast(pl.Float64),
+            pl.col("g1").cast(pl.Int8),
+            pl.date(2016, 1, 1) + pl.duration(days="g2"),
+            pl.col("x2") > 0,
+            pl.col("x4").cast(pl.Decimal(20, 6)),
+        )
+        .rename({"f1": "v0", "f2": "w", "g1": "k1", "g2": "s0", "x1": "n", "x2": "weight", "y": "r", "w": "g0"})
+    )
+    told = least_squares(frame, LinearModel("r", ("n", "weight", "x3"), ("k1", "s0"), ("v0", "w"), "g0"))
+    plain = least_squares(design(1), LinearModel("y", ("x1", "x2", "x3"), ("g1", "g2"), ("f1", "f2"), "w"))
+    assert told.estimate == pytest.approx(plain.estimate, rel=1e-12)
+    assert told.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
+
+
 def bell_mccaffrey(frame: pl.DataFrame, model: LinearModel) -> tuple[np.ndarray, np.ndarray]:
     """CR2 and Satterthwaite's degrees of freedom from dense matrices, term by term as they are defined."""
     root = np.sqrt(frame[model.weight].to_numpy() if model.weight else np.ones(len(frame)))
