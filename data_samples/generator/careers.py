@@ -9,33 +9,33 @@ import numpy as np
 
 from .places import School
 from .programme import Programme
-from .settings import RETENTION, ROSTER, SCHOOL_YEARS, year_days
+from .settings import RETENTION, ROSTER, SCHOOL_YEARS, RetentionModel, year_days
 from .workforce import ASSISTANT_PRINCIPAL, COACH, COUNSELOR, PRINCIPAL, TEACHER, Job, Workforce, pick
 
 SEPARATION_REASONS = {"Resignation": 0.5, "Relocation": 0.2, "Retirement": 0.2, "Medical": 0.1}
 
 
-def simulate(workforce: Workforce, programme: Programme) -> None:
-    """Fill every year's jobs, and the programme that lives on them."""
+def simulate(workforce: Workforce, programme: Programme, model: RetentionModel = RETENTION) -> None:
+    """Fill every year's jobs, and the programme that lives on them; another `model` plants other probabilities."""
     for year in SCHOOL_YEARS:
         _fill_desks(workforce, year)
         _fill_offices(workforce, year)
         programme.enrol(year, workforce.jobs[year])
-        _draw_outcomes(workforce, programme, year)
+        _draw_outcomes(workforce, programme, year, model)
         _add_second_jobs(workforce, year)
         if year != SCHOOL_YEARS[-1]:
             for job in workforce.jobs[year]:
                 _carry_over(workforce, job)
 
 
-def outcome_chances(frpl_share: float, *, is_fellow: bool) -> dict[str, float]:
+def outcome_chances(model: RetentionModel, frpl_share: float, *, is_fellow: bool) -> dict[str, float]:
     """The planted probabilities for a teacher of such a school."""
-    if frpl_share <= RETENTION.high_poverty_above:
-        return RETENTION.lower_poverty
-    base = RETENTION.high_poverty
+    if frpl_share <= model.high_poverty_above:
+        return model.lower_poverty
+    base = model.high_poverty
     if not is_fellow:
         return base
-    stayer = base["stayer"] + RETENTION.fellow_stayer_bonus_in_high_poverty
+    stayer = base["stayer"] + model.fellow_stayer_bonus_in_high_poverty
     shrink = (1 - stayer) / (1 - base["stayer"])
     return {outcome: stayer if outcome == "stayer" else chance * shrink for outcome, chance in base.items()}
 
@@ -72,7 +72,7 @@ def _fill_offices(workforce: Workforce, year: int) -> None:
                 workforce.jobs[year].append(Job(person, year, school, office))
 
 
-def _draw_outcomes(workforce: Workforce, programme: Programme, year: int) -> None:
+def _draw_outcomes(workforce: Workforce, programme: Programme, year: int, model: RetentionModel) -> None:
     """Draw every teacher's outcome; some of the leavers go at midyear and are replaced the next day.
 
     Nobody of the programme goes at midyear, so that every membership covers whole years.
@@ -83,7 +83,7 @@ def _draw_outcomes(workforce: Workforce, programme: Programme, year: int) -> Non
             job.outcome = "stayer" if rng.random() < RETENTION.leader_stays else "leaver"
             continue
         role = programme.role(job.person, year).name
-        chances = outcome_chances(job.school.frpl_share[year], is_fellow=role == "fellow")
+        chances = outcome_chances(model, job.school.frpl_share[year], is_fellow=role == "fellow")
         job.outcome = pick(rng, chances)
         goes_early = job.outcome == "leaver" and rng.random() < RETENTION.midyear_share_of_leavers
         if goes_early and role == "none" and job.has_classes and job.begin is None:

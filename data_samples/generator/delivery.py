@@ -20,7 +20,7 @@ from .pupils import Pupils, draw_pupils
 from .roster_files import write_oneroster
 from .rosters import Roster, build_roster
 from .scores import draw_tests, teaching_effects
-from .settings import SCHOOL_YEARS, STATES, StateProfile
+from .settings import RETENTION, SCHOOL_YEARS, STATES, RetentionModel, StateProfile
 from .staff_files import add_staff_truth, write_directory, write_staff
 from .truth import Truth
 from .workforce import Workforce
@@ -53,11 +53,9 @@ def deliver(out: Path, options: Options) -> None:
 def _deliver_state(folder: Path, profile: StateProfile, students: int, options: Options, truth: Truth) -> None:
     """Adults move between districts, so a state has all of them first; students come district by district."""
     state = STATES.index(profile)
-    districts = build_districts(profile, students, options.random(state, 0))
+    workforce, programme = draw_staff(profile, students, options)
+    districts = workforce.districts
     truth.add_districts(profile.code, districts)
-    workforce = Workforce(profile, districts, options.random(state, 1))
-    programme = Programme(profile, districts, options.students, options.random(state, 2))
-    simulate(workforce, programme)
     add_staff_truth(workforce, programme, truth)
     trouble = NameTrouble(workforce, options.random(state, 4), dirt=options.dirt)
     lists = ProgrammeFiles(workforce, programme, trouble, truth, dirt=options.dirt)
@@ -73,7 +71,7 @@ def _deliver_state(folder: Path, profile: StateProfile, students: int, options: 
             tests[year] = stack.enter_context(AssessmentFile(path, profile, year, truth, dirt=options.dirt))
         for district in districts:
             rng = options.random(state, 3, district.index)
-            for roster, pupils in _rosters(workforce, district, rng):
+            for roster, pupils in draw_rosters(workforce, district, rng):
                 oneroster = folder / str(roster.year) / f"oneroster_{district.code}"
                 write_oneroster(oneroster, pupils, roster, truth)
                 _add_links(pupils, roster, workforce, truth)
@@ -82,7 +80,19 @@ def _deliver_state(folder: Path, profile: StateProfile, students: int, options: 
                 tests[roster.year].append(district, pupils, taken, rng)
 
 
-def _rosters(workforce: Workforce, district: District, rng: np.random.Generator) -> Iterator[tuple[Roster, Pupils]]:
+def draw_staff(
+    profile: StateProfile, students: int, options: Options, model: RetentionModel = RETENTION
+) -> tuple[Workforce, Programme]:
+    """A state's districts for so many students, and the careers of its adults in and out of the programme."""
+    state = STATES.index(profile)
+    districts = build_districts(profile, students, options.random(state, 0))
+    workforce = Workforce(profile, districts, options.random(state, 1))
+    programme = Programme(profile, districts, options.students, options.random(state, 2))
+    simulate(workforce, programme, model)
+    return workforce, programme
+
+
+def draw_rosters(workforce: Workforce, district: District, rng: np.random.Generator) -> Iterator[tuple[Roster, Pupils]]:
     """A district's years in order, since students who move stay where they went."""
     pupils = draw_pupils(workforce.profile, district, rng)
     for year in SCHOOL_YEARS:

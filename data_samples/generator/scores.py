@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .programme import Programme
+from .programme import Programme, Role
 from .pupils import Pupils
 from .rosters import Roster
-from .settings import ROSTER, SCORES, TAUGHT_SUBJECTS, TESTING, StateProfile
+from .settings import ROSTER, SCORES, TAUGHT_SUBJECTS, TESTING, ScoreModel, StateProfile
 from .workforce import Person
 
 
@@ -60,18 +60,25 @@ def draw_tests(
 
 
 def teaching_effects(
-    profile: StateProfile, pupils: Pupils, roster: Roster, people: list[Person], programme: Programme
+    profile: StateProfile,
+    pupils: Pupils,
+    roster: Roster,
+    people: list[Person],
+    programme: Programme,
+    *,
+    model: ScoreModel = SCORES,
 ) -> np.ndarray:
     """Per student and subject, the effects of the teachers linked, each by its weight.
 
-    Summed in row order: a sum whose order varied could tip a rounded score.
+    Another `model` plants other effects of the programme. Summed in row order: a sum whose order varied could tip a
+    rounded score.
     """
     effects = np.zeros((len(pupils.people), len(profile.subjects)))
     for column, subject in enumerate(TAUGHT_SUBJECTS):
         links = roster.links.filter(subject=subject)
         numbers = links["staff_number"].to_numpy()
         effect = {
-            number: _teacher_effect(people[number - 1], subject, roster.year, programme)
+            number: _teacher_effect(people[number - 1], subject, programme.role(people[number - 1], roster.year), model)
             for number in np.unique(numbers).tolist()
         }
         by_link = np.array([effect[number] for number in numbers.tolist()], dtype=float)
@@ -80,13 +87,12 @@ def teaching_effects(
     return effects
 
 
-def _teacher_effect(person: Person, subject: str, year: int, programme: Programme) -> float:
+def _teacher_effect(person: Person, subject: str, role: Role, model: ScoreModel) -> float:
     """The person's own effect, and the programme's in the years in which the person takes part."""
-    role = programme.role(person, year)
     if role.name == "fellow" and role.is_active:
-        return person.effect[subject] + SCORES.fellow_effect[subject]
+        return person.effect[subject] + model.fellow_effect[subject]
     if role.name == "mentee" and role.is_active:
-        return person.effect[subject] + SCORES.mentee_effect[subject]
+        return person.effect[subject] + model.mentee_effect[subject]
     return person.effect[subject]
 
 

@@ -18,7 +18,10 @@ from le_pipeline.measure.inference.sums import Rows
 from schemas.analysis_plan import AchievementSpecification, AnalysisPlan, Population
 
 OUTCOME, EFFECT_WITHIN = "achievement", "grade_year"
-CLUSTER = {"fellow": "teacher_key", "mentee": "school"}  # mentees are chosen in the fellow's school
+CLUSTER: dict[Population, str] = {
+    "fellow": "teacher_key",
+    "mentee": "school",
+}  # mentees are chosen in the fellow's school
 EFFECTS = {"school": "school", "teacher": "teacher_key"}
 # held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
 OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"
@@ -112,22 +115,26 @@ class Contrast:
 
 def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]:
     """A row of marts.program_impact for every specification of achievement, population, and cell with any treated."""
-    declared = {name: one for name, one in plan.specifications.items() if isinstance(one, AchievementSpecification)}
     treated = {
         population: list(cells(con, f"from linked.achievement_sample where {population}_share > 0 and is_main_teacher"))
         for population in CLUSTER
     }
     for population, of_population in treated.items():
         for cell in of_population:
-            con.execute(
-                f"create or replace temp table {OF_CELL} as select * from linked.achievement_sample"
-                f" where {cell.where} and former_share = 0 and linked_share > 0"
-            )
-            for name, specification in declared.items():
-                if population in specification.populations:
-                    contrast = Contrast(name, specification, plan.columns(specification), population, cell)
-                    con.execute(f"create or replace temp table {COMPARED} as {contrast.rows}")
-                    yield _row(con, contrast)
+            yield from effects_in(con, plan, population, cell)
+
+
+def effects_in(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan, population: Population, cell: Cell) -> Iterator[Row]:
+    """A row of marts.program_impact for every specification of achievement of one population, in one cell."""
+    con.execute(
+        f"create or replace temp table {OF_CELL} as select * from linked.achievement_sample"
+        f" where {cell.where} and former_share = 0 and linked_share > 0"
+    )
+    for name, specification in plan.specifications.items():
+        if isinstance(specification, AchievementSpecification) and population in specification.populations:
+            contrast = Contrast(name, specification, plan.columns(specification), population, cell)
+            con.execute(f"create or replace temp table {COMPARED} as {contrast.rows}")
+            yield _row(con, contrast)
 
 
 def _row(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:

@@ -51,7 +51,7 @@ described as (
         s.state, s.school_year, s.student_key, s.subject, s.grade,
         s.state || ' ' || s.assessment || ' ' || s.grade || ' ' || cast(s.school_year as varchar) as grade_year,
         s.state || ' ' || coalesce(s.school_id, '') as school, e.teacher_key, e.region,
-        s.z_score, s.prior_z_score,
+        s.z_score, s.prior_z_score, s.prior_other_subject,
         coalesce(s.prior_other_z_score, 0) as prior_other_z_score,
         case when s.prior_other_z_score is null then 1 else 0 end as lacks_prior_other,
         case when s.sex = 'female' then 1 else 0 end as is_female,
@@ -107,6 +107,7 @@ select
     power(d.prior_z_score, 2) as prior_z_score_squared, power(d.prior_z_score, 3) as prior_z_score_cubed,
     d.prior_other_z_score, d.lacks_prior_other,
     coalesce(b.fellow_share, 0) as prior_fellow_share, coalesce(b.mentee_share, 0) as prior_mentee_share,
+    coalesce(o.fellow_share, 0) as prior_other_fellow_share, coalesce(o.mentee_share, 0) as prior_other_mentee_share,
     d.is_female, d.is_black, d.is_hispanic, d.is_asian, d.is_other_race, d.is_disadvantaged, d.is_english_learner,
     d.has_disability, d.lacks_demographics, d.lacks_status, d.is_mobile,
     coalesce(c.class_prior_z_score, 0) as class_prior_z_score, c.class_prior_other_z_score, c.class_disadvantaged_share,
@@ -121,6 +122,8 @@ from described as d
 join teacher as t on t.student_key = d.student_key and t.subject = d.subject and t.school_year = d.school_year
 join taught as a on a.student_key = d.student_key and a.subject = d.subject and a.school_year = d.school_year
 left join taught as b on b.student_key = d.student_key and b.subject = d.subject and b.school_year = d.school_year - 1
+left join taught as o
+    on o.student_key = d.student_key and o.subject = d.prior_other_subject and o.school_year = d.school_year - 1
 join class as c
     on c.school_year = d.school_year and c.subject = d.subject and c.teacher_key = d.teacher_key and c.grade = d.grade
 join school_grade as g

@@ -14,12 +14,13 @@ import numpy as np
 import polars as pl
 
 from le_pipeline.measure import impact, statistics
-from le_pipeline.measure.impact import Row
+from le_pipeline.measure.impact import Cell, Row
 from le_pipeline.measure.inference.balance import balance
 from le_pipeline.measure.inference.matching import Options, match
 from le_pipeline.measure.retention_model import MODELS, TREATED
 from schemas.analysis_plan import AnalysisPlan, Matching, Population, RetentionSpecification
 
+KNOWN = "retained_in_school is not null"
 LEAST = 2  # clusters, and people, of either group
 
 
@@ -34,18 +35,24 @@ def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]
         con: a connection that has linked.retention_sample.
         plan: what to estimate.
     """
-    declared = {name: of for name, of in plan.specifications.items() if isinstance(of, RetentionSpecification)}
     for population in get_args(Population):
-        known = f"part in ('{population}', 'none', 'applicant') and retained_in_school is not null"
-        treated = f"select * from linked.retention_sample where {known} and part = '{population}'"
+        treated = f"select * from linked.retention_sample where {KNOWN} and part = '{population}'"
         for cell in impact.cells(con, treated, subjects=False):
-            teachers = _in_order(
-                con.sql(f"select * from linked.retention_sample where {known} and {cell.where}").pl(), population
-            )
-            for name, specification in declared.items():
-                if population in specification.populations:
-                    told = {"population": population, "specification": name} | cell.row
-                    yield told | _effect(teachers, specification, plan.columns(specification))
+            yield from effects_in(con, plan, population, cell)
+
+
+def effects_in(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan, population: Population, cell: Cell) -> Iterator[Row]:
+    """A row of marts.program_impact for every specification of retention of one population, in one cell."""
+    rows = f"part in ('{population}', 'none', 'applicant') and {KNOWN} and {cell.where}"
+    teachers = _in_order(con.sql(f"select * from linked.retention_sample where {rows}").pl(), population)
+    for name, specification in _declared(plan).items():
+        if population in specification.populations:
+            told = {"population": population, "specification": name} | cell.row
+            yield told | _effect(teachers, specification, plan.columns(specification))
+
+
+def _declared(plan: AnalysisPlan) -> dict[str, RetentionSpecification]:
+    return {name: of for name, of in plan.specifications.items() if isinstance(of, RetentionSpecification)}
 
 
 def _in_order(teachers: pl.DataFrame, population: str) -> pl.DataFrame:

@@ -93,8 +93,7 @@ counted as (  -- of several assessments the spring one counts, then the one that
 ),
 other_core as (  -- mathematics for reading and language, language for the rest; the first that was tested
     select
-        student_key, school_year + 1 as school_year, subject = 'mathematics' as is_mathematics,
-        z_score
+        student_key, school_year + 1 as school_year, subject = 'mathematics' as is_mathematics, subject, z_score
     from counted
     where subject in ('mathematics', 'ela', 'reading', 'english')
     qualify row_number() over (
@@ -106,7 +105,7 @@ select
     c.state, c.school_year, c.student_key, c.subject, c.assessment, c.grade, c.school_id, c.lea_id, c.scale_score,
     c.z_score, c.percentile_rank, c.reference_n, c.reference_mean, c.reference_sd, c.performance_level, c.level_order,
     c.proficient, p.z_score as prior_z_score, p.percentile_rank as prior_percentile_rank,
-    o.z_score as prior_other_z_score, p.assessment as prior_assessment, p.proficient as prior_proficient,
+    o.z_score as prior_other_z_score, o.subject as prior_other_subject, p.assessment as prior_assessment, p.proficient as prior_proficient,
     coalesce(c.sex, e.sex) as sex, coalesce(c.race_ethnicity, e.race_ethnicity) as race_ethnicity,
     coalesce(c.economically_disadvantaged, e.economically_disadvantaged) as economically_disadvantaged,
     coalesce(c.english_learner, e.english_learner) as english_learner,

@@ -24,6 +24,7 @@ from bench.beside import beside_a_copy, beside_earthmover, linked, with_bad_rows
 from bench.estimator import estimator
 from bench.leaks import PEOPLE, scanned
 from bench.people import matched
+from bench.planted import planted
 from bench.rotation import rotation_and_rate
 from bench.suppression import suppression
 from end_to_end.test_public_data import DATA, LINKS, SCORES
@@ -148,6 +149,7 @@ PARTS: dict[str, Callable[[Console], None]] = {
     "rotation": in_scratch(rotation_and_rate),
     "suppression": lambda out: out.print(suppression()),
     "estimator": in_scratch(estimator),
+    "planted": lambda out: out.print(planted()),
 }
 
 
