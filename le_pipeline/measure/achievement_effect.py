@@ -90,7 +90,8 @@ class Contrast:
                 " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
                 f" and m.school_year = s.school_year and m.staff_key = {teacher}"
                 f" where m.match_weight > 0 and m.population = '{self.population}'"
-                f" and m.comparison = '{self.specification.comparison}' and m.matching = '{self.specification.matching}'"
+                f" and m.comparison = '{self.specification.comparison}'"
+                f" and m.matching = '{self.specification.matching}'"
             )
         if self.specification.effects != "teacher":
             return f"{rows} {source}"
