@@ -95,6 +95,21 @@ def test_shares_of_the_year_before_are_those_of_the_same_subject_in_that_very_ye
     ]
 
 
+def test_shares_of_the_other_subject_before_are_those_of_the_very_score_that_is_held_equal(lake: Scenario) -> None:
+    before, other = {"school_year": 2014}, {"subject": "mathematics"}
+    lake.write("program_role", *(role | {"school_year": year} for role in ROLES for year in (2014, 2015)))
+    scores = [score("ann", prior_other_subject="mathematics"), score("ann", **before), score("ann", **before | other)]
+    scores += [score("bob"), score("bob", **before | other)]
+    links = [link(name, "una") for name in ("ann", "bob")]
+    links += [link("ann", "una", **before), link("ann", "fay", 0.7, **before | other)]
+    links += [link("ann", "max", 0.3, **before | other), link("bob", "fay", **before | other)]
+
+    found = sample(lake, scores, links).filter(pl.col("school_year") == 2015)
+
+    shares = ("prior_fellow_share", "prior_other_fellow_share", "prior_other_mentee_share")
+    assert told(found, "student_key", *shares) == [("ann", 0.0, 0.7, 0.3), ("bob", 0.0, 0.0, 0.0)]
+
+
 def test_a_student_without_a_score_of_the_year_before_stays_and_does_not_count_in_means_of_it(lake: Scenario) -> None:
     scores = [score("ann", prior_z_score=-2.0), score("bob", prior_z_score=None), score("cid", prior_z_score=1.0)]
 

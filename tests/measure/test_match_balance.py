@@ -13,7 +13,7 @@ from le_pipeline.measure.matched_teacher import COVARIATES
 from scenario import Row, Scenario
 from steps import STEP
 
-CELL = ("population", "matching", "state", "subject")
+CELL = ("population", "comparison", "matching", "state", "subject")
 
 
 @pytest.fixture
@@ -31,7 +31,13 @@ def tables(lake: Scenario, rows: list[Row]) -> tuple[pl.DataFrame, pl.DataFrame]
 
 
 def one(balance: pl.DataFrame, covariate: str, sample: str, matching: str = "nearest") -> Row:
-    said = {"covariate": covariate, "sample": sample, "matching": matching, "population": "fellow"}
+    said = {
+        "covariate": covariate,
+        "sample": sample,
+        "matching": matching,
+        "population": "fellow",
+        "comparison": "none",
+    }
     return balance.filter(**said).row(0, named=True)
 
 
@@ -43,10 +49,10 @@ def test_every_covariate_has_a_row_before_and_after_in_each_cell_with_anybody_tr
     _, balance = tables(lake, [*rows, *mentee])
 
     counted = balance.group_by(CELL).len().sort(CELL).rows()
-    cells = [("fellow", "LA", "ela"), ("mentee", "LA", "mathematics")]
+    compared = [("fellow", "applicant", "ela"), ("fellow", "none", "ela"), ("mentee", "none", "mathematics")]
     assert counted == [
-        (population, method, state, subject, 2 * len(COVARIATES))
-        for population, state, subject in cells
+        (population, comparison, method, "LA", subject, 2 * len(COVARIATES))
+        for population, comparison, subject in compared
         for method in ("full", "nearest", "weighting")
     ]
     assert balance.select(*CELL, "covariate", "sample").is_duplicated().any() is False
@@ -63,7 +69,7 @@ def test_counts_before_are_of_all_candidates_and_after_of_the_matched_sample(lak
     units, balance = tables(lake, [*rows, candidate("gonex", "former"), *pool(9, {"mentee": 4})])
 
     for method in ("nearest", "full", "weighting"):
-        of_method = units.filter(population="fellow", matching=method)
+        of_method = units.filter(population="fellow", comparison="none", matching=method)
         used = of_method.filter(pl.col("match_weight") > 0)
         treated, others = of_method.filter("is_treated"), of_method.filter(~pl.col("is_treated"))
         before, after = (one(balance, "experience_years", sample, method) for sample in ("before", "after"))
@@ -85,7 +91,7 @@ def test_counts_before_are_of_all_candidates_and_after_of_the_matched_sample(lak
 def test_means_and_differences_after_are_those_that_the_weights_make(lake: Scenario, method: str) -> None:
     units, balance = tables(lake, pool(3, {"fellow": 15, "none": 60}))
 
-    used = units.filter(pl.col("match_weight") > 0, population="fellow", matching=method)
+    used = units.filter(pl.col("match_weight") > 0, population="fellow", comparison="none", matching=method)
     row = one(balance, "experience_years", "after", method)
     groups = {
         treated: (rows["experience_years"].to_numpy(), rows["match_weight"].to_numpy())

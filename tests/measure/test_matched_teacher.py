@@ -12,6 +12,11 @@ from candidates import candidate, pool
 from scenario import Row, Scenario
 from steps import STEP, told
 
+COMPARED = (
+    ("fellow", "none", ("none", "applicant")),
+    ("mentee", "none", ("none", "applicant")),
+    ("fellow", "applicant", ("applicant",)),
+)
 PARTS = {"fellow": 12, "mentee": 10, "none": 60, "applicant": 8}
 METHODS = ("nearest", "full", "weighting")
 
@@ -39,12 +44,12 @@ def test_each_candidate_stands_once_per_population_and_method_with_those_of_its_
 
     parts = {row["staff_key"].ljust(32, "0"): row["part"] for row in rows}
     counted = found.with_columns(part=pl.col("staff_key").replace_strict(parts)).group_by(
-        "population", "matching", "part", "is_treated"
+        "population", "comparison", "matching", "part", "is_treated"
     )
     assert sorted(counted.len().rows()) == sorted(
-        (population, method, part, part == population, PARTS[part])
-        for population, method in product(("fellow", "mentee"), METHODS)
-        for part in (population, "none", "applicant")
+        (population, comparison, method, part, part == population, PARTS[part])
+        for (population, comparison, others), method in product(COMPARED, METHODS)
+        for part in (population, *others)
     )
 
 
@@ -59,7 +64,7 @@ def test_nobody_is_matched_across_states_subjects_or_years(lake: Scenario) -> No
 
     found = matched(lake, rows).filter(pl.col("population") == "fellow", pl.col("matching") != "weighting")
 
-    sets = found.drop_nulls("match_set").group_by("matching", "match_set")
+    sets = found.drop_nulls("match_set").group_by("comparison", "matching", "match_set")
     of_set = sets.agg(pl.struct("state", "subject", "school_year").n_unique(), pl.col("is_treated").n_unique())
     assert len(of_set) > 10
     assert set(of_set["state"]) == {1}
@@ -72,7 +77,7 @@ def test_a_stratum_of_fellows_or_of_others_alone_is_in_no_matched_sample(lake: S
     found = matched(lake, [*pool(2, {"fellow": 5, "none": 15}), *alone])
 
     columns = ("propensity_logit", "is_on_support", "match_set", "match_weight")
-    of_both = [(None, False, None, 0.0)] * 9  # bob may be matched to mentees too, and is not
+    of_both = [(None, False, None, 0.0)] * 12  # ann with either comparison, bob to fellows and to mentees
     assert told(found.filter(pl.col("staff_key").str.contains("^(ann|bob)")), *columns) == of_both
 
 
@@ -82,7 +87,7 @@ def test_nearest_takes_one_like_each_fellow_and_weighs_both_alike(lake: Scenario
     like = [candidate(f"n{i}x", experience_years=y, part=("none", "applicant")[i % 2]) for i, y in enumerate(years)]
     unlike = [candidate(f"u{i}x", experience_years=y + 2) for i, y in enumerate((2.0, 6.0, 11.0, 3.0))]
 
-    found = matched(lake, [*fellows, *like, *unlike]).filter(population="fellow", matching="nearest")
+    found = matched(lake, [*fellows, *like, *unlike]).filter(population="fellow", comparison="none", matching="nearest")
 
     pairs = found.filter(pl.col("match_weight") > 0).sort("match_set", "is_treated")
     assert told(pairs.sort("staff_key"), "staff_key", "match_weight", "is_treated") == [
@@ -93,14 +98,16 @@ def test_nearest_takes_one_like_each_fellow_and_weighs_both_alike(lake: Scenario
     assert of_set["staff_key"].to_list() == [1, 1, 1]
 
 
-@pytest.mark.parametrize("population", ["fellow", "mentee"])
+@pytest.mark.parametrize(("population", "comparison"), [of[:2] for of in COMPARED])
 @pytest.mark.parametrize("method", METHODS)
 def test_the_comparison_weighs_as_much_as_the_treated_and_these_weigh_1(
-    lake: Scenario, method: str, population: str
+    lake: Scenario, method: str, population: str, comparison: str
 ) -> None:
-    rows = [row | {"subject": ("ela", "mathematics")[i % 2]} for i, row in enumerate(pool(3, PARTS))]
+    rows = [
+        row | {"subject": ("ela", "mathematics")[i % 2]} for i, row in enumerate(pool(3, PARTS | {"applicant": 40}))
+    ]
 
-    found = matched(lake, rows).filter(population=population, matching=method)
+    found = matched(lake, rows).filter(population=population, comparison=comparison, matching=method)
 
     weights = found.group_by("subject").agg(
         treated=pl.col("match_weight").filter("is_treated").sum(),
@@ -114,7 +121,16 @@ def test_the_comparison_weighs_as_much_as_the_treated_and_these_weigh_1(
 
 def test_other_keys_of_the_home_and_another_order_of_rows_change_nobodys_match(lake: Scenario) -> None:
     rows = pool(4, PARTS)
-    said = ("population", "matching", "is_treated", "propensity_logit", "is_on_support", "match_set", "match_weight")
+    said = (
+        "population",
+        "comparison",
+        "matching",
+        "is_treated",
+        "propensity_logit",
+        "is_on_support",
+        "match_set",
+        "match_weight",
+    )
 
     first = matched(lake, rows)
     second = matched(lake, renamed(rows))
@@ -126,7 +142,7 @@ def test_other_keys_of_the_home_and_another_order_of_rows_change_nobodys_match(l
         for row, again in zip(rows, renamed(rows)[::-1], strict=True)
     }
     who = pl.col("staff_key").replace_strict(keys)
-    together = ("population", "matching", "staff_key", "match_set", "match_weight")
+    together = ("population", "comparison", "matching", "staff_key", "match_set", "match_weight")
     assert first.with_columns(who).select(together).sort(together).equals(second.select(together).sort(together))
 
 
@@ -139,7 +155,7 @@ def test_of_equals_the_one_with_fewer_students_is_taken_and_of_such_who_are_equa
     rows += [candidate("other", experience_years=20.0)]
 
     for these in (rows, renamed(rows)):
-        found = matched(lake, these).filter(population="fellow", matching="nearest")
+        found = matched(lake, these).filter(population="fellow", comparison="none", matching="nearest")
         students = {row["staff_key"].ljust(32, "0"): row["n_students"] for row in these}
         taken = found.filter(pl.col("match_weight") > 0, ~pl.col("is_treated"))
         assert [students[key] for key in taken["staff_key"]] == [10]
