@@ -417,9 +417,9 @@ def test_every_specification_has_a_row_in_every_cell_where_anybody_of_its_popula
         for place, (state, region) in enumerate(places)
         for year in (2014, 2015)
         for subject in ("ela", "mathematics")[: 2 - place % 2]
-        for row in classes(place, {"fellow": 3, "none": 3}, size=2)
+        for row in classes(place, {"fellow": 1, "none": 1}, size=1)
     ]
-    mentee = classes(9, {"mentee": 2}, size=2)
+    mentee = classes(9, {"mentee": 1}, size=1)
 
     found = found_in(lake, [*rows, *mentee], plan)
 
@@ -445,9 +445,9 @@ def test_every_specification_has_a_row_in_every_cell_where_anybody_of_its_popula
 
 
 def test_a_planted_effect_is_found_by_every_specification(lake: Scenario) -> None:
-    before = classes(30, {"fellow": 60, "applicant": 50, "none": 120}, years=(2014,), effect=0.0, schools=15)
+    before = classes(30, {"fellow": 50, "applicant": 45, "none": 80}, years=(2014,), effect=0.0, schools=15)
     before = [row | ({"part": "none", "fellow_share": 0} if row["part"] == "fellow" else {}) for row in before]
-    after = classes(31, {"fellow": 60, "applicant": 50, "none": 120}, years=(2015,), effect=0.3, schools=15)
+    after = classes(31, {"fellow": 50, "applicant": 45, "none": 80}, years=(2015,), effect=0.3, schools=15)
     rows = [*before, *(row | {"student_key": f"a{row['student_key']}"} for row in after)]
     matched = matches({row["staff_key"]: 1.0 for row in after})
 
