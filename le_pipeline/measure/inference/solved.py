@@ -21,8 +21,8 @@ class Solved:
     """The sums, the fixed effects, the cross products that are left, and the coefficients.
 
     Variables are the covariates and last the outcome, each less its `sums.centre`; `kept` are the covariates' places
-    that were not dropped. `parts` say by fixed effect what its levels add to each variable; `gram` are the cross products
-    within fixed effects, `inverse` that of its kept covariates.
+    that were not dropped. `parts` say by fixed effect what its levels add to each variable; `gram` are the cross
+    products within fixed effects, `inverse` that of its kept covariates.
     """
 
     sums: Sums = field(repr=False)
