@@ -246,6 +246,15 @@ def test_in_the_full_roster_a_link_weighs_the_time_spent_together_whoever_else_t
     assert told(found, "staff_key", "weight", "dosage") == [("fay", 0.5, dosage), ("una", 0.5, 0.5)]
 
 
+def test_the_time_spent_together_is_that_of_classes_of_kindred_subjects_too(lake: Scenario) -> None:
+    one = {"enrollment_share": 0.9, "contribution_share": 0.5, "subject": "mathematics"}
+    links = [link("ann", "fay", 0.45, **one), link("ann", "una", 0.45, **one)]
+
+    found = sample(lake, [score("ann", subject="algebra_1")], links)
+
+    assert told(found, "staff_key", "weight", "dosage") == [("fay", 0.45, 0.9), ("una", 0.45, 0.9)]
+
+
 def test_students_are_compared_within_state_assessment_grade_and_year(lake: Scenario) -> None:
     other = [{"state": "MO"}, {"assessment": "EOC"}, {"grade": "06"}, {"school_year": 2016}, {"school_id": "2"}]
     scores = [score(f"s{i}x", **said) for i, said in enumerate([{}, *other])]
