@@ -50,6 +50,12 @@ class AchievementSpecification(_Specification):
     effects: Literal["school", "teacher"] | None = None
     roster: Literal["partial_credit", "full_roster"] = "partial_credit"
 
+    @model_validator(mode="after")
+    def _mentees_did_not_apply(self) -> AchievementSpecification:
+        if self.comparison == "applicant" and self.matching and "mentee" in self.populations:
+            raise ValueError("mentees are not matched with applicants; name `populations: [fellow]`")
+        return self
+
 
 class RetentionSpecification(_Specification):
     """Whether teachers are retained into the next year, beside other teachers.

@@ -19,7 +19,7 @@ from schemas.analysis_plan import AnalysisPlan, load_plan
 
 TABLE = registry.tables()["program_impact"]
 DESIGNS = (achievement_effect, retention_effect, school_effect)
-CELL = ["outcome", "population", "state", "region", "subject", "period"]
+CELL = ["outcome", "population", "state", "region", "subject", "period", "estimate_unit"]
 DIGITS = 10  # that are kept: what is beyond them may differ between machines
 # what baseline_difference is of, by design; a design without one allows for it in its outcome
 BASELINE = {"achievement": "prior_z_score", "retention": "experience_years"}

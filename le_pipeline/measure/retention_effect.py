@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from le_pipeline.errors import EstimationError
 from le_pipeline.measure import impact, statistics
 from le_pipeline.measure.impact import Cell, Row
 from le_pipeline.measure.inference.balance import balance
@@ -78,8 +79,9 @@ def _in_order(teachers: pl.DataFrame, population: str) -> pl.DataFrame:
 
 def _effect(teachers: pl.DataFrame, specification: RetentionSpecification, covariates: tuple[str, ...]) -> Row:
     outcome = f"retained_in_{specification.level}" + "_or_promoted" * (specification.definition == "inclusive")
+    others = ["applicant"] if specification.comparison == "applicant" else ["none", "applicant"]
     rows = (
-        teachers.filter(pl.col(TREATED) | (pl.col("part") == specification.comparison), pl.col(outcome).is_not_null())
+        teachers.filter(pl.col(TREATED) | pl.col("part").is_in(others), pl.col(outcome).is_not_null())
         .with_columns(outcome=pl.col(outcome).cast(pl.Float64))
         .filter(pl.len().over("stratum") > 1)  # who is alone says nothing of any difference
     )
@@ -88,7 +90,7 @@ def _effect(teachers: pl.DataFrame, specification: RetentionSpecification, covar
     if specification.matching and not reason:
         try:
             rows = _matched(rows, covariates, specification.matching)
-        except ArithmeticError:
+        except EstimationError:
             return told | _described(rows) | {"null_reason": "not_converged"}
         reason = _missing(rows)
     described = _described(rows)

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from le_pipeline.errors import EstimationError
 from le_pipeline.measure.inference import pairing
 
 Floats = NDArray[np.float64]
@@ -82,7 +83,7 @@ def match(
     Raises:
         ValueError: a column has gaps, or a covariate is not finite: whoever asks decides what a gap means. Or `treated`
             is not Boolean.
-        ArithmeticError: the logistic regression did not converge.
+        EstimationError: the logistic regression did not converge.
     """
     _whole(frame, [treated, *strata], covariates)
     chosen = options or Options()
@@ -190,7 +191,7 @@ def _logit(x: Floats, treated: NDArray[np.bool_], stratum: Ints) -> Floats:
         while likelihood(slopes + size * step, intercepts + size * shift) < now - CONVERGED * abs(now):
             size /= 2
         slopes, intercepts = slopes + size * step, intercepts + size * shift
-    raise ArithmeticError("the propensity score did not converge: look for covariates with extreme values")
+    raise EstimationError("the propensity score did not converge: look for covariates with extreme values")
 
 
 def _caliper_width(rows: pl.DataFrame, treated: str) -> float:
