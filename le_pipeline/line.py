@@ -27,6 +27,7 @@ from le_pipeline.warehouse.build import WarehouseReport
 from le_pipeline.warehouse.engine import Engine, Step, TableReport
 from le_pipeline.warehouse.gate import Expectation
 from schemas import registry
+from schemas.analysis_plan import load_plan
 from schemas.evaluation import load_settings
 from schemas.evidence_claim import load_claims
 
@@ -54,10 +55,12 @@ def run(home: Home, keys: Keys, partitions: list[Partition]) -> Iterator[Report]
 
     Raises:
         PipelineError: a named trouble; what was done before it stays.
-        ContractError: a layout, the warehouse profile, the settings of the evaluation or a claim are wrong.
+        ContractError: a layout, the warehouse profile, the settings of the evaluation, the analysis plan or a claim are
+            wrong.
     """
     build.kept(home)  # a mistake in what a home declares is told before the work, not after it
     load_settings(home.evaluation_settings)
+    load_plan(home.analysis_plan)
     load_claims(home.evidence_claims)
     yield agreements.keep(home, keys)
     for landed in partitions:

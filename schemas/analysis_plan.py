@@ -13,14 +13,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schemas import yaml_file
-from schemas.yaml_file import ContractError, Strict
+from schemas import registry, yaml_file
+from schemas.yaml_file import ContractError, Loc, Strict
 
 SHIPPED = Path(__file__).with_name("analysis_plan.yaml")
 
 Population = Literal["fellow", "mentee"]
 Comparison = Literal["none", "applicant"]
 Matching = Literal["nearest", "full", "weighting"]
+
+# where a design takes its covariates from, and what of it is the outcome or the treatment
+SAMPLES = {"achievement": "achievement_sample", "retention": "retention_sample"}
+NOT_HELD_EQUAL = ("z_score", "fellow_share", "mentee_share")
 
 
 class _Specification(Strict):
@@ -122,13 +126,44 @@ def load_plan(own: Path) -> AnalysisPlan:
         ContractError: the home's file does not fit; names file, line and key.
     """
     plan = yaml_file.load_model(SHIPPED, AnalysisPlan)[0]
-    if own.exists():
-        plan = plan.extended(yaml_file.load_model(own, AnalysisPlan)[0])
+    if not own.exists():
+        return plan
+    added, lines = yaml_file.load_model(own, AnalysisPlan)
+    plan = plan.extended(added)
     for name, specification in plan.specifications.items():
-        unknown = [group for group in specification.covariates if group not in plan.covariates]
-        if unknown:
-            raise ContractError(
-                f"{own.name}: specification {name} names {', '.join(unknown)} among its covariates; the plan has the"
-                f" groups {', '.join(plan.covariates)}, and more can be declared under `covariates`"
-            )
+        if fault := _fault(plan, specification):
+            group, said = fault
+            declared: Loc = ("covariates", group)
+            line = yaml_file.line_of(declared if declared in lines else ("specifications", name, "covariates"), lines)
+            raise ContractError(f"{own.name}, line {line}: specification {name} {said}")
     return plan
+
+
+def covariates_of(design: str) -> tuple[str, ...]:
+    """The columns that a specification of that design may hold equal, in order of name."""
+    columns = registry.tables()[SAMPLES[design]].columns
+    numbers = (c.name for c in columns if c.field.type in ("integer", "number"))
+    return tuple(sorted(name for name in numbers if name not in NOT_HELD_EQUAL and not name.startswith("retained_")))
+
+
+def _fault(plan: AnalysisPlan, specification: Specification) -> tuple[str | None, str] | None:
+    """What is wrong with the covariates of a specification, and in which group."""
+    unknown = [group for group in specification.covariates if group not in plan.covariates]
+    if unknown:
+        return None, (
+            f"names {', '.join(unknown)} among its covariates; the plan has the groups {', '.join(plan.covariates)},"
+            " and more can be declared under `covariates`"
+        )
+    if specification.design == "school":
+        return None
+    known = covariates_of(specification.design)
+    for group in specification.covariates:
+        wrong = [name for name in plan.covariates[group] if name not in known]
+        if wrong:
+            return group, (
+                f"has the covariates {', '.join(wrong)}, by its group {group};"
+                f" linked.{SAMPLES[specification.design]} has {', '.join(known)}"
+            )
+    if specification.design == "retention" and specification.matching and not plan.columns(specification):
+        return None, "matches teachers on nothing; name groups under `covariates`"
+    return None

@@ -25,6 +25,7 @@ CLUSTER: dict[Population, str] = {
 EFFECTS = {"school": "school", "teacher": "teacher_key"}
 # held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
 OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"
+NOTHING = 1e-9  # a standard error below it is rounding
 LARGEST = 3.0  # standard deviations: beyond them, covariates nearly make up the treatment
 FEWEST_DEGREES = 2.0  # of freedom: with fewer an interval is wider than four standard errors either way, and unstable
 SHARES = ("fellow_share", "mentee_share")
@@ -44,6 +45,11 @@ class Contrast:
     def treatment(self) -> str:
         """The column with how far a row is treated."""
         return f"{self.population}_share"
+
+    @property
+    def other(self) -> str:
+        """The column with how far a row is treated by the other population."""
+        return next(share for share in SHARES if share != self.treatment)
 
     @property
     def cluster(self) -> str:
@@ -66,29 +72,46 @@ class Contrast:
     def rows(self) -> str:
         """The rows that are compared, as a query; those without a prior score are among them.
 
-        In the full roster a row is a student with one teacher, and treated where that teacher is.
+        In the full roster a row is a student with one teacher, who is its `teacher_key`, and treated where that teacher
+        is. Beside a teacher's own students of before, treated are those whose main teacher had any then.
         """
         each = self.specification.roster == "full_roster"
-        shares = (
-            ", ".join(
-                f"case when s.part = '{share.removesuffix('_share')}' then 1 else 0 end as {share}" for share in SHARES
+        teacher = "s.staff_key" if each else "s.teacher_key"
+        shares = [
+            f"case when s.part = '{share.removesuffix('_share')}' then 1 else 0 end" if each else f"s.{share}"
+            for share in SHARES
+        ]
+        told = ", ".join(f"{share} as {name}" for share, name in zip(shares, SHARES, strict=True))
+        rows = f"select s.* exclude ({', '.join(SHARES)}, teacher_key), {told}, {teacher} as teacher_key"
+        source = f"from (select * from {OF_CELL} where {' and '.join(self._kept)}) as s"
+        if self.is_matched:
+            rows += f", m.match_weight{' * s.dosage' if each else ''} as match_weight"
+            source += (
+                " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
+                f" and m.school_year = s.school_year and m.staff_key = {teacher}"
+                f" where m.match_weight > 0 and m.population = '{self.population}'"
+                f" and m.comparison = '{self.specification.comparison}'"
+                f" and m.matching = '{self.specification.matching}'"
             )
-            if each
-            else ", ".join(f"s.{share}" for share in SHARES)
+        if self.specification.effects != "teacher":
+            return f"{rows} {source}"
+        untreated = f"case when {self.treatment} = 0 and prior_z_score is not null then school_year end"
+        return (
+            f"select * from ({rows} {source})"
+            f" qualify {self.treatment} = 0 or min({untreated}) over (partition by teacher_key) < school_year"
         )
+
+    @property
+    def _kept(self) -> list[str]:
+        each = self.specification.roster == "full_roster"
         kept = ["dosage > 0"] if each else ["is_main_teacher"]
         if self.specification.comparison == "applicant":
-            kept += ["mentee_share = 0", "(fellow_share > 0 or applicant_share > 0)"]
-        source = f"(select * from {OF_CELL} where {' and '.join(kept)}) as s"
-        if not self.is_matched:
-            return f"select s.* exclude ({', '.join(SHARES)}), {shares} from {source}"
-        return (
-            f"select s.* exclude ({', '.join(SHARES)}), {shares}, m.match_weight from {source}"
-            " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
-            " and m.school_year = s.school_year and m.staff_key = s.teacher_key"
-            f" where m.match_weight > 0 and m.population = '{self.population}'"
-            f" and m.comparison = '{self.specification.comparison}' and m.matching = '{self.specification.matching}'"
-        )
+            kept.append(
+                f"part in ('{self.population}', 'applicant')"
+                if each
+                else f"{self.other} = 0 and ({self.treatment} > 0 or applicant_share > 0)"
+            )
+        return kept
 
 
 def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]:
@@ -130,24 +153,33 @@ def _row(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
     if n_comparison < 2:  # noqa: PLR2004
         return row | {"null_reason": "too_few_comparison"}
     described = _standardised(groups)
-    pooled = described.pop("pooled_sd")
+    pooled, omega = described.pop("pooled_sd"), described.pop("omega")
     row |= described
-    is_few = min(counts["n_treated_clusters"], n_comparison) < FEW
+    told = _estimated(con, contrast, is_few=min(counts["n_treated_clusters"], n_comparison) < FEW)
+    if "estimate" in told and pooled:
+        told |= {"effect_size": omega * told["estimate"] / pooled}
+    return row | told
+
+
+def _estimated(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) -> Row:
+    """The estimate with all that belongs to it, or why there is none."""
     try:
         fit = _fit(con, contrast, is_few=is_few)
     except EstimationError:
-        return row | {"null_reason": "not_estimable"}
+        return {"null_reason": "not_estimable"}
     if contrast.treatment not in fit.names:
-        return row | {"null_reason": "not_estimable"}
+        return {"null_reason": "not_estimable"}
     told = _told(fit, contrast, is_few=is_few)
-    if abs(told["estimate"]) > LARGEST or not told["degrees_of_freedom"] >= FEWEST_DEGREES:
-        return row | {"null_reason": "not_estimable"}
-    omega = 1 - 3 / (4 * counts["n"] - 9)
-    return row | told | {"effect_size": omega * told["estimate"] / pooled if pooled else None}
+    if not (told["standard_error"] or 0) > NOTHING:
+        return {"null_reason": "no_variation"}
+    if abs(told["estimate"]) > LARGEST or not (told["degrees_of_freedom"] or 0) >= FEWEST_DEGREES:
+        return {"null_reason": "not_estimable"}
+    return told
 
 
 def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) -> LinearFit:
-    source, effects, dummies = COMPARED, [EFFECT_WITHIN], []
+    source = f"(select * from {COMPARED} where prior_z_score is not null)"
+    effects, dummies = [EFFECT_WITHIN], []
     if contrast.specification.effects:
         # errors for few clusters take one absorbed effect; the others are columns
         effects = [EFFECTS[contrast.specification.effects]]
@@ -160,7 +192,8 @@ def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) ->
         source = f"(select *{', ' if dummies else ''}{said} from {source})"
     model = LinearModel(
         outcome="z_score",
-        covariates=(contrast.treatment, *(set(SHARES) - {contrast.treatment}), *contrast.covariates, *dummies),
+        # the treatment last: where the others make it up, it is the one that goes
+        covariates=(contrast.other, *contrast.covariates, *dummies, contrast.treatment),
         clusters=(contrast.cluster,),
         fixed_effects=tuple(effects),
         weight=contrast.weight,
@@ -242,7 +275,7 @@ def _spread(rows: int, total: float, squares: float) -> float:
 
 
 def _standardised(groups: dict[bool, _Group]) -> Row:
-    """Mean of the comparison group, Hedges g of the two groups' prior scores, and their pooled standard deviation."""
+    """Mean of the comparison group, Hedges g of the groups' prior scores; what a g of scores is made with."""
     treated, other = groups[True], groups[False]
     freedom = treated.rows + other.rows - 2
     omega = 1 - 3 / (4 * (treated.rows + other.rows) - 9)
@@ -258,4 +291,5 @@ def _standardised(groups: dict[bool, _Group]) -> Row:
         "comparison_mean": other.weighted_after / other.weight,
         "baseline_difference": omega * apart / pooled["before"] if pooled["before"] else None,
         "pooled_sd": pooled["after"],
+        "omega": omega,
     }

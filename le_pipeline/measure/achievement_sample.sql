@@ -9,15 +9,10 @@ with mobile as (  -- in several schools in the year
     group by coalesce(p.person_key, e.student_key), e.school_year
     having count(distinct e.school_id) > 1
 ),
-dosage as (  -- where each link counts by itself, it weighs the time spent together
-    select student_key, staff_key, school_year, subject, enrollment_share
-    from linked.teacher_student_link
-    where excluded_reason is null and weight > 0
-),
-teacher as (
+teacher as (  -- where each link counts by itself, it weighs the time spent together
     select
         t.state, t.school_year, t.student_key, t.subject, t.staff_key, t.weight,
-        least(coalesce(d.enrollment_share, t.weight), 1) as dosage, y.experience_years,
+        least(coalesce(t.enrollment_share, t.weight), 1) as dosage, y.experience_years,
         case
             when r.role in ('fellow', 'mentee') and r.is_active then r.role
             when r.role in ('fellow', 'mentee') then 'former'
@@ -27,9 +22,6 @@ teacher as (
     from linked.score_teacher as t
     left join linked.program_role as r on r.staff_key = t.staff_key and r.school_year = t.school_year
     left join linked.staff_year as y on y.staff_key = t.staff_key and y.school_year = t.school_year
-    left join dosage as d
-        on d.student_key = t.student_key and d.staff_key = t.staff_key and d.school_year = t.school_year
-        and d.subject = t.subject
 ),
 taught as (  -- shares of the responsibility, over all teachers of the student in the subject
     select

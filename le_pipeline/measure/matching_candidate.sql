@@ -18,9 +18,9 @@ candidate as (
             when r.application_decision = 'not_selected' then 'applicant'
             else 'none'
         end as part,
-        case  -- effectiveness counts from the years before the part began, of everybody else from those before this one
-            when r.role = 'fellow' then least(coalesce(r.fellow_since, t.school_year), coalesce(r.mentee_since, t.school_year))
-            when r.role = 'mentee' then coalesce(r.mentee_since, t.school_year)
+        case  -- effectiveness counts from the years before the first part began, of everybody else from those before this one
+            when r.role in ('fellow', 'mentee')
+                then least(coalesce(r.fellow_since, t.school_year), coalesce(r.mentee_since, t.school_year))
             else t.school_year
         end as begins
     from taught as t

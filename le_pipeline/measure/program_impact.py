@@ -21,7 +21,8 @@ TABLE = registry.tables()["program_impact"]
 DESIGNS = (achievement_effect, retention_effect, school_effect)
 CELL = ["outcome", "population", "state", "region", "subject", "period"]
 DIGITS = 10  # that are kept: what is beyond them may differ between machines
-PRIOR = "prior_z_score"
+# what baseline_difference is of, by design; a design without one allows for it in its outcome
+BASELINE = {"achievement": "prior_z_score", "retention": "experience_years"}
 MEASURED = ["estimate", "standard_error", "ci_low", "ci_high", "p_value", "degrees_of_freedom", "comparison_mean"]
 MEASURED += ["baseline_difference", "minimum_detectable_effect", "effect_size", "improvement_index"]
 MEASURED += ["mean_percentile_gain", "ratio"]
@@ -72,7 +73,9 @@ def estimate(home: Home, con: duckdb.DuckDBPyConnection, years: pl.DataFrame) ->
 
 def _judged(found: pl.DataFrame, plan: AnalysisPlan) -> pl.DataFrame:
     adjusts = [
-        name for name, one in plan.specifications.items() if PRIOR in plan.columns(one) or one.design != "achievement"
+        name
+        for name, one in plan.specifications.items()
+        if one.design not in BASELINE or BASELINE[one.design] in plan.columns(one)
     ]
     apart, size = pl.col("baseline_difference").abs(), found["effect_size"]
     lowest = pl.col("ci_low").min().over(CELL)

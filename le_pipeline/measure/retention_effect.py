@@ -13,17 +13,13 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from le_pipeline.errors import EstimationError
 from le_pipeline.measure import impact, statistics
 from le_pipeline.measure.impact import Cell, Row
 from le_pipeline.measure.inference.balance import balance
 from le_pipeline.measure.inference.matching import Options, match
 from le_pipeline.measure.retention_model import MODELS, TREATED
-from schemas import registry
 from schemas.analysis_plan import AnalysisPlan, Matching, Population, RetentionSpecification
 
-TABLE = registry.tables()["retention_sample"]
-COVARIATES = frozenset(c.name for c in TABLE.columns if c.required and c.field.type in ("integer", "number"))
 KNOWN = "retained_in_school is not null"
 LEAST = 2  # clusters, and people, of either group
 
@@ -38,12 +34,7 @@ def effects(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan) -> Iterator[Row]
     Args:
         con: a connection that has linked.retention_sample.
         plan: what to estimate.
-
-    Raises:
-        EstimationError: a specification names covariates that the sample does not have, or none to match on.
     """
-    for name, specification in _declared(plan).items():
-        _check(name, specification, plan.columns(specification))
     for population in get_args(Population):
         treated = f"select * from linked.retention_sample where {KNOWN} and part = '{population}'"
         for cell in impact.cells(con, treated, subjects=False):
@@ -62,17 +53,6 @@ def effects_in(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan, population: P
 
 def _declared(plan: AnalysisPlan) -> dict[str, RetentionSpecification]:
     return {name: of for name, of in plan.specifications.items() if isinstance(of, RetentionSpecification)}
-
-
-def _check(name: str, specification: RetentionSpecification, covariates: tuple[str, ...]) -> None:
-    unknown = [column for column in covariates if column not in COVARIATES]
-    if unknown:
-        raise EstimationError(
-            f"specification {name} has the covariates {', '.join(unknown)}; linked.retention_sample has"
-            f" {', '.join(sorted(COVARIATES))}"
-        )
-    if specification.matching and not covariates:
-        raise EstimationError(f"specification {name} matches teachers on nothing; name groups under `covariates`")
 
 
 def _in_order(teachers: pl.DataFrame, population: str) -> pl.DataFrame:

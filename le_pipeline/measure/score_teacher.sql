@@ -1,6 +1,8 @@
 -- One row per standard score and teacher: who answers for the subject, and to what share.
 with link as (
-    select student_key, subject, school_year, staff_key, weight, is_under_claimed, is_over_claimed, is_disputed
+    select
+        student_key, subject, school_year, staff_key, weight, enrollment_share, is_under_claimed, is_over_claimed,
+        is_disputed
     from linked.teacher_student_link
     where excluded_reason is null and weight > 0
 ),
@@ -28,7 +30,8 @@ nearest as (  -- teachers of the very subject, else of its kin
 teacher as (  -- each once; summed as decimals, which add up alike in whatever order an engine takes them
     select
         state, school_year, student_key, tested as subject, staff_key, is_of_very_subject,
-        sum(cast(weight as decimal(18, 12))) as claimed, bool_or(is_under_claimed) as is_under_claimed,
+        sum(cast(weight as decimal(18, 12))) as claimed, max(enrollment_share) as enrollment_share,
+        bool_or(is_under_claimed) as is_under_claimed,
         bool_or(is_over_claimed) as is_over_claimed, bool_or(is_disputed) as is_disputed
     from nearest
     group by state, school_year, student_key, tested, staff_key, is_of_very_subject
@@ -40,5 +43,5 @@ totalled as (
 select  -- the classes of two kindred subjects may claim a student twice
     state, school_year, student_key, subject, staff_key,
     case when total > 1 then round(cast(claimed as double) / total, 12) else cast(claimed as double) end as weight,
-    is_of_very_subject, is_under_claimed, is_over_claimed, is_disputed
+    enrollment_share, is_of_very_subject, is_under_claimed, is_over_claimed, is_disputed
 from totalled

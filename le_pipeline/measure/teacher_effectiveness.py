@@ -32,7 +32,8 @@ def estimate(home: Home, con: duckdb.DuckDBPyConnection, counted: pl.DataFrame) 
         _residuals(con, state, subject) for state, subject in counted.select("state", "subject").unique().iter_rows()
     ]
     residuals = pl.concat([part for part in parts if part is not None] or [_EMPTY])
-    within = ((pl.col("squares") - pl.col("total") ** 2 / pl.col("n")).sum() / (pl.col("n") - 1).sum()).over(CELL)
+    squares, freedom = pl.col("squares") - pl.col("total") ** 2 / pl.col("n"), pl.col("n") - 1
+    within = pl.when(freedom.sum().over(CELL) > 0).then(squares.sum().over(CELL) / freedom.sum().over(CELL))
     mean = pl.col("total") / pl.col("n")
     found = (
         residuals.sort(*CELL, "n", "total", "squares")
@@ -42,7 +43,7 @@ def estimate(home: Home, con: duckdb.DuckDBPyConnection, counted: pl.DataFrame) 
                 pl.col("mean_residual").var().over(CELL) - (pl.col("variance_within") / pl.col("n")).mean().over(CELL)
             )
         )
-        .with_columns(between=pl.col("between").fill_nan(None).fill_null(0).clip(lower_bound=0))
+        .with_columns(between=pl.col("between").fill_null(0).clip(lower_bound=0))
         .with_columns(
             reliability=pl.when(pl.col("variance_within") > 0)
             .then(pl.col("between") / (pl.col("between") + pl.col("variance_within") / pl.col("n")))

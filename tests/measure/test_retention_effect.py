@@ -15,7 +15,6 @@ import pyfixest
 import pytest
 import statsmodels.api as sm
 
-from le_pipeline.errors import EstimationError
 from le_pipeline.measure.retention_effect import effects
 from le_pipeline.measure.retention_model import years_in_groups
 from scenario import Row, Scenario
@@ -376,16 +375,6 @@ def test_every_specification_has_a_row_in_every_cell_where_its_population_is_tre
     expected |= {("mentee", "MO", "all", p, n) for p, n in product(("2015", "all"), of_mentee)}  # of one state only
     assert {(k[1], k[2], k[3], k[5], k[6]) for k in counted} == expected
     assert all((row.get("estimate") is None) == (row.get("null_reason") is not None) for row in found)
-
-
-def test_a_covariate_that_the_sample_lacks_is_named(lake: Scenario) -> None:
-    with pytest.raises(EstimationError, match="specification mine has the covariates charm"):
-        effect(lake, some(1, 1, "fellow"), "charm")
-
-
-def test_matching_on_nothing_is_refused(lake: Scenario) -> None:
-    with pytest.raises(EstimationError, match="specification mine matches teachers on nothing"):
-        effect(lake, some(1, 1, "fellow"), matching="nearest")
 
 
 def test_a_planted_effect_is_found_by_every_model(lake: Scenario) -> None:

@@ -48,10 +48,11 @@ def cr3(solved: Solved) -> Floats:
     """
     whole, cluster = solved.cross_by_cluster.sum(axis=0), solved.cells.codes[-1]
     covariance = np.zeros_like(solved.inverse)
+    size = np.sqrt(np.diag(solved.gram)[solved.kept])
     for code, own in enumerate(solved.cross_by_cluster):
         gram = refit(whole - own, solved.cells.take(cluster != code), len(solved.effect_names))
         left = gram[:-1, :-1]
-        if np.linalg.matrix_rank(left, tol=LEAST_SHARE * np.trace(solved.gram)) < len(left):
+        if np.linalg.matrix_rank(left / np.outer(size, size), tol=LEAST_SHARE) < len(left):
             raise EstimationError(
                 "a covariate lives in one cluster alone, so that leaving it out leaves nothing to estimate; use CR2"
             )

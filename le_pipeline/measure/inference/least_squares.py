@@ -19,9 +19,8 @@ from polars import selectors
 from scipy import linalg, stats
 
 from le_pipeline.errors import EstimationError
-from le_pipeline.measure.inference import cluster_robust
+from le_pipeline.measure.inference import cluster_robust, compressed
 from le_pipeline.measure.inference.collinear import collinear
-from le_pipeline.measure.inference.fixed_effects import FixedEffects, not_singleton
 from le_pipeline.measure.inference.solved import Solved, solve
 from le_pipeline.measure.inference.sums import Floats, Rows, Sums, quoted
 
@@ -131,12 +130,16 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
     n_complete = sums.n
     if not n_complete:
         raise EstimationError("no row has every variable of the model; look at what its columns leave empty")
-    effects = _effects(sums, model.fixed_effects)
-    if not sums.n:
-        raise EstimationError("every row is alone in a fixed effect, so that nothing is left to compare")
-    levels, by_level, cross = _by_level(sums, model.fixed_effects, effects)
-    parts = effects.fit(by_level)
-    gram = cross - sum((total.T @ part for total, part in zip(by_level, parts, strict=True)), np.zeros_like(cross))
+    found = (
+        compressed.by_level(sums, model.fixed_effects, model.clusters)
+        if model.errors == "CR1"
+        else compressed.by_cell(sums, model.fixed_effects, model.clusters[0])
+    )
+    parts = found.effects.fit(found.by_level)
+    cross = found.cross
+    gram = cross - sum(
+        (total.T @ part for total, part in zip(found.by_level, parts, strict=True)), np.zeros_like(cross)
+    )
     gram = (gram + gram.T) / 2
     dropped = collinear(gram[:-1, :-1], np.diag(cross)[:-1])
     kept = np.flatnonzero(~dropped)
@@ -146,26 +149,24 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
     scale = 1 / np.sqrt(np.diag(inner))
     inverse = linalg.inv(inner * np.outer(scale, scale)) * np.outer(scale, scale)
     coefficients = solve(inner, gram[kept, -1])
-    n_clusters, nested = _clusters(sums, model, effects)
-    n_parameters = len(kept) + effects.count(nested)
+    n_parameters = len(kept) + found.effects.count(found.nested)
     solved = Solved(
         sums=sums,
         clusters=model.clusters,
         effect_names=model.fixed_effects,
-        effects=effects,
-        levels=levels,
+        compressed=found,
         parts=tuple(parts),
         kept=kept,
         gram=gram,
         inverse=inverse,
         coefficients=coefficients,
-        small_sample_factor=_factor(sums.n, n_parameters, min(n_clusters)),
+        small_sample_factor=_factor(sums.n, n_parameters, min(found.n_clusters)),
     )
     names_kept = tuple(names[place] for place in kept)
     to_units, gained = _uncentred(sums, kept, has_intercept=has_intercept)
     estimate = to_units @ coefficients
     estimate[0] += gained
-    covariance, degrees = _errors(solved, model, names_kept, to_units, min(n_clusters))
+    covariance, degrees = _errors(solved, model, names_kept, to_units, min(found.n_clusters))
     return LinearFit(
         names=names_kept,
         estimate=estimate,
@@ -174,7 +175,7 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
         dropped=tuple(names[place] for place in np.flatnonzero(dropped)),
         n=sums.n,
         n_singletons=n_complete - sums.n,
-        n_clusters=n_clusters,
+        n_clusters=found.n_clusters,
         n_parameters=n_parameters,
         solved=solved,
     )
@@ -186,54 +187,6 @@ def _rows(rows: Rows | pl.DataFrame) -> Rows:
     con = duckdb.connect(config={"threads": 1})  # what fits into a frame is not worth starting others
     con.register("frame", rows.to_arrow())
     return Rows(con, "frame")
-
-
-def _effects(sums: Sums, names: tuple[str, ...]) -> FixedEffects:
-    """The fixed effects, once the rows that are alone in one of them have been left out of the sums."""
-    if not names:
-        return FixedEffects((), np.zeros(0))
-    cells, levels = sums.cells(names, with_sums=False)
-    kept = not_singleton(cells.n, cells.codes)
-    if kept.all():
-        return FixedEffects(cells.codes, cells.weight)
-    for name, codes, found in zip(names, cells.codes, levels, strict=True):
-        gone = np.setdiff1d(codes, codes[kept])
-        if len(gone):
-            sums.leave_out(name, found[gone])
-    left = cells.take(kept)
-    sums.n = int(left.n.sum())
-    return FixedEffects(tuple(np.unique(codes, return_inverse=True)[1] for codes in left.codes), left.weight)
-
-
-def _by_level(
-    sums: Sums, names: tuple[str, ...], effects: FixedEffects
-) -> tuple[tuple[pl.Series, ...], list[Floats], Floats]:
-    """The levels of each fixed effect, the variables' sums by them, and the cross products over all rows."""
-    sizes = [len(total) for total in effects.totals]
-    found = [
-        # cross products come along where there are fewest levels to keep them apart by
-        sums.cells((name,), with_products=sums.is_narrow and place == int(np.argmin(sizes)))
-        for place, name in enumerate(names)
-    ]
-    products = [cells.products for cells, _ in found if cells.products is not None]
-    cross = products[0] if products else sums.cross_products()
-    return tuple(levels for _, (levels,) in found), [cells.sums for cells, _ in found], cross
-
-
-def _clusters(sums: Sums, model: LinearModel, effects: FixedEffects) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """How many clusters there are, by each; and whether each fixed effect is nested in one of them."""
-    counted = [len(sums.cells((name,), with_sums=False)[0].n) for name in model.clusters]
-    if min(counted) < 2:  # noqa: PLR2004
-        raise EstimationError("the model has fewer than two clusters, so that no error can be told")
-    nested = tuple(
-        # with fewer levels than clusters some level lies in several
-        any(
-            len(total) >= count and sums.is_nested(effect, cluster)
-            for cluster, count in zip(model.clusters, counted, strict=True)
-        )
-        for effect, total in zip(model.fixed_effects, effects.totals, strict=True)
-    )
-    return tuple(counted), nested
 
 
 def _factor(n: int, n_parameters: int, n_clusters: int) -> float:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from scipy import linalg
 
+from le_pipeline.measure.inference.compressed import Compressed
 from le_pipeline.measure.inference.fixed_effects import FixedEffects
 from le_pipeline.measure.inference.sums import Cells, Effect, Floats, Sums
 
@@ -21,15 +21,14 @@ class Solved:
     """The sums, the fixed effects, the cross products that are left, and the coefficients.
 
     Variables are the covariates and last the outcome, each less its `sums.centre`; `kept` are the covariates' places
-    that were not dropped. `levels` and `parts` say by fixed effect what its levels are, and what they add to each
-    variable; `gram` are the cross products within fixed effects, `inverse` that of its kept covariates.
+    that were not dropped. `parts` say by fixed effect what its levels add to each variable; `gram` are the cross
+    products within fixed effects, `inverse` that of its kept covariates.
     """
 
     sums: Sums = field(repr=False)
     clusters: tuple[str, ...]
     effect_names: tuple[str, ...]
-    effects: FixedEffects
-    levels: tuple[pl.Series, ...]
+    compressed: Compressed
     parts: tuple[Floats, ...]
     kept: NDArray[np.intp]
     gram: Floats
@@ -48,17 +47,17 @@ class Solved:
 
     def added(self) -> list[Effect]:
         """What the fixed effects add to the variables: all together, where not many combinations of levels occur."""
-        names, codes = self.effect_names, self.effects.codes
-        if len(names) > 1 and len(self.effects.weight) * FEW_ROWS <= self.sums.n:
-            levels = tuple(of[code] for of, code in zip(self.levels, codes, strict=True))
-            parts = sum((part[code] for part, code in zip(self.parts, codes, strict=True)), np.zeros(1))
+        names, effects, every = self.effect_names, self.compressed.effects, self.compressed.levels
+        if len(names) > 1 and len(effects.weight) * FEW_ROWS <= self.sums.n:
+            levels = tuple(of[code] for of, code in zip(every, effects.codes, strict=True))
+            parts = sum((part[code] for part, code in zip(self.parts, effects.codes, strict=True)), np.zeros(1))
             return [Effect(names, levels, np.asarray(parts))]
-        return [Effect((name,), (of,), part) for name, of, part in zip(names, self.levels, self.parts, strict=True)]
+        return [Effect((name,), (of,), part) for name, of, part in zip(names, every, self.parts, strict=True)]
 
     @cached_property
     def cells(self) -> Cells:
         """Rows that share every fixed effect and the one cluster; the cluster's codes come last."""
-        cells, _ = self.sums.cells((*self.effect_names, *self.clusters))
+        cells = self.compressed.cells or self.sums.cells((*self.effect_names, *self.clusters))[0]
         return Cells(cells.n, cells.weight, cells.sums[:, self.columns], cells.codes)
 
     @cached_property
@@ -70,7 +69,10 @@ class Solved:
     @cached_property
     def cross_by_cluster(self) -> Floats:
         """Cross products of the variables of `columns`, fixed effects included, one matrix per cluster."""
-        return self.sums.cross_products_by(self.clusters[0])[:, self.columns][:, :, self.columns]
+        found = self.compressed.cross_by_cluster
+        if found is None:
+            found = self.sums.cross_products_by(self.clusters[0], self.compressed.n_clusters[0])
+        return found[:, self.columns][:, :, self.columns]
 
 
 def gram_within(cross: Floats, cells: Cells, taken: Floats) -> Floats:

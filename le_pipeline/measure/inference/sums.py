@@ -169,16 +169,15 @@ class Sums:
             found[i, j] = found[j, i] = value
         return found
 
-    def cross_products_by(self, group: str) -> Floats:
-        """The same for each level of a group, in order of value."""
-        return self._in_batches(group)
+    def cross_products_by(self, group: str, n_groups: int) -> Floats:
+        """The same for each level of a group, in order of value; there are so many."""
+        return self._in_batches(group, n_groups)
 
-    def _in_batches(self, group: str | None = None) -> Floats:
+    def _in_batches(self, group: str | None = None, n_groups: int = 1) -> Floats:
         """Cross products by way of memory, a batch of rows at a time: SQL of many sums takes longer to read."""
         by = f"dense_rank() over (order by {self._column[group]}) - 1" if group else "0"
         weight = ["w"] if self._is_weighted else []
         selected = f"{', '.join([*self._terms, *weight])}, {by} as g"
-        n_groups = len(self.cells((group,), with_sums=False)[0].n) if group else 1
         found = CrossProducts(n_groups, self.bound * self.heaviest, self.bound)
         for batch in self._query(selected).to_arrow_reader(ROWS):
             *columns, groups = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
