@@ -114,6 +114,7 @@ def told(rows: list[Row]) -> pl.DataFrame:
             standard_error=pl.col("standard_error").mean(),
             spread=pl.col("estimate").std(),
         )
+        .filter(pl.col("n") > 1)
         .sort(pl.col("subject") == ALL, *CELL)
         .with_columns(
             is_met=(pl.col("bias").abs() < MOST_BIAS).fill_null(value=True)
@@ -153,7 +154,7 @@ def shown(found: pl.DataFrame) -> Table:
             *(row[name] for name in CELL),
             str(row["n"]),
             *(f"{row[name]:.4f}" for name in ("planted", "estimate")),
-            "" if row["bias"] is None else f"{row['bias']:+.1%} ({row['bias_mc_error']:.1%})",
+            "" if row["bias_mc_error"] is None else f"{row['bias']:+.1%} ({row['bias_mc_error']:.1%})",
             f"{row['nothing']:+.4f} ({row['nothing_mc_error']:.4f})",
             *(f"{row[name]:.1%}" for name in ("covered", "false_positives")),
             "" if wild is None else f"{wild:.1%}",
