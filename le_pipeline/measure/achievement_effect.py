@@ -13,7 +13,7 @@ import duckdb
 
 from le_pipeline.errors import EstimationError
 from le_pipeline.measure.impact import FEW, Cell, Row, cells
-from le_pipeline.measure.inference.least_squares import LinearFit, LinearModel, least_squares
+from le_pipeline.measure.inference.least_squares import Errors, LinearFit, LinearModel, least_squares
 from le_pipeline.measure.inference.sums import Rows
 from schemas.analysis_plan import AchievementSpecification, AnalysisPlan, Population
 
@@ -22,6 +22,8 @@ CLUSTER: dict[Population, str] = {
     "fellow": "teacher_key",
     "mentee": "school",
 }  # mentees are chosen in the fellow's school
+# CR2 takes rows of a cluster for independent; those of a school are not, since they share teachers (docs/methods.md)
+FEW_ERRORS: dict[Population, Errors] = {"fellow": "CR2", "mentee": "CR3"}
 EFFECTS = {"school": "school", "teacher": "teacher_key"}
 # held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
 OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"
@@ -155,21 +157,23 @@ def _row(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
     described = _standardised(groups)
     pooled, omega = described.pop("pooled_sd"), described.pop("omega")
     row |= described
-    told = _estimated(con, contrast, is_few=min(counts["n_treated_clusters"], n_comparison) < FEW)
+    is_few = min(counts["n_treated_clusters"], n_comparison) < FEW
+    told = _estimated(con, contrast, FEW_ERRORS[contrast.population] if is_few else "CR1")
     if "estimate" in told and pooled:
         told |= {"effect_size": omega * told["estimate"] / pooled}
     return row | told
 
 
-def _estimated(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) -> Row:
+def _estimated(con: duckdb.DuckDBPyConnection, contrast: Contrast, errors: Errors) -> Row:
     """The estimate with all that belongs to it, or why there is none."""
     try:
-        fit = _fit(con, contrast, is_few=is_few)
+        fit = _fit(con, contrast, errors)
     except EstimationError:
-        return {"null_reason": "not_estimable"}
+        # without one of the clusters a covariate may not be there, so that there is no jackknife
+        return _estimated(con, contrast, "CR2") if errors == "CR3" else {"null_reason": "not_estimable"}
     if contrast.treatment not in fit.names:
         return {"null_reason": "not_estimable"}
-    told = _told(fit, contrast, is_few=is_few)
+    told = _told(fit, contrast, errors)
     if not (told["standard_error"] or 0) > NOTHING:
         return {"null_reason": "no_variation"}
     if abs(told["estimate"]) > LARGEST or not (told["degrees_of_freedom"] or 0) >= FEWEST_DEGREES:
@@ -177,7 +181,7 @@ def _estimated(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bo
     return told
 
 
-def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) -> LinearFit:
+def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, errors: Errors) -> LinearFit:
     source = f"(select * from {COMPARED} where prior_z_score is not null)"
     effects, dummies = [EFFECT_WITHIN], []
     if contrast.specification.effects:
@@ -197,13 +201,13 @@ def _fit(con: duckdb.DuckDBPyConnection, contrast: Contrast, *, is_few: bool) ->
         clusters=(contrast.cluster,),
         fixed_effects=tuple(effects),
         weight=contrast.weight,
-        errors="CR2" if is_few else "CR1",
+        errors=errors,
         tested=(contrast.treatment,),
     )
     return least_squares(Rows(con, source), model)
 
 
-def _told(fit: LinearFit, contrast: Contrast, *, is_few: bool) -> Row:
+def _told(fit: LinearFit, contrast: Contrast, errors: Errors) -> Row:
     told = fit.table().row(fit.names.index(contrast.treatment), named=True)
     return {
         "estimate": told["estimate"],
@@ -212,8 +216,8 @@ def _told(fit: LinearFit, contrast: Contrast, *, is_few: bool) -> Row:
         "ci_high": told["ci_high"],
         "p_value": told["p_value"],
         "degrees_of_freedom": told["degrees_of_freedom"],
-        "error_kind": "CR2" if is_few else "CR1",
-        "wild_bootstrap_p_value": fit.wild_bootstrap(contrast.treatment) if is_few else None,
+        "error_kind": errors,
+        "wild_bootstrap_p_value": fit.wild_bootstrap(contrast.treatment) if errors != "CR1" else None,
     }
 
 

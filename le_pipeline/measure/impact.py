@@ -11,7 +11,7 @@ import duckdb
 
 Row = dict[str, Any]  # columns of marts.program_impact by name; what is not there is null
 ALL = "all"
-FEW = 40  # clusters in either group, below which errors and tests are those for few clusters (METHODS: small clusters)
+FEW = 200  # clusters in either group, below which errors are those for few clusters (docs/methods.md says why not 40)
 
 
 @dataclass(frozen=True)

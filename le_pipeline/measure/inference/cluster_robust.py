@@ -16,7 +16,7 @@ from le_pipeline.measure.inference.sums import Codes, Floats
 
 MOST_ENUMERATED = 12  # clusters whose signs are all tried, 4,096 at most, where that is fewer than the replicates
 LEAST_SHARE = 1e-10  # of a direction outside a cluster: below it the cluster holds all there is of it
-AT_ONCE = 64  # columns of cells that are held together
+AT_ONCE = 500  # replicates that are held together
 
 
 def cr1(solved: Solved) -> Floats:
@@ -132,15 +132,22 @@ def wild_bootstrap(solved: Solved, place: int, replicates: int, seed: int) -> fl
     residual = solved.residual(restricted)
     scores = np.array([part.cross[:-1] @ residual for part in parts])
     row = solved.inverse[place]
-    order = np.argsort(scores @ row)  # signs are drawn in an order of what clusters hold, not of their names
-    # how a sign on the residuals of one cluster (column) moves the score of another (row)
-    moved = np.diag(scores @ row) - _through_effects(solved, residual, row)
+    share = scores @ row
+    order = np.argsort(share)  # signs are drawn in an order of what clusters hold, not of their names
     spread = np.array([row @ part.cross[:-1, :-1] @ solved.inverse for part in parts])
-    moved -= spread @ scores.T
+    effects = FixedEffects(solved.cells.codes[:-1], solved.cells.weight)
+    sums, moving = _by_level_and_cluster(solved, residual, row)
     # with every sign left as it is, the replicate is the sample itself
     signs = np.ones((1, len(parts)))
     signs = np.vstack([signs, _signs(len(parts), replicates, seed)[:, np.argsort(order)]])
-    t = np.abs(signs @ (scores @ row)) / np.sqrt(((signs @ moved.T) ** 2).sum(axis=1))
+    found = []
+    for drawn in np.array_split(signs, -(-len(signs) // AT_ONCE)):
+        # how the signs move the score of each cluster: its own residuals, less what covariates and effects fit of all
+        moved = drawn * share - (drawn @ scores) @ spread.T
+        fitted = effects.fit([of_level.T @ drawn.T for of_level in sums])
+        moved -= sum(((of_level @ part).T for of_level, part in zip(moving, fitted, strict=True)), np.zeros(1))
+        found.append(np.abs(drawn @ share) / np.sqrt((moved**2).sum(axis=1)))
+    t = np.concatenate(found)
     return float(np.mean(t[1:] >= t[0] * (1 - 1e-12)))
 
 
@@ -150,21 +157,19 @@ def _signs(n_clusters: int, replicates: int, seed: int) -> Floats:
     return np.random.default_rng(seed).choice([1.0, -1.0], size=(replicates, n_clusters))
 
 
-def _through_effects(solved: Solved, residual: Floats, row: Floats) -> Floats:
-    """How a sign on the residuals of one cluster (column) moves another's (row) by way of the fixed effects."""
-    cluster = solved.cells.codes[-1]
-    size = cluster.max() + 1
-    if not solved.effect_names:
-        return np.zeros((size, size))
-    effects = FixedEffects(solved.cells.codes[:-1], solved.cells.weight)
-    within = solved.cells.means - solved.taken
-    value, moving = within @ residual, solved.cells.weight * (within[:, :-1] @ row)
-    moved = np.empty((size, size))
-    for start in range(0, size, AT_ONCE):
-        of = np.arange(start, min(start + AT_ONCE, size))
-        fitted = effects.fitted(np.where(cluster[:, None] == of, value[:, None], 0.0))
-        moved[:, of] = by_code(cluster, moving[:, None] * fitted)
-    return moved
+def _by_level_and_cluster(
+    solved: Solved, residual: Floats, row: Floats
+) -> tuple[list[sparse.csr_matrix], list[sparse.csr_matrix]]:
+    """Of each fixed effect, clusters by levels: sums of residuals, and of what a fit of these moves in the scores."""
+    cells, cluster = solved.cells, solved.cells.codes[-1]
+    within = cells.sums - solved.taken * cells.weight[:, None]
+
+    def spread(values: Floats, codes: Codes) -> sparse.csr_matrix:
+        return sparse.csr_matrix((values, (cluster, codes)), shape=(cluster.max() + 1, codes.max() + 1))
+
+    values = within @ residual, within[:, :-1] @ row
+    sums, moving = ([spread(value, codes) for codes in cells.codes[:-1]] for value in values)
+    return sums, moving
 
 
 @dataclass(frozen=True)
