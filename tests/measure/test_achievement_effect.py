@@ -12,6 +12,7 @@ import polars as pl
 import pyfixest
 import pytest
 
+from le_pipeline.measure import achievement_effect
 from le_pipeline.measure.achievement_effect import effects
 from pupils import classes, pupil, with_prior
 from scenario import Row, Scenario
@@ -26,6 +27,12 @@ TABLES = ("linked.achievement_sample", "linked.matched_teacher")
 @pytest.fixture
 def lake(tmp_path: Path) -> Scenario:
     return Scenario(tmp_path / "home")
+
+
+@pytest.fixture(autouse=True)
+def forty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters are few below 40 here: with 200 on either side these tests would be slow."""
+    monkeypatch.setattr(achievement_effect, "FEW", 40)
 
 
 def found_in(lake: Scenario, rows: list[Row], plan: AnalysisPlan, matched: list[Row] | None = None) -> list[Row]:
@@ -174,13 +181,37 @@ def test_students_without_a_prior_score_are_in_no_estimate_whatever_the_covariat
 
 
 @pytest.mark.parametrize(("n_fellows", "n_others", "kind"), [(40, 40, "CR1"), (39, 60, "CR2"), (60, 39, "CR2")])
-def test_below_forty_clusters_of_either_group_errors_are_those_for_few(
+def test_with_few_clusters_of_either_group_errors_are_those_for_few(
     lake: Scenario, n_fellows: int, n_others: int, kind: str
 ) -> None:
     row = effect(lake, classes(7, {"fellow": n_fellows, "none": n_others}, size=3), "prior_z_score")
 
     assert row["error_kind"] == kind
     assert (row["wild_bootstrap_p_value"] is None) == (kind == "CR1")
+
+
+def test_with_few_schools_the_errors_of_mentees_are_those_of_the_jackknife(lake: Scenario) -> None:
+    rows = classes(8, {"mentee": 20, "none": 40}, schools=10)
+
+    row = effect(lake, rows, *HELD, populations=("mentee",))
+
+    formula = f"z_score ~ mentee_share + {' + '.join(HELD)} | grade_year"
+    assert_is(row, pyfixest.feols(formula, numbers(rows), vcov={"CRV3": "school"}), "mentee_share")
+    assert row["error_kind"] == "CR3"
+
+
+def test_where_a_covariate_lives_in_one_school_there_is_no_jackknife(lake: Scenario) -> None:
+    rows = classes(8, {"mentee": 20, "none": 40}, schools=10)
+    lone = rows[0]["school"]
+
+    row = effect(
+        lake,
+        [row | {"is_asian": int(row["school"] == lone and i % 3 == 0)} for i, row in enumerate(rows)],
+        *("prior_z_score", "is_asian"),
+        populations=("mentee",),
+    )
+
+    assert (row["error_kind"], row["standard_error"] > 0) == ("CR2", True)
 
 
 def test_with_few_teachers_error_and_degrees_of_freedom_are_those_between_them(lake: Scenario) -> None:
