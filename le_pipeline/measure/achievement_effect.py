@@ -23,7 +23,7 @@ CLUSTER: dict[Population, str] = {
     "mentee": "school",
 }  # mentees are chosen in the fellow's school
 # CR2 takes rows of a cluster for independent; those of a school are not, since they share teachers (docs/methods.md)
-FEW_ERRORS: dict[Population, Errors] = {"fellow": "CR2", "mentee": "CR3"}
+FEW_ERRORS: dict[Population, Errors] = {"fellow": "CR2", "mentee": "jackknife"}
 EFFECTS = {"school": "school", "teacher": "teacher_key"}
 # held by the engine while it scans them again and again: the rows of a cell, and those of one contrast
 OF_CELL, COMPARED = "achievement_of_cell", "compared_in_contrast"
@@ -170,7 +170,7 @@ def _estimated(con: duckdb.DuckDBPyConnection, contrast: Contrast, errors: Error
         fit = _fit(con, contrast, errors)
     except EstimationError:
         # without one of the clusters a covariate may not be there, so that there is no jackknife
-        return _estimated(con, contrast, "CR2") if errors == "CR3" else {"null_reason": "not_estimable"}
+        return _estimated(con, contrast, "CR2") if errors == "jackknife" else {"null_reason": "not_estimable"}
     if contrast.treatment not in fit.names:
         return {"null_reason": "not_estimable"}
     told = _told(fit, contrast, errors)

@@ -38,10 +38,15 @@ def cr1(solved: Solved) -> Floats:
 
 
 def cr3(solved: Solved) -> Floats:
-    """The jackknife over clusters: squared changes of the coefficients as each cluster is left out, times the factor.
+    """The jackknife times G / (G - 1) and more: pyfixest's CRV3, which has CR1's factor. See `jackknife`."""
+    n_clusters = solved.compressed.n_clusters[0]
+    return solved.small_sample_factor * n_clusters / (n_clusters - 1) * jackknife(solved)
 
-    Bell and McCaffrey (2002); MacKinnon, Nielsen and Webb (2023, J. Applied Econometrics 38, 671-694), who multiply by
-    (G - 1) / G where the factor here has G / (G - 1): this is pyfixest's CRV3, the more cautious one.
+
+def jackknife(solved: Solved) -> Floats:
+    """(G - 1) / G times the squared changes of the coefficients as each cluster is left out, summed.
+
+    Bell and McCaffrey (2002); MacKinnon, Nielsen and Webb (2023, J. Applied Econometrics 38, 671-694, CV3).
 
     Raises:
         EstimationError: without one cluster a coefficient is not there; CR2 can be told then.
@@ -58,7 +63,8 @@ def cr3(solved: Solved) -> Floats:
             )
         change = solve(left, gram[:-1, -1]) - solved.coefficients
         covariance += np.outer(change, change)
-    return solved.small_sample_factor * covariance
+    n_clusters = solved.compressed.n_clusters[0]
+    return (n_clusters - 1) / n_clusters * covariance
 
 
 def cr2(solved: Solved, contrasts: Floats) -> tuple[Floats, Floats]:

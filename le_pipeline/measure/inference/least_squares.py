@@ -25,7 +25,7 @@ from le_pipeline.measure.inference.solved import Solved, solve
 from le_pipeline.measure.inference.sums import Floats, Rows, Sums, quoted
 
 INTERCEPT = "(intercept)"
-Errors = Literal["CR1", "CR2", "CR3"]
+Errors = Literal["CR1", "CR2", "CR3", "jackknife"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class LinearModel:
     """What is estimated: columns of the rows, by name.
 
     Covariates are numbers or booleans; fixed effects and clusters may be of any type. Without fixed effects the model
-    has an intercept. There are one or two clusters; errors of kind CR2 and CR3 take one, and CR2 one fixed effect at
-    most. `tested` are the covariates that degrees of freedom are wanted for, with CR2; by default all.
+    has an intercept. There are one or two clusters; errors of every kind but CR1 take one, and CR2 one fixed effect at
+    most. CR3 is pyfixest's: the jackknife times G / (G - 1) and more. `tested` are the covariates that degrees of freedom
+    are wanted for, with CR2; by default all.
     """
 
     outcome: str
@@ -215,4 +216,5 @@ def _errors(
         degrees[places] = told
         return covariance, degrees
     degrees = np.full(len(names), float(n_clusters - 1))
-    return (cluster_robust.cr3 if model.errors == "CR3" else cluster_robust.cr1)(solved), degrees
+    kinds = {"CR1": cluster_robust.cr1, "CR3": cluster_robust.cr3, "jackknife": cluster_robust.jackknife}
+    return kinds[model.errors](solved), degrees
