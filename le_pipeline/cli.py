@@ -606,7 +606,7 @@ def plan(
     if declare:
         for name in plans.declare(place):
             out.print(f"on record now: {name}")
-    out.print(plans.declared(place))
+    out.print(plans.told(place), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -18,6 +18,8 @@ from schemas.yaml_file import ContractError, Loc, Strict
 
 SHIPPED = Path(__file__).with_name("analysis_plan.yaml")
 
+METHOD = 1  # of the estimators: raise it with any change of theirs that moves a figure, so that the change shows
+
 Population = Literal["fellow", "mentee"]
 Comparison = Literal["none", "applicant"]
 Matching = Literal["nearest", "full", "weighting"]
@@ -44,7 +46,7 @@ class AchievementSpecification(_Specification):
     """
 
     design: Literal["achievement"]
-    populations: tuple[Population, ...] = ("fellow", "mentee")
+    populations: Annotated[tuple[Population, ...], Field(min_length=1)] = ("fellow", "mentee")
     comparison: Comparison = "none"
     matching: Matching | None = None
     effects: Literal["school", "teacher"] | None = None
@@ -65,7 +67,7 @@ class RetentionSpecification(_Specification):
     """
 
     design: Literal["retention"]
-    populations: tuple[Population, ...] = ("fellow", "mentee")
+    populations: Annotated[tuple[Population, ...], Field(min_length=1)] = ("fellow", "mentee")
     comparison: Comparison = "none"
     matching: Matching | None = None
     model: Literal["linear_probability", "logit", "hazard"] = "linear_probability"
@@ -102,7 +104,7 @@ class AnalysisPlan(Strict):
     specifications: dict[str, Specification] = Field(default_factory=dict)
 
     def extended(self, own: AnalysisPlan) -> AnalysisPlan:
-        """This plan with what another one adds; what has the same name there takes the place of what is here."""
+        """This plan with what another one adds."""
         return AnalysisPlan(
             covariates=self.covariates | own.covariates, specifications=self.specifications | own.specifications
         )
@@ -122,6 +124,7 @@ class AnalysisPlan(Strict):
         """Changes with anything that the specification declares, its covariates included."""
         specification = self.specifications[name]
         declared = specification.model_dump(exclude={"about"}) | {"covariates": self.columns(specification)}
+        declared["method"] = METHOD
         return hashlib.sha256(json.dumps([name, declared], sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -135,6 +138,17 @@ def load_plan(own: Path) -> AnalysisPlan:
     if not own.exists():
         return plan
     added, lines = yaml_file.load_model(own, AnalysisPlan)
+    for kind, declared_here, shipped in (
+        ("covariates", added.covariates, plan.covariates),
+        ("specifications", added.specifications, plan.specifications),
+    ):
+        for name in declared_here:
+            if name in shipped:
+                line = yaml_file.line_of((kind, name), lines)
+                raise ContractError(
+                    f"{own.name}, line {line}: {name} is in the shipped plan, of which nothing is taken away; give"
+                    " yours another name"
+                )
     plan = plan.extended(added)
     for name, specification in plan.specifications.items():
         if fault := _fault(plan, specification):

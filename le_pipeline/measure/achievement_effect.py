@@ -7,12 +7,12 @@ the share of the responsibility that fellows (or mentees) have for the subject.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from le_pipeline.errors import EstimationError
-from le_pipeline.measure.impact import FEW, Cell, Row, cells
+from le_pipeline.measure.impact import ALL, FEW, Cell, Row, cells, literal
 from le_pipeline.measure.inference.least_squares import Errors, LinearFit, LinearModel, least_squares
 from le_pipeline.measure.inference.sums import Rows
 from schemas.analysis_plan import AchievementSpecification, AnalysisPlan, Population
@@ -89,11 +89,8 @@ class Contrast:
         if self.is_matched:
             rows += f", m.match_weight{' * s.dosage' if each else ''} as match_weight"
             source += (
-                " join linked.matched_teacher as m on m.state = s.state and m.subject = s.subject"
+                f" join ({self._matched}) as m on m.state = s.state and m.subject = s.subject"
                 f" and m.school_year = s.school_year and m.staff_key = {teacher}"
-                f" where m.match_weight > 0 and m.population = '{self.population}'"
-                f" and m.comparison = '{self.specification.comparison}'"
-                f" and m.matching = '{self.specification.matching}'"
             )
         if self.specification.effects != "teacher":
             return f"{rows} {source}"
@@ -104,9 +101,32 @@ class Contrast:
         )
 
     @property
+    def _matched(self) -> str:
+        """The matched teachers, as a query: of a region the treated, with whom they are matched with wherever that is.
+
+        A comparison teacher weighs what makes each set's sum that of the treated who are left in it.
+        """
+        matched = (
+            f"select * from linked.matched_teacher where match_weight > 0 and population = '{self.population}'"
+            f" and comparison = '{self.specification.comparison}' and matching = '{self.specification.matching}'"
+        )
+        if self.cell.region == ALL:
+            return matched
+        is_here = f"is_treated and region = {literal(self.cell.region)}"
+        share = f"count(*) filter ({is_here}) over of_set / nullif(count(*) filter (is_treated) over of_set, 0)"
+        return (
+            f"select * exclude (match_weight, kept_share),"
+            " case when is_treated then match_weight else match_weight * kept_share end as match_weight"
+            f" from (select *, {share} as kept_share from ({matched}) window of_set as (partition by state, match_set))"
+            f" where kept_share > 0 and (not is_treated or region = {literal(self.cell.region)})"
+        )
+
+    @property
     def _kept(self) -> list[str]:
         each = self.specification.roster == "full_roster"
         kept = ["dosage > 0"] if each else ["is_main_teacher"]
+        if self.cell.region != ALL and not self.is_matched:
+            kept.append(f"region = {literal(self.cell.region)}")
         if self.specification.comparison == "applicant":
             kept.append(
                 f"part in ('{self.population}', 'applicant')"
@@ -131,7 +151,8 @@ def effects_in(con: duckdb.DuckDBPyConnection, plan: AnalysisPlan, population: P
     """A row of marts.program_impact for every specification of achievement of one population, in one cell."""
     con.execute(
         f"create or replace temp table {OF_CELL} as select * from linked.achievement_sample"
-        f" where {cell.where} and former_share = 0 and linked_share > 0"
+        # a region's matched teachers may be compared with others' of the state
+        f" where {replace(cell, region=ALL).where} and former_share = 0 and linked_share > 0"
     )
     for name, specification in plan.specifications.items():
         if isinstance(specification, AchievementSpecification) and population in specification.populations:
@@ -240,7 +261,7 @@ def _counted(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
     treatment, cluster, weight = contrast.treatment, contrast.cluster, contrast.weight or "1"
     compared = f"""
         (select
-            student_key || subject || cast(school_year as varchar) as student, teacher_key, school,
+            student_key, student_key || subject || cast(school_year as varchar) as student, teacher_key, school,
             {cluster} as cluster, {treatment} > 0 as is_treated, greatest(fellow_share, mentee_share) > 0 as is_any,
             {weight} as weight, prior_z_score as before, z_score as after
         from {COMPARED})
@@ -250,6 +271,7 @@ def _counted(con: duckdb.DuckDBPyConnection, contrast: Contrast) -> Row:
             f"""
         select
             count(distinct student) as n,
+            count(distinct student_key) as n_students,
             count(distinct student) filter (is_treated) as n_treated,
             count(distinct teacher_key) as n_teachers,
             count(distinct teacher_key) filter (is_treated) as n_treated_teachers,

@@ -155,7 +155,7 @@ def _tier(claim: Claim, best: Row, judged_by: Row, gathered: pl.DataFrame) -> Ti
             is_adjusted=bool(judged_by["covariates"]),
             estimate=judged_by["estimate"],
             p_value=None if None in tests else max(tests),
-            n=judged_by["n"],
+            n=judged_by["n_people"] or judged_by["n"],
             n_sites=judged_by["n_sites"],
             n_negative=_negative(best, gathered),
             has_rationale=claim.rationale is not None,

@@ -62,7 +62,7 @@ reach as (
             when 'n_teachers_supported' then c.n_teachers_supported
             else c.n_students
         end as n,
-        c.n_schools as n_sites,
+        c.n_schools as n_sites, cast(null as bigint) as n_people,
         cast(null as double) as comparison, cast(null as double) as effect_size,
         cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates,
         cast(null as varchar) as plan_status
@@ -79,7 +79,8 @@ retention as (
         risk_difference_percentage_points as estimate, risk_difference_standard_error as standard_error,
         risk_difference_ci_low as ci_low, risk_difference_ci_high as ci_high,
         cast(n_clusters - 1 as double) as degrees_of_freedom, cast(null as double) as p_value,
-        n + coalesce(comparison_n, 0) as n, n_schools as n_sites, 100 * comparison_share as comparison,
+        n + coalesce(comparison_n, 0) as n, n_schools as n_sites, cast(null as bigint) as n_people,
+        100 * comparison_share as comparison,
         cox_index as effect_size, cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates,
         cast(null as varchar) as plan_status
     from marts.teacher_retention
@@ -99,6 +100,7 @@ growth as (  -- the comparison's own row has the error of its gain
         cast(null as double) as ci_low, cast(null as double) as ci_high,
         cast(least(g.n_teachers, c.n_teachers) - 1 as double) as degrees_of_freedom, cast(null as double) as p_value,
         g.n + coalesce(g.comparison_n, 0) as n, cast(null as bigint) as n_sites,
+        cast(null as bigint) as n_people,
         g.comparison_percentile_rank_gain as comparison, cast(null as double) as effect_size,
         cast(null as varchar) as baseline_equivalence, cast(null as varchar) as covariates,
         cast(null as varchar) as plan_status
@@ -115,7 +117,8 @@ closure as (
         grade_band, benchmark, cast(null as varchar) as outcome, cast(null as varchar) as specification,
         cast(null as varchar) as is_most_conservative,
         closed_share as estimate, standard_error, ci_low, ci_high, cast(null as double) as degrees_of_freedom,
-        cast(null as double) as p_value, n, cast(null as bigint) as n_sites, comparison_closed_share as comparison,
+        cast(null as double) as p_value, n, cast(null as bigint) as n_sites,
+        cast(null as bigint) as n_people, comparison_closed_share as comparison,
         cast(null as double) as effect_size, cast(null as varchar) as baseline_equivalence,
         cast(null as varchar) as covariates,
         cast(null as varchar) as plan_status
@@ -130,9 +133,11 @@ impact as (  -- with few clusters an effect is significant where both tests say 
         case when is_most_conservative then 'true' else 'false' end as is_most_conservative,
         estimate, standard_error, ci_low, ci_high, degrees_of_freedom,
         case when wild_bootstrap_p_value > p_value then wild_bootstrap_p_value else p_value end as p_value,
-        n, n_treated_schools as n_sites, comparison_mean as comparison, effect_size, baseline_equivalence, covariates,
+        n, n_treated_schools as n_sites,
+        coalesce(n_students, n_teachers, n) as n_people, comparison_mean as comparison, effect_size, baseline_equivalence, covariates,
         plan_status
     from marts.program_impact
+    where coalesce(error_kind, '') <> 'CR1_delta'  -- these errors have no correction for few clusters
 ),
 gathered as (
     select * from reach
@@ -148,5 +153,5 @@ gathered as (
 select
     source, figure, state, region, role, subject, school_year, definition, level, cohort, poverty_band, grade_band,
     benchmark, outcome, specification, is_most_conservative, estimate, standard_error, ci_low, ci_high,
-    degrees_of_freedom, p_value, n, n_sites, comparison, effect_size, baseline_equivalence, covariates, plan_status
+    degrees_of_freedom, p_value, n, n_sites, n_people, comparison, effect_size, baseline_equivalence, covariates, plan_status
 from gathered

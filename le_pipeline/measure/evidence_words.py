@@ -81,7 +81,10 @@ def _about(claim: Claim, found: Found) -> Iterator[str]:
     if best["plan_status"] == "exploratory":
         yield "Its specification was declared after estimates had been seen (exploratory)."
     if cells > 1:
-        yield f"{_spread(found.counts)}. Chance alone would put {cells * ALPHA / 2:.3g} above 0."
+        yield f"{_spread(found.counts)}."
+    intervals = _intervals(found.counts)
+    if cells > 1 and intervals:
+        yield f"Chance alone would put {intervals * ALPHA / 2:.3g} above 0."
     if found.wanted.table == "benchmark_gap" and best["comparison"] is not None:
         yield f"Students of other teachers closed {_number(found.wanted, best['comparison'])}."
     if best["verdict"] == "unsupported" and best["minimum_detectable_effect"] is not None:
@@ -133,9 +136,14 @@ def _beside(beside: Found) -> str:
 
 def _spread(counts: dict[str, int]) -> str:
     above, below, holds = (counts[f"n_cells_{where}"] for where in ("positive", "negative", "null"))
-    without = counts["n_cells"] - above - below - holds
-    told = f"Of the {counts['n_cells']:,} intervals {above:,} lie above 0, {below:,} below, {holds:,} hold it"
+    intervals = _intervals(counts)
+    without = counts["n_cells"] - intervals
+    told = f"Of {intervals:,} intervals {above:,} lie above 0, {below:,} below, {holds:,} hold it"
     return f"{told}; {without:,} cells have none" if without else told
+
+
+def _intervals(counts: dict[str, int]) -> int:
+    return sum(counts[f"n_cells_{where}"] for where in ("positive", "negative", "null"))
 
 
 def _figure(wanted: Evidence, row: Row) -> str:

@@ -27,7 +27,7 @@ class Cell:
     def where(self) -> str:
         """The rows of the cell, as a condition on state, region, subject and school_year."""
         said = {"state": self.state, "region": self.region, "subject": self.subject}
-        found = [f"{name} = {_literal(value)}" for name, value in said.items() if value != ALL]
+        found = [f"{name} = {literal(value)}" for name, value in said.items() if value != ALL]
         found += [f"school_year = {int(self.period)}"] if self.period != ALL else []
         return " and ".join(found) or "true"
 
@@ -60,5 +60,6 @@ def cells(con: duckdb.DuckDBPyConnection, treated: str, *, subjects: bool = True
     yield from sorted(seen, key=lambda cell: (cell.state, cell.region, cell.subject, cell.period))
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """A text as SQL takes it."""
     return "'" + text.replace("'", "''") + "'"

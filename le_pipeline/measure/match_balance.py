@@ -10,6 +10,11 @@ from le_pipeline.measure.matched_teacher import COVARIATES
 from schemas import registry
 
 TABLE = registry.tables()["match_balance"]
+FEWEST = 5  # teachers of either group of whom means are told (counts of 1 to 4 staff are protected)
+FIGURES = (
+    *("mean_treated", "mean_comparison", "sd_treated", "sd_comparison", "standardised_difference", "variance_ratio"),
+    "equivalence",
+)
 CELL = ["population", "comparison", "matching", "state", "subject"]
 
 
@@ -22,6 +27,9 @@ def finish(units: pl.DataFrame) -> pl.DataFrame:
         counts = support(rows.with_columns(weight=pl.col("match_weight")), "is_treated", by=[])
         counts = counts.drop("n_treated", "n_comparison")
         table = balance(rows, "is_treated", COVARIATES, weight="match_weight")
+        # of fewer teachers a mean would tell of a person
+        told = pl.min_horizontal("n_treated", "n_comparison").min().over("covariate") >= FEWEST
+        table = table.with_columns(pl.when(told).then(pl.col(name)).alias(name) for name in FIGURES)
         named = dict(zip(CELL, cell, strict=True)) | counts.row(0, named=True)
         found.append(table.with_columns(pl.lit(value).alias(name) for name, value in named.items()))
     if not found:

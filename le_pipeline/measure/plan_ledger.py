@@ -23,6 +23,8 @@ class PlanLedger:
         self._home = home
         self._seen: dict[str, set[Year]] = {}
         self._since: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self.head = ""  # the last entry's hash
         self._estimated: set[Year] = set()
         self._read()
 
@@ -34,10 +36,12 @@ class PlanLedger:
         """
         for entry in chain.read(self._path):
             if "declared" in entry:
-                for name in entry["declared"].values():
-                    self._seen.setdefault(name, set(self._estimated))
-                    self._since.setdefault(name, str(entry["at"]))
+                for name, code in entry["declared"].items():
+                    self._seen.setdefault(code, set(self._estimated))
+                    self._since.setdefault(code, str(entry["at"]))
+                    self._names.setdefault(code, name)
             self._estimated |= {(state, int(year)) for state, year in entry.get("estimated", ())}
+            self.head = str(entry["hash"])
 
     def declare(self, plan: AnalysisPlan) -> dict[str, str]:
         """Put on record, by name and hash, what the plan declares and the record does not have."""
@@ -63,6 +67,11 @@ class PlanLedger:
     def since(self, declared: str) -> str | None:
         """When that was declared; nothing where it was not."""
         return self._since.get(declared)
+
+    def withdrawn(self, plan: AnalysisPlan) -> dict[str, str]:
+        """What was declared once and is no longer in the plan: its name by hash."""
+        present = {plan.hash_of(name) for name in plan.specifications}
+        return {code: name for code, name in self._names.items() if code not in present}
 
     def status(self, declared: str, state: str, period: str) -> str:
         """Whether that was declared before any of the row's states and years had been estimated."""

@@ -78,7 +78,9 @@ def _judged(found: pl.DataFrame, plan: AnalysisPlan) -> pl.DataFrame:
         if one.design not in BASELINE or BASELINE[one.design] in plan.columns(one)
     ]
     apart, size = pl.col("baseline_difference").abs(), found["effect_size"]
-    lowest = pl.col("ci_low").min().over(CELL)
+    # errors of logit and hazard have no correction for few clusters: they are checks of the linear model beside them
+    lower_bound = pl.when(pl.col("error_kind") != "CR1_delta").then(pl.col("ci_low"))
+    lowest = lower_bound.min().over(CELL)
     judged = found.with_columns(
         covariates=pl.col("specification").replace_strict(
             {name: ", ".join(plan.columns(one)) for name, one in plan.specifications.items()}, return_dtype=pl.String
@@ -103,9 +105,7 @@ def _judged(found: pl.DataFrame, plan: AnalysisPlan) -> pl.DataFrame:
         mean_percentile_gain=statistics.mean_percentile_gain(size),
     ).with_columns(pl.col(MEASURED).round_sig_figs(DIGITS))
     # of equal lower bounds the first by name: one row of a cell, and no more, is the most conservative
-    first = pl.col("specification").filter(pl.col("ci_low") == lowest).min().over(CELL)
+    first = pl.col("specification").filter(lower_bound == lowest).min().over(CELL)
     return judged.with_columns(
-        is_most_conservative=(pl.col("ci_low").is_not_null() & (pl.col("specification") == first)).fill_null(
-            value=False
-        )
+        is_most_conservative=(lower_bound.is_not_null() & (pl.col("specification") == first)).fill_null(value=False)
     )

@@ -59,7 +59,8 @@ def jackknife(solved: Solved) -> Floats:
         left = gram[:-1, :-1]
         if np.linalg.matrix_rank(left / np.outer(size, size), tol=LEAST_SHARE) < len(left):
             raise EstimationError(
-                "a covariate lives in one cluster alone, so that leaving it out leaves nothing to estimate; use CR2"
+                "without one of the clusters a covariate is made up by the others (perhaps it lives in that one alone);"
+                " use CR2"
             )
         change = solve(left, gram[:-1, -1]) - solved.coefficients
         covariance += np.outer(change, change)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import duckdb
 import numpy as np
@@ -25,6 +25,9 @@ from le_pipeline.measure.inference.solved import Solved, solve
 from le_pipeline.measure.inference.sums import Floats, Rows, Sums, quoted
 
 INTERCEPT = "(intercept)"
+# DuckDB's types of numbers
+SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+NUMBERS = ("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN", *SIGNED, *(f"U{name}" for name in SIGNED))
 Errors = Literal["CR1", "CR2", "CR3", "jackknife"]
 
 
@@ -34,8 +37,8 @@ class LinearModel:
 
     Covariates are numbers or booleans; fixed effects and clusters may be of any type. Without fixed effects the model
     has an intercept. There are one or two clusters; errors of every kind but CR1 take one, and CR2 one fixed effect at
-    most. CR3 is pyfixest's: the jackknife times G / (G - 1) and more. `tested` are the covariates that degrees of freedom
-    are wanted for, with CR2; by default all.
+    most. CR3 is pyfixest's: the jackknife times G / (G - 1) and more. `tested` are the covariates that degrees of
+    freedom are wanted for, with CR2; by default all.
     """
 
     outcome: str
@@ -47,6 +50,11 @@ class LinearModel:
     tested: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.errors not in get_args(Errors):
+            raise EstimationError(f"errors are of one of the kinds {', '.join(get_args(Errors))}")
+        unknown = set(self.tested or ()) - {*self.covariates, INTERCEPT}
+        if unknown:
+            raise EstimationError(f"{', '.join(sorted(unknown))}: tested, and not among the covariates")
         if len(self.clusters) not in (1, 2):
             raise EstimationError("a linear model takes one or two clusters; name the columns in `clusters`")
         if self.errors != "CR1" and len(self.clusters) > 1:
@@ -102,7 +110,14 @@ class LinearFit:
         """Two-sided p-value of the wild cluster bootstrap of the hypothesis that a covariate has no effect.
 
         See `cluster_robust.wild_bootstrap`, which says what is drawn and where it comes from.
+
+        Raises:
+            EstimationError: the model has two clusters, or no such coefficient.
         """
+        if len(self.n_clusters) > 1:
+            raise EstimationError("the wild bootstrap takes one cluster")
+        if name not in self.names:
+            raise EstimationError(f"{name} has no coefficient in this model; there are {', '.join(self.names)}")
         return cluster_robust.wild_bootstrap(self.solved, self.names.index(name), replicates, seed)
 
 
@@ -127,7 +142,9 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
     has_intercept = not model.fixed_effects
     names = (INTERCEPT, *model.covariates) if has_intercept else model.covariates
     terms = [*(["1"] if has_intercept else []), *(quoted(name) for name in (*model.covariates, model.outcome))]
-    sums = Sums(_rows(rows), terms, (*model.fixed_effects, *model.clusters), model.weight)
+    source = _rows(rows)
+    _check_columns(source, model)
+    sums = Sums(source, terms, (*model.fixed_effects, *model.clusters), model.weight)
     n_complete = sums.n
     if not n_complete:
         raise EstimationError("no row has every variable of the model; look at what its columns leave empty")
@@ -142,7 +159,7 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
         (total.T @ part for total, part in zip(found.by_level, parts, strict=True)), np.zeros_like(cross)
     )
     gram = (gram + gram.T) / 2
-    dropped = collinear(gram[:-1, :-1], np.diag(cross)[:-1])
+    dropped = collinear(gram[:-1, :-1] / sums.heaviest, np.diag(cross)[:-1] / sums.heaviest)
     kept = np.flatnonzero(~dropped)
     if not len(kept):
         raise EstimationError("the fixed effects make up every covariate, so that nothing is left to estimate")
@@ -188,6 +205,27 @@ def _rows(rows: Rows | pl.DataFrame) -> Rows:
     con = duckdb.connect(config={"threads": 1})  # what fits into a frame is not worth starting others
     con.register("frame", rows.to_arrow())
     return Rows(con, "frame")
+
+
+def _check_columns(rows: Rows, model: LinearModel) -> None:
+    """Whether every column is there, under one name, and the variables are numbers."""
+    described = rows.con.sql(f"select * from {rows.source} limit 0")
+    kinds = dict(zip(described.columns, map(str, described.types), strict=True))
+    weight = (model.weight,) if model.weight else ()
+    variables = (model.outcome, *model.covariates, *weight)
+    missing = [name for name in (*variables, *model.fixed_effects, *model.clusters) if name not in kinds]
+    if missing:
+        raise EstimationError(
+            f"the rows have no column {', '.join(dict.fromkeys(missing))}; names are told by case, too"
+        )
+    folded = [name.lower() for name in kinds]
+    if twice := sorted({name for name in folded if folded.count(name) > 1}):
+        raise EstimationError(f"columns that differ in case alone: {', '.join(twice)}; rename one of each")
+    texts = [name for name in variables if not kinds[name].startswith(NUMBERS)]
+    if texts:
+        raise EstimationError(
+            f"{', '.join(texts)}: not numbers; give categories as columns of 0 and 1, or as fixed effects"
+        )
 
 
 def _factor(n: int, n_parameters: int, n_clusters: int) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, count
 
 import duckdb
 import numpy as np
@@ -26,6 +26,7 @@ Codes = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 FARTHEST = 4.0  # a variable whose values are farther from zero than so many half ranges is counted from its centre
+NUMBERS = count()
 MOST_FINE = 1_000_000  # rows whose rounding is added up too; with more, errors of rounding cancel out well enough
 MOST_NARROW = 20  # variables whose cross products the engine adds up itself,
 FEWEST_LONG = 20_000  # of no fewer rows: of fewer it takes longer to read the SQL than to run it
@@ -82,7 +83,7 @@ class Sums:
         self._is_weighted = weight is not None
         # names of our own, since a column may be called anything
         self._column = {group: f"k{place}" for place, group in enumerate(dict.fromkeys(groups))}
-        columns = [f"{quoted(group)} as {name}" for group, name in self._column.items()]
+        columns = [f"{self._level(group)} as {name}" for group, name in self._column.items()]
         selected = [f"cast({term} as double) as {name}" for term, name in zip(variables, self._names, strict=True)]
         weighed = [f"cast({quoted(weight)} as double) as w"] if weight else []
         self._from = f"(select {', '.join([*selected, *weighed, *columns])} from {rows.source})"
@@ -100,8 +101,7 @@ class Sums:
 
     def leave_out(self, group: str, levels: pl.Series) -> None:
         """From now on, leave out the rows of some levels of a group."""
-        place = self._from.count(EFFECT)
-        name = f"{EFFECT}_left_out_{place}"
+        name = f"{EFFECT}_left_out_{next(NUMBERS)}"  # another model of the connection may have left out others
         self._rows.con.register(name, pl.DataFrame({"level": levels}).to_arrow())
         self._from = f"(select * from {self._from} where {self._column[group]} not in (select level from {name}))"
 
@@ -243,6 +243,13 @@ class Sums:
         finally:
             for name in names:
                 self._rows.con.unregister(name)
+
+    def _level(self, group: str) -> str:
+        """A group's column; of numbers with a fraction NaN is missing, and minus zero is zero."""
+        column = quoted(group)
+        (type_,) = self._rows.con.sql(f"select {column} from {self._rows.source} limit 0").types
+        is_float = str(type_) in ("DOUBLE", "FLOAT")
+        return f"case when not isnan({column}) then {column} + 0.0 end" if is_float else column
 
     def _ranges(self, numbers: list[str], groups: list[str]) -> tuple[Floats, Floats, int]:
         """Least and greatest value of each number over the rows that have everything, and how many rows these are."""
