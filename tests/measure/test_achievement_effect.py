@@ -107,6 +107,30 @@ def test_co_taught_students_count_by_share(lake: Scenario) -> None:
     assert_is(row, pyfixest.feols(formula, numbers(rows), vcov={"CRV1": "teacher_key"}), "fellow_share")
 
 
+def test_of_a_region_the_treated_are_compared_with_whom_they_are_matched_with_wherever_that_is(lake: Scenario) -> None:
+    rows = classes(9, {"fellow": 6, "none": 9})
+    fellows, others = (sorted({r["staff_key"] for r in rows if r["part"] == part}) for part in ("fellow", "none"))
+    north, away = {*fellows[:3], *others[5:]}, {fellows[3]: 1, others[0]: 1}
+    rows = [row | {"region": "North" if row["staff_key"] in north else "South"} for row in rows]
+    # two fellows, one of each region, share a set with one other, who weighs twice; the rest are pairs
+    pairs = zip((*fellows[1:3], *fellows[4:]), others[1:5], strict=True)
+    sets = {fellows[0]: 1} | away | {name: number for number, pair in enumerate(pairs, start=2) for name in pair}
+    weights = {name: 2.0 if name == others[0] else 1.0 for name in sets}
+    matched = [
+        match | {"match_set": sets[match["staff_key"]], "region": "North" if match["staff_key"] in north else "South"}
+        for match in matches(weights, matching="full")
+    ]
+
+    found = found_in(lake, rows, plan_of(("prior_z_score",), matching="full"), matched)
+
+    row = next(r for r in found if (r["region"], r["period"], r["subject"]) == ("North", "all", "ela"))
+    assert (row["n_treated_teachers"], row["n_teachers"]) == (3, 6)
+    # of the set of two fellows one is left, so that all weigh alike
+    kept = [r for r in rows if r["staff_key"] in {*fellows[:3], *others[:3]}]
+    fit = pyfixest.feols("z_score ~ fellow_share + prior_z_score | grade_year", numbers(kept))
+    assert row["estimate"] == pytest.approx(fit.coef()["fellow_share"], abs=1e-8)
+
+
 def test_matched_students_weigh_as_their_teachers_do(lake: Scenario) -> None:
     rows = classes(3, {"fellow": 45, "none": 90})
     weights = {f"fellow{i}x": 1.0 for i in range(44)} | {f"none{i}x": 0.25 * (i % 4) for i in range(90)}

@@ -165,9 +165,7 @@ def test_the_largest_of_many_stands_beside_the_number_of_those_that_do_not_and_g
     assert (found["verdict"], found["estimate"]) == ("supported", 12)
     assert [found[name] for name in COUNTS] == [5, 1, 2, 1, 2]
     assert "Best of 5 cells" in found["says"]
-    assert (
-        "Of the 5 intervals 2 lie above 0, 1 below, 2 hold it. Chance alone would put 0.125 above 0." in found["says"]
-    )
+    assert "Of 5 intervals 2 lie above 0, 1 below, 2 hold it. Chance alone would put 0.125 above 0." in found["says"]
     assert "It describes groups and shows no effect of the programme." in found["says"]
     assert (found["essa_tier"], found["why_not_higher"], found["is_cluster_corrected"]) == (None, None, True)
 

@@ -112,9 +112,21 @@ def test_a_mistake_is_told_with_file_and_line(write: Write, old: str, new: str, 
     assert told in str(error.value)
 
 
-def test_a_shipped_specification_that_a_group_of_ones_own_breaks_is_named_at_the_group(write: Write) -> None:
-    with pytest.raises(ContractError, match="line 2: specification all_teachers has the covariates charm"):
-        load_plan(write("covariates:\n  teacher: [charm]\n"))
+@pytest.mark.parametrize(
+    ("text", "line", "name"),
+    [
+        ("covariates:\n  teacher: [is_novice]\n", 2, "teacher"),
+        ("specifications:\n  applicants:\n    about: a\n    design: school\n", 2, "applicants"),
+    ],
+)
+def test_nothing_of_the_shipped_plan_can_be_replaced(write: Write, text: str, line: int, name: str) -> None:
+    with pytest.raises(ContractError, match=f"line {line}: {name} is in the shipped plan"):
+        load_plan(write(text))
+
+
+def test_a_specification_is_about_somebody(write: Write) -> None:
+    with pytest.raises(ContractError, match=r"populations"):
+        load_plan(write("specifications:\n  mine:\n    about: a\n    design: achievement\n    populations: []\n"))
 
 
 def test_a_run_tells_of_a_mistake_before_it_begins(home: Home, keys: Keys) -> None:

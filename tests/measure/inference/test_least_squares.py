@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -158,6 +159,32 @@ def test_columns_may_be_called_as_those_inside_and_be_of_any_type() -> None:
     assert told.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
 
 
+def test_a_level_that_is_not_a_number_is_missing_and_minus_zero_is_zero() -> None:
+    frame = design(1).with_columns(pl.col("f1").cast(pl.Float64))
+    odd = frame.with_columns(
+        f1=pl.when(pl.col("f1") == 3)
+        .then(float("nan"))
+        .when(pl.col("f1") == 0, pl.col("g2") > 3)
+        .then(-0.0)
+        .otherwise("f1")
+    )
+    model = LinearModel("y", ("x1", "x2"), ("g1",), ("f1",))
+    told, plain = least_squares(odd, model), least_squares(frame.filter(pl.col("f1") != 3), model)
+    assert told.n == plain.n
+    assert told.standard_error.tolist() == pytest.approx(plain.standard_error.tolist(), rel=1e-12)
+
+
+def test_another_model_of_the_connection_leaves_the_first_as_it_was() -> None:
+    con = duckdb.connect()
+    for name, seed in (("one", 1), ("other", 2)):
+        con.register(name, design(seed).with_columns(pl.col("f1") + 10 * seed).to_arrow())
+    model = LinearModel("y", ("x2", "x1"), ("g1",), ("f1",))
+    alone = least_squares(design(1).with_columns(pl.col("f1") + 10), model).wild_bootstrap("x2", 199)
+    first = least_squares(Rows(con, "one"), model)
+    least_squares(Rows(con, "other"), model)
+    assert first.wild_bootstrap("x2", 199) == alone
+
+
 def bell_mccaffrey(frame: pl.DataFrame, model: LinearModel) -> tuple[np.ndarray, np.ndarray]:
     """CR2 and Satterthwaite's degrees of freedom from dense matrices, term by term as they are defined."""
     root = np.sqrt(frame[model.weight].to_numpy() if model.weight else np.ones(len(frame)))
@@ -204,7 +231,7 @@ def test_cr2_stays_where_one_cluster_alone_is_treated_and_the_jackknife_says_why
     model = LinearModel("y", ("treated", "x1"), ("g1",), errors="CR2", tested=("treated",))
     fit = least_squares(frame, model)
     assert np.isfinite(fit.standard_error).all()
-    with pytest.raises(EstimationError, match="lives in one cluster alone"):
+    with pytest.raises(EstimationError, match="lives in that one alone"):
         least_squares(frame, LinearModel("y", ("treated", "x1"), ("g1",), errors="CR3"))
 
 
@@ -254,6 +281,31 @@ def test_an_interval_is_that_of_student() -> None:
     row = fit.table(confidence=0.9).row(1, named=True)
     reach = stats.t.ppf(0.95, 19) * row["standard_error"]
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((row["estimate"] - reach, row["estimate"] + reach))
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"outcome": "Y"}, "no column Y"),
+        ({"covariates": ("label",)}, "label: not numbers"),
+        ({"errors": "cr3"}, "one of the kinds CR1, CR2, CR3, jackknife"),
+        ({"errors": "CR2", "tested": ("z",)}, "z: tested, and not among the covariates"),
+        ({"clusters": ("g1", "g2"), "errors": "CR2"}, "take one cluster"),
+        ({"clusters": ()}, "one or two clusters"),
+    ],
+)
+def test_a_model_that_cannot_be_is_said(asked: dict[str, Any], says: str) -> None:
+    model: dict[str, Any] = {"outcome": "y", "covariates": ("x1",), "clusters": ("g1",)}
+    with pytest.raises(EstimationError, match=says):
+        least_squares(design(1).with_columns(label=pl.lit("a")), LinearModel(**(model | asked)))
+
+
+def test_the_bootstrap_takes_one_cluster_and_a_coefficient_that_is_there() -> None:
+    frame = design(1)
+    with pytest.raises(EstimationError, match="takes one cluster"):
+        least_squares(frame, LinearModel("y", ("x1",), ("g1", "g2"))).wild_bootstrap("x1")
+    with pytest.raises(EstimationError, match="no coefficient in this model"):
+        least_squares(frame, LinearModel("y", ("x1",), ("g1",))).wild_bootstrap("x9")
 
 
 @pytest.mark.parametrize(
