@@ -19,12 +19,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from le_pipeline.errors import EstimationError
 from le_pipeline.measure.inference.exact import ROWS, CrossProducts
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
+LARGEST = 1e100
 FARTHEST = 4.0  # a variable whose values are farther from zero than so many half ranges is counted from its centre
 NUMBERS = count()
 MOST_FINE = 1_000_000  # rows whose rounding is added up too; with more, errors of rounding cancel out well enough
@@ -91,6 +93,8 @@ class Sums:
         low, high, self.n = self._ranges(numbers, list(self._column.values()))
         self.heaviest = float(high[-1]) if weight and self.n else 1.0
         low, high = low[: len(variables)], high[: len(variables)]
+        if max(np.abs(low).max(), np.abs(high).max()) > LARGEST:
+            raise EstimationError(f"a variable has values beyond {LARGEST:g}, whose squares cannot be told; scale it")
         middle, half = (low + high) / 2, (high - low) / 2
         self.centre = np.where((np.abs(middle) > FARTHEST * half) & (half > 0), middle, 0.0)
         self.bound = np.maximum(np.abs(low - self.centre), np.abs(high - self.centre))

@@ -314,6 +314,7 @@ def test_the_bootstrap_takes_one_cluster_and_a_coefficient_that_is_there() -> No
         ({"g1": pl.lit(1)}, "fewer than two clusters"),
         ({"y": pl.lit(None, pl.Float64)}, "no row has every variable"),
         ({"x1": pl.col("f1") + 0.0}, "make up every covariate"),
+        ({"x1": pl.col("x1") * 1e155}, "values beyond 1e\\+100"),
     ],
 )
 def test_what_cannot_be_estimated_is_said(change: dict[str, pl.Expr], says: str) -> None:
