@@ -142,7 +142,7 @@ def _keeps(rule: Rule) -> pl.Expr:
     if rule.any_of:
         return pl.any_horizontal(pl.col(list(rule.any_of)).is_not_null())
     if rule.within_year:
-        year = pl.col("school_year")
+        year = pl.col("school_year").clip(1, 9999)  # of years that are none, which their own rule tells of, no date
         low, high = pl.date(year - 1, 6, 1), pl.date(year, 8, 31)
         return pl.all_horizontal(pl.col(name).is_between(low, high).fill_null(value=True) for name in rule.within_year)
     first, second = rule.ordered
