@@ -129,7 +129,7 @@ def test_the_smallest_effect_that_would_be_found_is_told_beside_every_error(told
     for row in estimated.iter_rows(named=True):
         df = row["degrees_of_freedom"]
         reach = stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)
-        assert row["minimum_detectable_effect"] == pytest.approx(reach * row["standard_error"], rel=1e-9)
+        assert row["minimum_detectable_effect"] == pytest.approx(reach * row["standard_error"], rel=1e-6)
     assert set(told.filter(pl.col("standard_error").is_null())["minimum_detectable_effect"]) == {None}
 
 
@@ -138,9 +138,9 @@ def test_effect_sizes_are_converted_in_two_ways_that_share_no_column(told: pl.Da
     d = sized["effect_size"].to_numpy()
 
     assert sized.height > 20
-    assert sized["improvement_index"].to_list() == pytest.approx((100 * (stats.norm.cdf(d) - 0.5)).tolist(), rel=1e-8)
+    assert sized["improvement_index"].to_list() == pytest.approx((100 * (stats.norm.cdf(d) - 0.5)).tolist(), rel=1e-6)
     gains = 100 * (stats.norm.cdf(d / 2**0.5) - 0.5)
-    assert sized["mean_percentile_gain"].to_list() == pytest.approx(gains.tolist(), rel=1e-8)
+    assert sized["mean_percentile_gain"].to_list() == pytest.approx(gains.tolist(), rel=1e-6)
     bare = told.filter(pl.col("effect_size").is_null())
     assert set(bare["improvement_index"]) | set(bare["mean_percentile_gain"]) == {None}
 
