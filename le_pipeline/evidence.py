@@ -64,7 +64,7 @@ def _range(row: Row) -> str:
 
 
 def _found(row: Row) -> str:
-    sites = "" if row["n_sites"] is None else f", {row['n_sites']:,} schools"
+    sites = "" if row["n_sites"] is None else f", {row['n_sites']:,} treated schools"
     return f"{_interval(row, 'estimate', '')}; n {row['n']:,}{sites}"
 
 

@@ -131,5 +131,7 @@ def _fault(path: Path, fault: Any, lines: dict[Loc, int]) -> str:
     message = {
         "missing": "is missing",
         "extra_forbidden": "is not a key that is known here",
+        "union_tag_not_found": f"lacks the key {fault.get('ctx', {}).get('discriminator', '')}, which says what it is",
+        "tuple_type": "is a list; write it in square brackets",
     }.get(fault["type"], fault["msg"].removeprefix("Value error, "))
     return f"{path.name}, line {line_of(known, lines)}: {key}: {message}"

@@ -202,10 +202,13 @@ class Engine:
             counted = beside / "counted.parquet"
             try:
                 con.execute(f"copy ({step.sql}) to {ddl.literal(str(counted))} (format parquet)")
+                frame = pl.read_parquet(counted)
+                if step.estimate:
+                    frame = step.estimate(self.home, con, frame)
             except duckdb.Error as error:
                 raise _failure(step, error) from None
-            rows = pl.read_parquet(counted)
-            frame = step.estimate(self.home, con, rows) if step.estimate else step.finish(rows) if step.finish else rows
+            if step.finish:
+                frame = step.finish(frame)
         _same_columns(step, frame.columns)
         self.lake.write(step.table, "all", frame.sort(step.table.key))
         return frame.height

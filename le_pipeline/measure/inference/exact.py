@@ -2,7 +2,7 @@
 
 Ozaki, Ogita, Oishi and Rump (2012, Numerical Algorithms 59, 95-118): each number is cut into slices of few bits, so
 that products of slices, and their sums over a batch, are whole numbers that a double holds; sums over batches are
-kept as whole numbers of 64 bits.
+kept as whole numbers of 64 bits, and of any length beyond.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ Codes = NDArray[np.intp]
 ROWS = 2**14  # of a batch
 BITS = 19  # of a slice: two of them and the rows of a batch make up the 53 bits of a double, less one
 SLICES = 3
+MOST = 2**23  # rows whose sums 64 bits are sure to hold; with more they are carried over to numbers of any length
 LEVELS = [2 * BITS, 3 * BITS, 4 * BITS]  # bits behind the point of products of the first, the next and the third order
 
 
@@ -31,12 +32,17 @@ class CrossProducts:
     def __init__(self, n_groups: int, left: Floats, right: Floats) -> None:
         self._left, self._right = _power_above(left), _power_above(right)
         self._sums = np.zeros((len(LEVELS), n_groups, len(left), len(right)), dtype=np.int64)
+        self._rows, self._carried = 0, np.zeros((), dtype=object)
 
     def add(self, left: Floats, right: Floats, groups: Codes | None = None) -> None:
         """Add at most `ROWS` rows; `groups` says which group each belongs to, by default the first."""
         if groups is not None:
             order = np.argsort(groups, kind="stable")
             left, right, groups = left[order], right[order], groups[order]
+        if self._rows + len(left) > MOST:
+            self._carried, self._rows = self._carried + self._sums.astype(object), 0
+            self._sums[:] = 0
+        self._rows += len(left)
         cut_left, cut_right = _slices(left / self._left), _slices(right / self._right)
         starts = [0] if groups is None else [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist()]
         for start, end in zip(starts, [*starts[1:], len(left)], strict=True):
@@ -49,7 +55,8 @@ class CrossProducts:
 
     def total(self) -> Floats:
         """The sums, groups by left columns by right columns."""
-        parts = [level * 2.0**-bits for level, bits in zip(self._sums, LEVELS, strict=True)]
+        sums = (self._carried + self._sums.astype(object)).astype(np.float64) if self._carried.ndim else self._sums
+        parts = [level * 2.0**-bits for level, bits in zip(sums, LEVELS, strict=True)]
         return np.asarray((parts[2] + parts[1] + parts[0]) * self._left[:, None] * self._right)
 
 

@@ -153,6 +153,29 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
         if model.errors == "CR1"
         else compressed.by_cell(sums, model.fixed_effects, model.clusters[0])
     )
+    solved = _solved(sums, model, found)
+    kept = solved.kept
+    names_kept = tuple(names[place] for place in kept)
+    to_units, gained = _uncentred(sums, kept, has_intercept=has_intercept)
+    estimate = to_units @ solved.coefficients
+    estimate[0] += gained
+    covariance, degrees = _errors(solved, model, names_kept, to_units, min(found.n_clusters))
+    return LinearFit(
+        names=names_kept,
+        estimate=estimate,
+        covariance=to_units @ covariance @ to_units.T,
+        degrees_of_freedom=degrees,
+        dropped=tuple(name for place, name in enumerate(names) if place not in set(kept)),
+        n=sums.n,
+        n_singletons=n_complete - sums.n,
+        n_clusters=found.n_clusters,
+        n_parameters=_n_parameters(kept, found),
+        solved=solved,
+    )
+
+
+def _solved(sums: Sums, model: LinearModel, found: compressed.Compressed) -> Solved:
+    """The coefficients of the covariates that are not made up by those before them, on centred variables."""
     parts = found.effects.fit(found.by_level)
     cross = found.cross
     gram = cross - sum(
@@ -167,8 +190,7 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
     scale = 1 / np.sqrt(np.diag(inner))
     inverse = linalg.inv(inner * np.outer(scale, scale)) * np.outer(scale, scale)
     coefficients = solve(inner, gram[kept, -1])
-    n_parameters = len(kept) + found.effects.count(found.nested)
-    solved = Solved(
+    return Solved(
         sums=sums,
         clusters=model.clusters,
         effect_names=model.fixed_effects,
@@ -178,25 +200,12 @@ def least_squares(rows: Rows | pl.DataFrame, model: LinearModel) -> LinearFit:
         gram=gram,
         inverse=inverse,
         coefficients=coefficients,
-        small_sample_factor=_factor(sums.n, n_parameters, min(found.n_clusters)),
+        small_sample_factor=_factor(sums.n, _n_parameters(kept, found), min(found.n_clusters)),
     )
-    names_kept = tuple(names[place] for place in kept)
-    to_units, gained = _uncentred(sums, kept, has_intercept=has_intercept)
-    estimate = to_units @ coefficients
-    estimate[0] += gained
-    covariance, degrees = _errors(solved, model, names_kept, to_units, min(found.n_clusters))
-    return LinearFit(
-        names=names_kept,
-        estimate=estimate,
-        covariance=to_units @ covariance @ to_units.T,
-        degrees_of_freedom=degrees,
-        dropped=tuple(names[place] for place in np.flatnonzero(dropped)),
-        n=sums.n,
-        n_singletons=n_complete - sums.n,
-        n_clusters=found.n_clusters,
-        n_parameters=n_parameters,
-        solved=solved,
-    )
+
+
+def _n_parameters(kept: NDArray[np.intp], found: compressed.Compressed) -> int:
+    return len(kept) + found.effects.count(found.nested)
 
 
 def _rows(rows: Rows | pl.DataFrame) -> Rows:

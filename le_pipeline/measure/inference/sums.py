@@ -26,12 +26,12 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
-LARGEST = 1e100
+LARGEST = 1e100  # value whose square, summed over all rows, a double holds
 FARTHEST = 4.0  # a variable whose values are farther from zero than so many half ranges is counted from its centre
 NUMBERS = count()
 MOST_FINE = 1_000_000  # rows whose rounding is added up too; with more, errors of rounding cancel out well enough
-MOST_NARROW = 20  # variables whose cross products the engine adds up itself,
-FEWEST_LONG = 20_000  # of no fewer rows: of fewer it takes longer to read the SQL than to run it
+MOST_NARROW = 20  # variables whose cross products the engine adds up itself: SQL of more takes longer to read
+FEWEST_LONG = 20_000  # rows from which it does: with fewer it takes longer to read the SQL than to run it
 EFFECT = "fixed_effect_of_linear_model"
 
 
