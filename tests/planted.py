@@ -27,6 +27,7 @@ from le_pipeline.home import Home
 from le_pipeline.measure import achievement_effect, retention_effect
 from le_pipeline.measure.impact import ALL, Cell, Row
 from le_pipeline.warehouse.lake import polars_schema
+from scenario import part
 from schemas import registry
 from schemas.analysis_plan import AnalysisPlan
 from steps import STEP
@@ -300,19 +301,23 @@ def _roles(workforce: Workforce, programme: Programme) -> pl.DataFrame:
             person, role = job.person, programme.role(job.person, year)
             fellowship, turned_down = programme.fellowships.get(person), programme.turned_down.get(person)
             since = (fellowship.cohort if fellowship else None), mentored.get(person), turned_down
+            said = {
+                "role": role.name,
+                "is_active": role.is_active,
+                "application_decision": "not_selected" if turned_down and turned_down <= year else None,
+            }
             rows.append(
                 {
                     "state": STATE.code,
                     "school_year": year,
                     "staff_key": person.staff_id,
-                    "role": role.name,
-                    "is_active": role.is_active,
+                    **said,
+                    "part": part(said),
                     "cohort": role.cohort,
                     "region": role.region or workforce.districts[job.school.district].region,
                     "fellow_since": since[0],
                     "mentee_since": since[1],
                     "applied_since": since[2],
-                    "application_decision": "not_selected" if turned_down and turned_down <= year else None,
                     "is_pre_program": role.name == "none" and any(since),
                 }
             )

@@ -54,12 +54,22 @@ class Scenario:
     def _row(self, columns: tuple[Column, ...], said: Row) -> Row:
         unknown = set(said) - {column.name for column in columns}
         assert not unknown, f"no such columns: {sorted(unknown)}"
-        row = {column.name: said.get(column.name, DEFAULTS.get(column.name)) for column in columns}
+        defaults = DEFAULTS | (
+            {"part": part(said)} if {"role", "is_active", "part"} <= {c.name for c in columns} else {}
+        )
+        row = {column.name: said.get(column.name, defaults.get(column.name)) for column in columns}
         missing = [column.name for column in columns if column.required and row[column.name] is None]
         assert not missing, f"a row must say {missing}"
         return {
             column.name: key(row[column.name]) if column.field.type == "key" else row[column.name] for column in columns
         }
+
+
+def part(role: Row) -> str:
+    """The part of a row of program_role, which its step makes of the rest."""
+    if role.get("role") in ("fellow", "mentee"):
+        return role["role"] if role.get("is_active") else "former"
+    return "applicant" if role.get("application_decision") == "not_selected" else "none"
 
 
 def key(name: str | None) -> str | None:

@@ -126,6 +126,12 @@ begun as (
 )
 select
     b.state, b.school_year, b.staff_key, b.role, b.is_active,
+    case
+        when b.role in ('fellow', 'mentee') and b.is_active then b.role
+        when b.role in ('fellow', 'mentee') then 'former'
+        when b.application_decision = 'not_selected' then 'applicant'
+        else 'none'
+    end as part,
     case when b.role = 'fellow' then b.fellow_cohort end as cohort,
     coalesce(
         case when b.role = 'fellow' then b.fellow_region when b.role = 'mentee' then b.mentee_region end, r.region

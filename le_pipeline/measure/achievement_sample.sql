@@ -13,12 +13,7 @@ teacher as (  -- where each link counts by itself, it weighs the time spent toge
     select
         t.state, t.school_year, t.student_key, t.subject, t.staff_key, t.weight,
         least(coalesce(t.enrollment_share, t.weight), 1) as dosage, y.experience_years,
-        case
-            when r.role in ('fellow', 'mentee') and r.is_active then r.role
-            when r.role in ('fellow', 'mentee') then 'former'
-            when r.application_decision = 'not_selected' then 'applicant'
-            else 'none'
-        end as part
+        coalesce(r.part, 'none') as part
     from linked.score_teacher as t
     left join linked.program_role as r on r.staff_key = t.staff_key and r.school_year = t.school_year
     left join linked.staff_year as y on y.staff_key = t.staff_key and y.school_year = t.school_year

@@ -131,7 +131,8 @@ def _beside(beside: Found) -> str:
         return f"Beside it, {figure}: no estimate."
     first = f"best of {cells:,} cells" if cells > 1 else "the one cell"
     spread = f" {_spread(beside.counts)}." if cells > 1 and best["ci_low"] is not None else ""
-    return f"Beside it, {figure}: {_figure(beside.wanted, best)}; n {best['n']:,}, {first} ({beside.place}).{spread}"
+    size = "" if beside.wanted.unit == "people" else f"; n {best['n']:,}"
+    return f"Beside it, {figure}: {_figure(beside.wanted, best)}{size}, {first} ({beside.place}).{spread}"
 
 
 def _spread(counts: dict[str, int]) -> str:

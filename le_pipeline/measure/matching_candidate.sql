@@ -12,12 +12,7 @@ with taught as (  -- means are made of decimals, which add up alike in whatever 
 candidate as (
     select
         t.*, y.experience_years, y.sex, y.race_ethnicity, y.frpl_share, y.school_id,
-        case
-            when r.role in ('fellow', 'mentee') and r.is_active then r.role
-            when r.role in ('fellow', 'mentee') then 'former'
-            when r.application_decision = 'not_selected' then 'applicant'
-            else 'none'
-        end as part,
+        coalesce(r.part, 'none') as part,
         case  -- effectiveness counts from the years before the first part began, of everybody else from those before this one
             when r.role in ('fellow', 'mentee')
                 then least(coalesce(r.fellow_since, t.school_year), coalesce(r.mentee_since, t.school_year))

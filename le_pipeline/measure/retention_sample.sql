@@ -22,12 +22,7 @@ with strict as (  -- who starts outside high poverty cannot leave it
 )
 select
     t.state, t.school_year, t.staff_key, t.state || ' ' || t.school_id as school, t.region,
-    case
-        when t.role in ('fellow', 'mentee') and t.is_active then t.role
-        when t.role in ('fellow', 'mentee') then 'former'
-        when r.application_decision = 'not_selected' then 'applicant'
-        else 'none'
-    end as part,
+    coalesce(r.part, 'none') as part,
     t.in_school as retained_in_school, t.in_lea as retained_in_lea, t.in_state as retained_in_state,
     t.in_poverty as retained_in_high_poverty_school,
     case when t.is_promoted then 1 else t.in_school end as retained_in_school_or_promoted,

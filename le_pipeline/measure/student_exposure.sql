@@ -8,11 +8,7 @@ with teacher as (  -- a teacher's part in the programme is one for the whole yea
         count(*) over (partition by t.staff_key) as n_scores,
         coalesce(y.experience_years, -1) as experience, coalesce(y.sex, '') as sex,
         coalesce(y.race_ethnicity, '') as race,
-        case
-            when r.role in ('fellow', 'mentee') and r.is_active then r.role
-            when r.role in ('fellow', 'mentee') then 'former'
-            else 'none'
-        end as exposure
+        case when r.part in ('fellow', 'mentee', 'former') then r.part else 'none' end as exposure
     from linked.score_teacher as t
     left join linked.program_role as r on r.staff_key = t.staff_key and r.school_year = t.school_year
     left join linked.staff_year as y on y.staff_key = t.staff_key and y.school_year = t.school_year

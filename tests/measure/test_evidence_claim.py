@@ -455,7 +455,7 @@ def test_the_command_tells_a_claim_its_figures_and_its_tier_in_a_hundred_columns
         "mentee_mathematics" + " " * 66 + "PARTLY SUPPORTED",
         "  “Students of mentored teachers gain 2 or 3 percentiles in mathematics in a year”",
         "  claimed     2 to 3 percentile points (causal)",
-        "  found       3.59 percentile points, 95 percent interval 2.81 to 4.36; n 2,000, 9 schools",
+        "  found       3.59 percentile points, 95 percent interval 2.81 to 4.36; n 2,000, 9 treated schools",
         "  rests on    marts.program_impact, improvement_index: outcome achievement, population mentee, state",
         "              LA, region all, subject mathematics, period all, specification all_teachers",
         "  cells       2 in all; would support the claim: 1; above 0: 1, below: 0, holding 0: 1",

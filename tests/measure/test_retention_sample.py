@@ -32,7 +32,7 @@ def _of(what: str, row: Row) -> Row:
     said = {name: row[name] for name in ("staff_key", "school_year")}
     if what == "decision":
         part = {"is_active": False, "years_until_program": 0, "role": "none"}
-        return said | part | {name: row[name] for name in ("application_decision",) if name in row}
+        return said | part | {name: row[name] for name in ("role", "is_active", "application_decision") if name in row}
     if what == "person":
         post = {"position": "teacher", "is_teacher": "yes", "source": "staff_file"}
         known = ("experience_years", "sex", "race_ethnicity")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import traceback
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import polars as pl
 import pytest
 import sqlglot
 from sqlglot import exp
 
 from delivered import delivery
+from le_pipeline.errors import StepError
+from le_pipeline.home import Home
 from le_pipeline.line import STEPS
 from le_pipeline.warehouse.contract import violations
 from le_pipeline.warehouse.engine import Step
 from le_pipeline.warehouse.lake import polars_schema
 from scenario import Scenario
+from steps import STEP
 
 NOT_PORTABLE = (
     "quantile_cont",
@@ -166,3 +173,14 @@ def _small_state(lake: Scenario) -> Scenario:
         ),
     )
     return lake
+
+
+def test_what_fails_inside_an_estimator_is_told_by_its_kind_and_not_by_its_value(tmp_path: Path) -> None:
+    def fails(_: Home, con: duckdb.DuckDBPyConnection, __: pl.DataFrame) -> pl.DataFrame:
+        return con.sql("select cast('Ann Example' as integer)").pl()
+
+    step = replace(STEP["teacher_effectiveness"], estimate=fails)
+
+    with pytest.raises(StepError, match=r"teacher_effectiveness failed \(ConversionException\)") as told:
+        Scenario(tmp_path / "home").run(step)
+    assert "Ann" not in "".join(traceback.format_exception(told.value))

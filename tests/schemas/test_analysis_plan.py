@@ -192,3 +192,15 @@ def test_what_it_is_called_for_readers_does_not(write: Write, old: str, new: str
     mine = load_plan(write(OWN)).hash_of("mine")
 
     assert load_plan(changed(write, old, new)).hash_of("mine") == mine
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("    design: achievement\n", "", "lacks the key 'design', which says what it is"),
+        ("covariates: [little, teacher]", "covariates: little", "is a list; write it in square brackets"),
+    ],
+)
+def test_a_mistake_of_form_is_told_in_plain_words(write: Write, old: str, new: str, says: str) -> None:
+    with pytest.raises(ContractError, match=says):
+        load_plan(changed(write, old, new))

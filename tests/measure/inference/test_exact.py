@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from le_pipeline.measure.inference import exact
 from le_pipeline.measure.inference.exact import BITS, ROWS, CrossProducts, Floats
 from le_pipeline.measure.inference.least_squares import LinearModel, least_squares
 from le_pipeline.measure.inference.sums import MOST_NARROW
@@ -60,8 +61,8 @@ def test_of_any_numbers_they_are_off_by_less_than_a_double_can_tell_of_the_large
 
     reach = np.abs(numbers).max(axis=0)
     most = 2.0**-52 * len(numbers) * np.outer(reach, reach)
-    for row, exact, off in zip(found.tolist(), in_fractions(numbers, numbers), most.tolist(), strict=True):
-        assert all(abs(Fraction(a) - b) <= Fraction(c) for a, b, c in zip(row, exact, off, strict=True))
+    for row, true, off in zip(found.tolist(), in_fractions(numbers, numbers), most.tolist(), strict=True):
+        assert all(abs(Fraction(a) - b) <= Fraction(c) for a, b, c in zip(row, true, off, strict=True))
 
 
 @settings(max_examples=40, deadline=None)
@@ -180,3 +181,13 @@ def test_the_order_of_rows_moves_no_digit_of_a_wide_model(errors: str) -> None:
     one, other = (least_squares(rows, model) for rows in (frame, frame.sample(fraction=1, shuffle=True, seed=4)))
 
     assert one.table().equals(other.table())
+
+
+def test_more_rows_than_sixty_four_bits_are_sure_to_hold_are_carried_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    values, groups = random.normal(size=(1_000, 3)), random.integers(0, 4, 1_000)
+    plain = products(values, values, groups)
+
+    monkeypatch.setattr(exact, "MOST", 100)
+
+    assert products(values, values, groups, size=40).tolist() == plain.tolist()
