@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import permutations
 from typing import Any
 
 import duckdb
@@ -38,10 +39,9 @@ def design(seed: int, n: int = 600) -> pl.DataFrame:
 
 def trusted(frame: pl.DataFrame, model: LinearModel) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """What pyfixest says: coefficients, errors, names."""
-    effects = list(model.fixed_effects)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for order in (effects, effects[::-1]):
+        for order in permutations(model.fixed_effects):
             fit = pyfixest.feols(
                 f"{model.outcome} ~ {' + '.join(model.covariates)}" + (f" | {' + '.join(order)}" if order else ""),
                 frame.to_pandas(),
@@ -50,7 +50,7 @@ def trusted(frame: pl.DataFrame, model: LinearModel) -> tuple[np.ndarray, np.nda
                 demeaner=MapDemeaner(fixef_tol=1e-13, fixef_maxiter=100_000),
             )
             # pyfixest 0.60 holds the effects in an order of its own, by which it may take one to be nested for another
-            held = [name.removeprefix("__fixed_effect__(").removesuffix(")") for name in fit._fe] if order else []
+            held = tuple(name.removeprefix("__fixed_effect__(").removesuffix(")") for name in fit._fe) if order else ()
             if held == order:
                 break
     names = [INTERCEPT if name == "Intercept" else name for name in fit._coefnames]
